@@ -1,0 +1,105 @@
+import type { Query, SqlDriver } from './driver.js';
+import { textIn } from './driver.js';
+import { StorageError } from './storage-error.js';
+
+/**
+ * The schema, step by step. A step that was released is never edited: a new one is appended.
+ *
+ * Columns named `..._at` hold Unix times in milliseconds. Discord's ids are text: they exceed 2^53.
+ */
+const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    `CREATE TABLE requests (
+       id          TEXT   NOT NULL PRIMARY KEY, -- the Discord message that is answered at most once
+       received_at BIGINT NOT NULL
+     )`,
+    `CREATE TABLE codes (
+       id           TEXT   NOT NULL PRIMARY KEY, -- the request that made it
+       guild_id     TEXT   NOT NULL,
+       holder_id    TEXT   NOT NULL,
+       holder_tag   TEXT   NOT NULL,
+       username     TEXT   NOT NULL,             -- as typed
+       username_key TEXT   NOT NULL,             -- as compared
+       text_hash    TEXT   NOT NULL UNIQUE,      -- keyed hash of the code
+       pair_hash    TEXT   NOT NULL UNIQUE,      -- keyed hash of username_key and code
+       sealed_text  TEXT   NOT NULL,             -- the code, encrypted
+       max_uses     BIGINT,                      -- NULL: unlimited
+       uses         BIGINT NOT NULL,
+       issued_at    BIGINT NOT NULL,
+       delivered_at BIGINT,
+       expires_at   BIGINT,                      -- NULL: never
+       replaced_at  BIGINT,
+       revoked_at   BIGINT,
+       withdrawn_at BIGINT
+     )`,
+    `CREATE INDEX codes_by_guild ON codes (guild_id, issued_at, id, expires_at)
+       WHERE delivered_at IS NOT NULL AND revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL`,
+    `CREATE INDEX codes_by_expiry ON codes (guild_id, expires_at)
+       WHERE expires_at IS NOT NULL
+         AND delivered_at IS NOT NULL AND revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL`,
+    `CREATE INDEX codes_by_username ON codes (username_key)
+       WHERE revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL`,
+    `CREATE INDEX codes_by_holder ON codes (holder_id, guild_id)
+       WHERE revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL`,
+  ],
+];
+
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * Brings the schema to {@link SCHEMA_VERSION}, all steps or none. Of two processes that start at once, one
+ * waits and then finds nothing to do.
+ *
+ * @throws {StorageError} SCHEMA_TOO_NEW: the database is left as it is.
+ */
+export async function migrate(driver: SqlDriver, path: string): Promise<void> {
+  await driver.transaction(async (query) => {
+    await query('CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)');
+    const version = await readVersion(query);
+    refuseNewer(version, path);
+    for (const step of MIGRATIONS.slice(version)) for (const statement of step) await query(statement);
+    if (version < SCHEMA_VERSION) await writeMeta(query, 'schema_version', String(SCHEMA_VERSION));
+  });
+}
+
+/**
+ * Makes sure that the schema is this program's, and changes nothing.
+ *
+ * @throws {StorageError} SCHEMA_TOO_NEW or SCHEMA_TOO_OLD.
+ */
+export async function requireCurrentSchema(driver: SqlDriver, path: string): Promise<void> {
+  const version = await readVersion(driver.query);
+  refuseNewer(version, path);
+  if (version < SCHEMA_VERSION) {
+    throw new StorageError(
+      'SCHEMA_TOO_OLD',
+      `${path} has schema ${version}; this program needs ${SCHEMA_VERSION}. Start the bot once: it updates the database.`,
+    );
+  }
+}
+
+/** @returns `null` when nothing was ever written under `name`. */
+export async function readMeta(query: Query, name: string): Promise<string | null> {
+  const [row] = await query('SELECT value FROM meta WHERE name = $1', [name]);
+  return row === undefined ? null : textIn(row, 'value');
+}
+
+export async function writeMeta(query: Query, name: string, value: string): Promise<void> {
+  await query(
+    'INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+    [name, value],
+  );
+}
+
+async function readVersion(query: Query): Promise<number> {
+  return Number((await readMeta(query, 'schema_version')) ?? 0);
+}
+
+function refuseNewer(version: number, path: string): void {
+  if (version > SCHEMA_VERSION) {
+    throw new StorageError(
+      'SCHEMA_TOO_NEW',
+      `${path} has schema ${version}, written by a newer version of this program, which knows only ${SCHEMA_VERSION}. Update the program; the database was not changed.`,
+    );
+  }
+}

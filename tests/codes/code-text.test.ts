@@ -1,0 +1,113 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+import {
+  CODE_ALPHABET,
+  generateCodeText,
+  MAX_CODE_LENGTH,
+  MIN_CODE_LENGTH,
+  parseCodeText,
+} from '../../src/codes/code-text.js';
+
+const lengths = fc.integer({ min: MIN_CODE_LENGTH, max: MAX_CODE_LENGTH });
+
+describe('CODE_ALPHABET', () => {
+  it('has 32 different symbols: capitals and digits without I, O, 0 and 1', () => {
+    const symbols = new Set(CODE_ALPHABET);
+    expect(symbols.size).toBe(32);
+    expect(CODE_ALPHABET).toMatch(/^[A-HJ-NP-Z2-9]{32}$/);
+  });
+});
+
+describe('generateCodeText', () => {
+  it('takes each symbol from the random that it is given, and asks it for no other range', () => {
+    const asked: number[] = [];
+    const numbers = [0, 31, 8, 7, 13, 24];
+    const text = generateCodeText(6, (limit) => {
+      asked.push(limit);
+      return numbers[asked.length - 1] ?? 0;
+    });
+    expect(text).toBe('A9JHP2');
+    expect(asked).toEqual([32, 32, 32, 32, 32, 32]);
+  });
+
+  it('gives as many symbols as asked for', () => {
+    fc.assert(
+      fc.property(lengths, (length) => {
+        expect(generateCodeText(length)).toHaveLength(length);
+      }),
+    );
+  });
+
+  it('gives another code each time when no random is given', () => {
+    const texts = new Set(Array.from({ length: 100 }, () => generateCodeText(32)));
+    expect(texts.size).toBe(100);
+  });
+});
+
+describe('parseCodeText', () => {
+  it('reads every generated code back, in any case, with spaces around it', () => {
+    const space = fc.string({
+      unit: fc.constantFrom(' ', '\t', '\n', '\r', '\u00a0', '\u3000'),
+      maxLength: 3,
+    });
+    const capitals = fc.infiniteStream(fc.boolean());
+    fc.assert(
+      fc.property(lengths, capitals, space, space, (length, isCapital, before, after) => {
+        const text = generateCodeText(length);
+        const typed = Array.from(text, (symbol) => (isCapital.next().value ? symbol : symbol.toLowerCase()));
+        expect(parseCodeText(before + typed.join('') + after)).toBe(text);
+      }),
+    );
+  });
+
+  it.each([
+    ['the shortest code', 'ABC234', 'ABC234'],
+    ['the longest code', 'A'.repeat(32), 'A'.repeat(32)],
+    ['small letters', 'abcxyz', 'ABCXYZ'],
+    ['a small l, whose capital is no digit', 'lllllL', 'LLLLLL'],
+  ])('reads %s', (_what, typed, text) => {
+    expect(parseCodeText(typed)).toBe(text);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['spaces alone', '      '],
+    ['too few symbols', 'ABC23'],
+    ['too many symbols', 'A'.repeat(33)],
+    ['a capital I', 'ABCIII'],
+    ['a small i', 'abciii'],
+    ['a capital O', 'ABCOOO'],
+    ['a small o', 'abcooo'],
+    ['a zero', 'ABC230'],
+    ['a one', 'ABC231'],
+    ['ſ, whose capital is S', 'ABC23ſ'],
+    ['ı, whose capital is I', 'ABC23ı'],
+    ['the Kelvin sign, whose small letter is k', 'ABC23\u212a'],
+    ['a space inside', 'ABC 234'],
+    ['a line break inside', 'ABC\n234'],
+    ['a second line', 'ABC234\nABC234'],
+    ['a hyphen', 'ABC-234'],
+    ['fullwidth letters', 'ＡＢＣ２３４'],
+    ['one fullwidth letter', 'ＡBC234'],
+    ['Arabic digits', 'ABC٢٣٤'],
+    ['a zero-width space', 'ABC\u200b234'],
+    ['a letter with a combining mark', 'ABC23A\u0301'],
+    ['backquotes around', '`ABC234`'],
+  ])('refuses %s', (_what, typed) => {
+    expect(parseCodeText(typed)).toBeNull();
+  });
+
+  it('gives nothing but codes, whatever is typed', () => {
+    const symbols = fc.constantFrom(...Array.from(`abIO01 ſı${CODE_ALPHABET}`));
+    const anything = fc.integer({ min: 0, max: 0x10ffff }).map((point) => String.fromCodePoint(point));
+    const typedTexts = fc.array(fc.oneof(symbols, anything), { maxLength: 40 }).map((list) => list.join(''));
+    fc.assert(
+      fc.property(typedTexts, (typed) => {
+        const text = parseCodeText(typed);
+        expect(text === null || /^[A-HJ-NP-Z2-9]{6,32}$/.test(text)).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
