@@ -1,0 +1,395 @@
+import { EventEmitter, once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { asRecord } from './form-check.js';
+import { INTENTS, MESSAGE_CONTENT_FLAG, REQUESTED_MEMBERS } from './limits.js';
+import {
+  channelPayload,
+  guildCreatePayload,
+  interactionPayload,
+  memberWithUser,
+  messageEventPayload,
+  userPayload,
+} from './payloads.js';
+import type { StandInGuild, StandInMessage, World } from './world.js';
+
+export interface GatewayOptions {
+  readonly heartbeatIntervalMs: number;
+  /** Whether the bot may ask for the message content intent. */
+  readonly messageContentIntent: boolean;
+  /** Whether this is the bot's token, now. */
+  isToken(token: unknown): boolean;
+  /** Where to connect, without the query. */
+  url(): string;
+}
+
+/** What a client has identified for: it outlives its connections, so that it can be resumed. */
+interface Session {
+  readonly id: string;
+  readonly intents: number;
+  /** The number of the last event. */
+  sequence: number;
+  /** The number up to which the client has said that it has processed events. */
+  processed: number;
+  /** The frames after `processed`, for whoever resumes. */
+  missed: { readonly sequence: number; readonly frame: string }[];
+  connection: Connection | null;
+}
+
+interface Connection {
+  readonly webSocket: WebSocket;
+  readonly tcp: Socket;
+  session: Session | null;
+  silent: boolean;
+}
+
+/** Page "Opcodes and Status Codes". */
+const OP = {
+  dispatch: 0,
+  heartbeat: 1,
+  identify: 2,
+  presence: 3,
+  voiceState: 4,
+  resume: 6,
+  reconnect: 7,
+  requestMembers: 8,
+  invalidSession: 9,
+  hello: 10,
+  heartbeatAck: 11,
+} as const;
+const CLOSE = {
+  unknownOpcode: 4001,
+  decodeError: 4002,
+  notAuthenticated: 4003,
+  authenticationFailed: 4004,
+  alreadyAuthenticated: 4005,
+  invalidSequence: 4007,
+  invalidVersion: 4012,
+  invalidIntents: 4013,
+  disallowedIntents: 4014,
+} as const;
+/** After these there is nothing to resume. */
+const ENDING_CODES: ReadonlySet<number> = new Set([
+  1000, 1001, 4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014,
+]);
+
+export class Gateway {
+  readonly #world: World;
+  readonly #options: GatewayOptions;
+  readonly #server = new WebSocketServer({ noServer: true });
+  readonly #connections = new Set<Connection>();
+  readonly #sessions = new Map<string, Session>();
+  readonly #events = new EventEmitter<{ attached: []; progress: [] }>().setMaxListeners(0);
+  #silent = false;
+  identifies = 0;
+  resumes = 0;
+
+  constructor(world: World, options: GatewayOptions) {
+    this.#world = world;
+    this.#options = options;
+    world.on('message', (message) => this.sendMessage('MESSAGE_CREATE', message));
+    world.on('edit', (message) => this.sendMessage('MESSAGE_UPDATE', message));
+    world.on('delete', ({ id, channelId, guildId, ephemeralTo }) => {
+      if (ephemeralTo !== null) return;
+      const intent = guildId === null ? INTENTS.directMessages : INTENTS.guildMessages;
+      this.#dispatch('MESSAGE_DELETE', intent, { id, channel_id: channelId, guild_id: guildId ?? undefined });
+    });
+    world.on('guildCreate', (guild) => {
+      this.#dispatch('GUILD_CREATE', INTENTS.guilds, guildCreatePayload(world, guild));
+    });
+    world.on('guildDelete', ({ id, members }) => {
+      const unavailable = members.has(world.bot.id) || undefined;
+      this.#dispatch('GUILD_DELETE', INTENTS.guilds, { id, unavailable });
+    });
+    world.on('channelCreate', (channel) => {
+      const type = channel.kind === 'thread' ? 'THREAD_CREATE' : 'CHANNEL_CREATE';
+      if (isServed(world, channel.guild)) {
+        this.#dispatch(type, INTENTS.guilds, channelPayload(world, channel));
+      }
+    });
+    world.on('channelUpdate', (channel) => {
+      if (isServed(world, channel.guild)) {
+        this.#dispatch('CHANNEL_UPDATE', INTENTS.guilds, channelPayload(world, channel));
+      }
+    });
+    world.on('interaction', (interaction) => {
+      this.#dispatch('INTERACTION_CREATE', INTENTS.none, interactionPayload(world, interaction));
+    });
+  }
+
+  /** How many sessions have a connection. */
+  get connected(): number {
+    return [...this.#sessions.values()].filter(({ connection }) => connection !== null).length;
+  }
+
+  accept(request: IncomingMessage, head: Buffer): void {
+    this.#server.handleUpgrade(request, request.socket, head, (webSocket) => {
+      const connection: Connection = { webSocket, tcp: request.socket, session: null, silent: this.#silent };
+      this.#connections.add(connection);
+      webSocket.on('message', (data) => {
+        this.#receive(connection, Buffer.isBuffer(data) ? data.toString() : '');
+      });
+      webSocket.on('close', (code) => {
+        const { session } = connection;
+        this.#detach(connection);
+        this.#connections.delete(connection);
+        if (session && ENDING_CODES.has(code)) this.#sessions.delete(session.id);
+      });
+      webSocket.on('error', () => undefined); // 'close' follows
+      if (new URL(request.url ?? '/', 'ws://stand-in').searchParams.get('v') !== '10') {
+        this.#close(connection, CLOSE.invalidVersion);
+      } else if (connection.silent) {
+        webSocket.pause();
+      } else {
+        this.#send(connection, OP.hello, { heartbeat_interval: this.#options.heartbeatIntervalMs });
+      }
+    });
+  }
+
+  sendMessage(type: 'MESSAGE_CREATE' | 'MESSAGE_UPDATE', message: StandInMessage): void {
+    const world = this.#world;
+    const channel = world.channelOf(message);
+    if (!world.botSees(channel) || (channel.guild && !isServed(world, channel.guild))) return;
+    const isDirect = channel.guild === null || message.ephemeralTo !== null;
+    const needsNoIntent =
+      isDirect || message.author === world.bot || message.pings.users.includes(world.bot.id);
+    this.#dispatch(type, isDirect ? INTENTS.directMessages : INTENTS.guildMessages, (intents) =>
+      messageEventPayload(world, message, needsNoIntent || (intents & INTENTS.messageContent) !== 0),
+    );
+  }
+
+  /** Resolves as soon as a client has a session that is READY or RESUMED. */
+  async whenConnected(): Promise<void> {
+    while (this.connected === 0) await once(this.#events, 'attached');
+  }
+
+  /**
+   * Resolves once every connected client has processed all events so far. A client that asks for nothing but its own
+   * intervals is asked: op 1 makes it send a heartbeat, whose `d` is the last event that it has dealt with.
+   */
+  async whenProcessed(): Promise<void> {
+    await Promise.all(Array.from(this.#sessions.values(), (session) => this.#whenProcessed(session)));
+  }
+
+  async #whenProcessed(session: Session): Promise<void> {
+    const { sequence: goal, connection } = session;
+    if (connection === null) return;
+    while (session.connection === connection && !connection.silent && session.processed < goal) {
+      this.#send(connection, OP.heartbeat, null);
+      await once(this.#events, 'progress');
+    }
+  }
+
+  /** Op 7: clients are to come back and resume. */
+  reconnect(): void {
+    for (const connection of this.#connections) {
+      this.#send(connection, OP.reconnect, null);
+      this.#detach(connection);
+    }
+  }
+
+  /** Op 9. Unless `resumable`, the sessions are gone. */
+  invalidate(resumable: boolean): void {
+    for (const connection of this.#connections) {
+      if (!resumable && connection.session) this.#sessions.delete(connection.session.id);
+      this.#detach(connection);
+      this.#send(connection, OP.invalidSession, resumable);
+    }
+  }
+
+  /** Resets every connection, as a network failure does. */
+  drop(): void {
+    this.#reset(() => true);
+  }
+
+  closeAll(code: number): void {
+    for (const connection of this.#connections) this.#close(connection, code);
+  }
+
+  /** Nothing is read from or written to any connection, not even a close frame, until the returned function is called. */
+  silence(): () => void {
+    this.#silent = true;
+    for (const connection of this.#connections) {
+      connection.silent = true;
+      connection.webSocket.pause();
+    }
+    this.#events.emit('progress');
+    return () => {
+      this.#silent = false;
+      this.#reset((connection) => connection.silent);
+    };
+  }
+
+  /** Ends all connections at once. */
+  stop(): void {
+    for (const { webSocket } of this.#connections) webSocket.terminate();
+    this.#server.close();
+  }
+
+  /** `data` may depend on the intents of the session that it goes to. */
+  #dispatch(type: string, intent: number, data: object | ((intents: number) => object)): void {
+    for (const session of this.#sessions.values()) {
+      if (intent !== INTENTS.none && (session.intents & intent) === 0) continue;
+      this.#push(session, type, typeof data === 'function' ? data(session.intents) : data);
+    }
+  }
+
+  #push(session: Session, type: string, data: object): void {
+    session.sequence += 1;
+    const { sequence } = session;
+    const frame = JSON.stringify({ op: OP.dispatch, t: type, s: sequence, d: data });
+    session.missed.push({ sequence, frame });
+    if (session.connection) this.#write(session.connection, frame);
+  }
+
+  #send(connection: Connection, op: number, data: unknown): void {
+    this.#write(connection, JSON.stringify({ op, d: data, s: null, t: null }));
+  }
+
+  #write(connection: Connection, frame: string): void {
+    if (!connection.silent) connection.webSocket.send(frame, () => undefined); // a lost connection emits 'close'
+  }
+
+  #close(connection: Connection, code: number): void {
+    const { session } = connection;
+    if (session && ENDING_CODES.has(code)) this.#sessions.delete(session.id);
+    this.#detach(connection);
+    connection.webSocket.close(code);
+  }
+
+  #reset(which: (connection: Connection) => boolean): void {
+    for (const connection of [...this.#connections].filter(which)) {
+      this.#detach(connection);
+      connection.tcp.resetAndDestroy();
+    }
+  }
+
+  #attach(connection: Connection, session: Session): void {
+    session.connection?.webSocket.terminate();
+    if (session.connection) session.connection.session = null;
+    session.connection = connection;
+    connection.session = session;
+  }
+
+  #detach(connection: Connection): void {
+    if (connection.session) connection.session.connection = null;
+    connection.session = null;
+    this.#events.emit('progress');
+  }
+
+  #receive(connection: Connection, text: string): void {
+    const payload = parse(text);
+    if (payload === null) return this.#close(connection, CLOSE.decodeError);
+    const data = asRecord(payload['d']);
+    const { session } = connection;
+    switch (payload['op']) {
+      case OP.heartbeat:
+        if (session && typeof payload['d'] === 'number') this.#progress(session, payload['d']);
+        return this.#send(connection, OP.heartbeatAck, null);
+      case OP.identify:
+        return session
+          ? this.#close(connection, CLOSE.alreadyAuthenticated)
+          : this.#identify(connection, data);
+      case OP.resume:
+        return session ? this.#close(connection, CLOSE.alreadyAuthenticated) : this.#resume(connection, data);
+      case OP.presence:
+      case OP.voiceState:
+      case OP.requestMembers:
+        if (!session) return this.#close(connection, CLOSE.notAuthenticated);
+        if (payload['op'] === OP.requestMembers) this.#sendMembers(session, data);
+        return undefined;
+      default:
+        return this.#close(connection, CLOSE.unknownOpcode);
+    }
+  }
+
+  #progress(session: Session, sequence: number): void {
+    session.processed = Math.max(session.processed, sequence);
+    session.missed = session.missed.filter((event) => event.sequence > session.processed);
+    this.#events.emit('progress');
+  }
+
+  #identify(connection: Connection, { token, intents }: Record<string, unknown>): void {
+    this.identifies += 1;
+    if (!this.#options.isToken(token)) return this.#close(connection, CLOSE.authenticationFailed);
+    if (typeof intents !== 'number' || intents < 0 || (intents & ~INTENTS.known) !== 0) {
+      return this.#close(connection, CLOSE.invalidIntents);
+    }
+    const { guildMembers, guildPresences, messageContent } = INTENTS;
+    const disallowed =
+      guildMembers | guildPresences | (this.#options.messageContentIntent ? 0 : messageContent);
+    if ((intents & disallowed) !== 0) return this.#close(connection, CLOSE.disallowedIntents);
+
+    const world = this.#world;
+    const id = `session-${world.nextId()}`;
+    const session: Session = { id, intents, sequence: 0, processed: 0, missed: [], connection: null };
+    this.#sessions.set(id, session);
+    this.#attach(connection, session);
+    const guilds = [...world.guilds.values()].filter(({ members }) => members.has(world.bot.id));
+    this.#push(session, 'READY', {
+      v: 10,
+      session_id: id,
+      session_type: 'normal',
+      resume_gateway_url: this.#options.url(),
+      shard: [0, 1],
+      user: { ...userPayload(world.bot), email: null, flags: 0, mfa_enabled: false, verified: true },
+      application: { id: world.bot.id, flags: this.#options.messageContentIntent ? MESSAGE_CONTENT_FLAG : 0 },
+      guilds: guilds.map((guild) => ({ id: guild.id, unavailable: true })),
+      private_channels: [],
+    });
+    for (const guild of guilds) {
+      if (guild.available && (intents & INTENTS.guilds) !== 0) {
+        this.#push(session, 'GUILD_CREATE', guildCreatePayload(world, guild));
+      }
+    }
+    this.#events.emit('attached');
+    return undefined;
+  }
+
+  #resume(connection: Connection, { token, session_id: id, seq }: Record<string, unknown>): void {
+    if (!this.#options.isToken(token)) return this.#close(connection, CLOSE.authenticationFailed);
+    const session = this.#sessions.get(String(id));
+    if (!session) return this.#send(connection, OP.invalidSession, false);
+    if (typeof seq !== 'number' || seq > session.sequence) {
+      return this.#close(connection, CLOSE.invalidSequence);
+    }
+    this.resumes += 1;
+    this.#attach(connection, session);
+    this.#progress(session, seq);
+    for (const { frame } of session.missed) this.#write(connection, frame);
+    this.#push(session, 'RESUMED', {});
+    this.#events.emit('attached');
+    return undefined;
+  }
+
+  /** Looks members up by id, which needs no privileged intent; a whole list, which does, gets no answer. */
+  #sendMembers(session: Session, request: Record<string, unknown>): void {
+    const guild = this.#world.guilds.get(String(request['guild_id']));
+    if (!guild || !isServed(this.#world, guild) || request['user_ids'] === undefined) return;
+    const ids = [request['user_ids']].flat().slice(0, REQUESTED_MEMBERS).map(String);
+    const missing = ids.filter((id) => !guild.members.has(id));
+    const members = ids.flatMap((id) => guild.members.get(id) ?? []);
+    this.#push(session, 'GUILD_MEMBERS_CHUNK', {
+      guild_id: guild.id,
+      members: members.map(memberWithUser),
+      chunk_index: 0,
+      chunk_count: 1,
+      ...(missing.length > 0 && { not_found: missing }),
+      nonce: request['nonce'],
+    });
+  }
+}
+
+/** Whether events of `guild` reach the bot. */
+function isServed(world: World, guild: StandInGuild | null): boolean {
+  return guild !== null && guild.available && guild.members.has(world.bot.id);
+}
+
+function parse(text: string): Record<string, unknown> | null {
+  try {
+    return asRecord(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}

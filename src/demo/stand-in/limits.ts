@@ -1,0 +1,75 @@
+/**
+ * What Discord's documentation fixes in numbers and bits. Lengths are Unicode code points: Discord's API counts those
+ * (discord-api-docs issue 1315).
+ */
+
+/** Pages "Message" (Create Message, Embed Limits, Allowed Mentions) and "Components". */
+export const LIMITS = {
+  content: 2000,
+  nonce: 25,
+  embeds: 10,
+  embedTitle: 256,
+  embedDescription: 4096,
+  embedFields: 25,
+  embedFieldName: 256,
+  embedFieldValue: 1024,
+  embedFooter: 2048,
+  embedAuthor: 256,
+  /** Titles, descriptions, fields, footers and author names of all embeds of a message together. */
+  embedsTotal: 6000,
+  actionRows: 5,
+  buttonsPerRow: 5,
+  buttonLabel: 80,
+  buttonCustomId: 100,
+  allowedMentionIds: 100,
+  messagesPerPage: 100,
+} as const;
+
+/** Page "Message", `enforce_nonce`: unique "in the past few minutes"; Discord says no number. */
+export const NONCE_MEMORY_MS = 5 * 60_000;
+
+/** Page "Receiving and Responding to Interactions": first answer within 3 seconds, further ones within 15 minutes. */
+export const INTERACTION_ANSWER_MS = 3_000;
+export const INTERACTION_TOKEN_MS = 15 * 60_000;
+
+/** Page "Gateway", Request Guild Members: ids of users a request may name. */
+export const REQUESTED_MEMBERS = 100;
+
+/** Page "Gateway", Session Start Limit. */
+export const SESSION_STARTS = 1000;
+export const SESSION_STARTS_RESET_MS = 24 * 60 * 60_000;
+
+/** Page "Reference", Snowflakes: Unix time in ms of the first second of 2015. */
+export const DISCORD_EPOCH_MS = 1_420_070_400_000;
+
+/** Page "Permissions". */
+export const PERMISSIONS = {
+  administrator: 1n << 3n,
+  viewChannel: 1n << 10n,
+  sendMessages: 1n << 11n,
+  manageMessages: 1n << 13n,
+  embedLinks: 1n << 14n,
+  readMessageHistory: 1n << 16n,
+  mentionEveryone: 1n << 17n,
+  sendMessagesInThreads: 1n << 38n,
+  all: (1n << 53n) - 1n,
+} as const;
+
+/** Page "Gateway", List of Intents. */
+export const INTENTS = {
+  none: 0,
+  guilds: 1 << 0,
+  guildMembers: 1 << 1,
+  guildPresences: 1 << 8,
+  guildMessages: 1 << 9,
+  directMessages: 1 << 12,
+  messageContent: 1 << 15,
+  /** Every bit that Discord has given a meaning; any other is refused with 4013. */
+  known: 0b11_0011_0001_1111_1111_1111_1111,
+} as const;
+
+/** Page "Message", Message Flags. */
+export const FLAGS = { ephemeral: 1 << 6, loading: 1 << 7 } as const;
+
+/** Page "Application", Application Flags: the message content intent of a bot in fewer than 100 servers. */
+export const MESSAGE_CONTENT_FLAG = 1 << 19;
