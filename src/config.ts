@@ -1,0 +1,156 @@
+import { MIN_SECRET_LENGTH } from './codes/code-keys.js';
+import { MAX_CODE_LENGTH, MIN_CODE_LENGTH } from './codes/code-text.js';
+import { parseDatabaseUrl } from './storage/database-path.js';
+
+export interface Config {
+  readonly discordToken: string;
+  /** REST base without version and without a slash at its end. */
+  readonly discordApiUrl: string;
+  readonly commandPrefix: string;
+  readonly databasePath: string;
+  /** `null`: kept in a file beside the database. */
+  readonly codeSecret: string | null;
+  readonly codeLength: number;
+  /** `null`: codes never expire. */
+  readonly codeTtlMs: number | null;
+  /** `null`: codes can be redeemed without limit. */
+  readonly codeMaxUses: number | null;
+  readonly logLevel: LogLevel;
+  /** `null`: pretty on a terminal, otherwise JSON. */
+  readonly logFormat: LogFormat | null;
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+const LOG_FORMATS = ['pretty', 'json'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/** The settings are wrong. `message` names every problem, a line each, and holds no secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const DAY_MS = 86_400_000;
+const UNIT_MS = new Map([
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', DAY_MS],
+  ['w', 7 * DAY_MS],
+]);
+const MAX_USES = 1_000_000_000;
+
+const MAX_SPAN_MS = 100 * 365 * DAY_MS;
+
+const DEFAULT_API_URL = 'https://discord.com/api';
+const DEFAULT_DATABASE = 'data/access-codes.db';
+
+/** What to tell somebody who wrote a setting wrongly. */
+const HINTS = {
+  DISCORD_TOKEN: {
+    wanted: "the bot's token, from the page Bot of your application in the developer portal",
+    example: 'the token as it was copied, without quotes and without "Bot" before it',
+  },
+  DISCORD_API_URL: {
+    wanted: 'an http or https address, without the version at its end',
+    example: 'http://127.0.0.1:8080/api',
+  },
+  COMMAND_PREFIX: { wanted: 'up to 8 characters, no space and none of ` " @ < > \\', example: '!' },
+  DATABASE_URL: { wanted: 'the path of a SQLite file, or a file: URL', example: DEFAULT_DATABASE },
+  CODE_SECRET: {
+    wanted: `at least ${MIN_SECRET_LENGTH} characters that nobody can guess`,
+    example: 'what this prints: openssl rand -hex 32',
+  },
+  CODE_LENGTH: { wanted: `a whole number from ${MIN_CODE_LENGTH} to ${MAX_CODE_LENGTH}`, example: '8' },
+  CODE_TTL: {
+    wanted: 'never, or a whole number with s, m, h, d or w behind it, 100 years at most',
+    example: '30d',
+  },
+  CODE_MAX_USES: { wanted: `unlimited, or a whole number from 1 to ${MAX_USES}`, example: '1' },
+  LOG_LEVEL: { wanted: `one of ${LOG_LEVELS.join(', ')}`, example: 'info' },
+  LOG_FORMAT: { wanted: `one of ${LOG_FORMATS.join(', ')}`, example: 'json' },
+} as const;
+
+type SettingName = keyof typeof HINTS;
+
+/** Their values are never shown. A URL may hold a password. */
+const SECRETS: ReadonlySet<SettingName> = new Set([
+  'DISCORD_TOKEN',
+  'CODE_SECRET',
+  'DATABASE_URL',
+  'DISCORD_API_URL',
+] as const);
+
+const MISSING_TOKEN = [
+  'DISCORD_TOKEN is not set, so the bot cannot log in to Discord.',
+  "Copy .env.example to .env and put your bot's token into it; the README says where to get one.",
+  'To try the bot without an account and without a token: npm run demo',
+].join('\n');
+
+/** Reads the text of a setting; `undefined`: it does not fit. */
+type Parse<T> = (text: string) => T | undefined;
+
+/**
+ * Reads the settings. An empty variable counts as one that is not set.
+ *
+ * @throws {ConfigError} names every problem at once.
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+
+  function read<T>(name: SettingName, parse: Parse<T>, fallback: T): T {
+    const text = env[name]?.trim() ?? '';
+    if (text === '') return fallback;
+    const value = parse(text);
+    if (value !== undefined) return value;
+    const { wanted, example } = HINTS[name];
+    const found = SECRETS.has(name) ? 'has a value that does not fit' : `is ${JSON.stringify(text)}`;
+    problems.push(`${name} ${found}. Wanted: ${wanted}. Example: ${example}`);
+    return fallback;
+  }
+
+  if (!env['DISCORD_TOKEN']?.trim()) problems.push(MISSING_TOKEN);
+  const config: Config = {
+    discordToken: read('DISCORD_TOKEN', matching(/^[\w.-]+$/), ''),
+    discordApiUrl: read('DISCORD_API_URL', parseApiUrl, DEFAULT_API_URL),
+    commandPrefix: read('COMMAND_PREFIX', matching(/^[!#-;=?A-[\]-_a-~]{1,8}$/), '!'),
+    databasePath: read('DATABASE_URL', (text) => parseDatabaseUrl(text) ?? undefined, DEFAULT_DATABASE),
+    codeSecret: read('CODE_SECRET', (text) => (text.length < MIN_SECRET_LENGTH ? undefined : text), null),
+    codeLength: read('CODE_LENGTH', wholeNumber(MIN_CODE_LENGTH, MAX_CODE_LENGTH), MIN_CODE_LENGTH),
+    codeTtlMs: read('CODE_TTL', orNull('never', parseSpanMs), null),
+    codeMaxUses: read('CODE_MAX_USES', orNull('unlimited', wholeNumber(1, MAX_USES)), null),
+    logLevel: read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),
+    logFormat: read('LOG_FORMAT', oneOf(LOG_FORMATS), null),
+  };
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'));
+  return config;
+}
+
+function matching(pattern: RegExp): Parse<string> {
+  return (text) => (pattern.test(text) ? text : undefined);
+}
+
+function oneOf<T extends string>(words: readonly T[]): Parse<T> {
+  return (text) => words.find((word) => word === text);
+}
+
+function orNull<T>(word: string, parse: Parse<T>): Parse<T | null> {
+  return (text) => (text === word ? null : parse(text));
+}
+
+function wholeNumber(min: number, max: number): Parse<number> {
+  return (text) =>
+    /^\d{1,15}$/.test(text) && Number(text) >= min && Number(text) <= max ? Number(text) : undefined;
+}
+
+/** Own and strict: libraries read `90`, `-5m` or `1d garbage` in ways that surprise. */
+function parseSpanMs(text: string): number | undefined {
+  const [, count, unit = ''] = /^(\d{1,12})([smhdw])$/.exec(text) ?? [];
+  const span = Number(count) * (UNIT_MS.get(unit) ?? 0);
+  return span > 0 && span <= MAX_SPAN_MS ? span : undefined;
+}
+
+function parseApiUrl(text: string): string | undefined {
+  const url = text.replace(/\/+$/, '');
+  return URL.canParse(url) && /^https?:\/\/[^?#]+$/i.test(url) && !/\/v\d+$/.test(url) ? url : undefined;
+}

@@ -1,0 +1,144 @@
+import {
+  ButtonStyle,
+  ComponentType,
+  DiscordAPIError,
+  InteractionResponseType,
+  MessageFlags,
+  RESTJSONErrorCodes,
+  Routes,
+  type Client,
+  type Interaction,
+  type RESTPostAPIChannelMessageJSONBody,
+} from 'discord.js';
+
+import type { Delivery, MessageBody, PressReply } from '../bot/message.js';
+import type { Log } from '../log.js';
+
+/** Discord's answers that mean: this person takes no direct message from the bot. */
+const CLOSED: ReadonlySet<number | string> = new Set([
+  RESTJSONErrorCodes.CannotSendMessagesToThisUser,
+  50_278, // no server in common; discord.js has no name for it yet
+]);
+
+/** Discord's answers to a second response, by another process, to one press of a button. */
+const ANSWERED_ALREADY: ReadonlySet<number | string> = new Set([
+  RESTJSONErrorCodes.InteractionHasAlreadyBeenAcknowledged,
+  RESTJSONErrorCodes.UnknownInteraction,
+]);
+
+/** discord.js itself does not try again after some broken connections. With a nonce another try is safe. */
+const SEND_TRIES = 3;
+
+/**
+ * The one place that sends. Whatever it sends pings at most the one person that the body names, and
+ * carries a nonce, by which Discord recognises a repeat and gives back the first message.
+ */
+export class Sender {
+  readonly #client: Client;
+  readonly #log: Log;
+
+  constructor(client: Client, log: Log) {
+    this.#client = client;
+    this.#log = log;
+  }
+
+  /** @param nonce at most 25 characters. */
+  async toChannel(channelId: string, body: MessageBody, nonce: string): Promise<void> {
+    const delivery = await this.#attempt({ channelId }, async () => this.#post(channelId, body, nonce));
+    if (delivery === 'refused') this.#log.warn({ channelId }, 'May not write in this channel');
+  }
+
+  /** @param nonce at most 25 characters. */
+  async toUser(userId: string, body: MessageBody, nonce: string): Promise<Delivery> {
+    return this.#attempt({ userId }, async () => {
+      const channel = await this.#client.users.createDM(userId);
+      await this.#post(channel.id, body, nonce);
+    });
+  }
+
+  async toPress(interaction: Interaction, { kind, body }: PressReply): Promise<void> {
+    const data = toPayload(body);
+    const response =
+      kind === 'update'
+        ? {
+            type: InteractionResponseType.UpdateMessage,
+            data: { content: '', embeds: [], components: [], ...data },
+          }
+        : {
+            type: InteractionResponseType.ChannelMessageWithSource,
+            data: { ...data, flags: MessageFlags.Ephemeral },
+          };
+    try {
+      await this.#client.rest.post(Routes.interactionCallback(interaction.id, interaction.token), {
+        body: response,
+        auth: false,
+      });
+    } catch (error) {
+      if (error instanceof DiscordAPIError && ANSWERED_ALREADY.has(error.code)) return;
+      this.#log.warn({ err: error }, 'The press of a button was not answered');
+    }
+  }
+
+  async #post(channelId: string, body: MessageBody, nonce: string): Promise<void> {
+    await this.#client.rest.post(Routes.channelMessages(channelId), {
+      body: { ...toPayload(body), nonce, enforce_nonce: true },
+    });
+  }
+
+  async #attempt(target: object, send: () => Promise<void>): Promise<Delivery> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await send();
+        return 'delivered';
+      } catch (error) {
+        const outcome = outcomeOf(error);
+        if (outcome === 'unknown' && tries < SEND_TRIES) continue;
+        if (outcome === 'failed' || outcome === 'unknown') {
+          this.#log.warn({ err: error, ...target, outcome }, 'A message was not sent');
+        }
+        return outcome;
+      }
+    }
+  }
+}
+
+/** Only a 4xx is a definite no. A timeout, a 5xx or a broken connection may hide a yes. */
+function outcomeOf(error: unknown): Delivery {
+  if (!(error instanceof DiscordAPIError) || error.status >= 500) return 'unknown';
+  // A repeat of a message that was deleted since.
+  if (error.code === RESTJSONErrorCodes.UnknownMessage) return 'delivered';
+  return CLOSED.has(error.code) ? 'refused' : 'failed';
+}
+
+function toPayload({
+  content,
+  embed,
+  buttons = [],
+  mention,
+}: MessageBody): RESTPostAPIChannelMessageJSONBody {
+  const row = buttons.map(({ id, label, disabled }) => ({
+    type: ComponentType.Button as const,
+    style: ButtonStyle.Secondary as const,
+    custom_id: id,
+    label,
+    disabled,
+  }));
+  return {
+    ...(content === undefined ? {} : { content }),
+    ...(embed === undefined
+      ? {}
+      : {
+          embeds: [
+            {
+              title: embed.title,
+              description: embed.description,
+              color: embed.color,
+              fields: embed.fields.map(({ name, value }) => ({ name, value, inline: false })),
+              ...(embed.footer === null ? {} : { footer: { text: embed.footer } }),
+            },
+          ],
+        }),
+    ...(row.length === 0 ? {} : { components: [{ type: ComponentType.ActionRow, components: row }] }),
+    allowed_mentions: { parse: [], users: mention === undefined ? [] : [mention] },
+  };
+}

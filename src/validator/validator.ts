@@ -1,0 +1,61 @@
+import { fileURLToPath } from 'node:url';
+
+import { CodeValidator, type Verdict } from '../codes/code-validator.js';
+import { parseDatabaseUrl } from '../storage/database-path.js';
+import { openStorage } from '../storage/open-storage.js';
+
+export type { InvalidReason, Verdict } from '../codes/code-validator.js';
+export { StorageError, type StorageErrorCode } from '../storage/storage-error.js';
+
+export interface ValidatorOptions {
+  /**
+   * The bot's database: a path or a `file:` URL, as in its DATABASE_URL. Default: `data/access-codes.db`
+   * in the folder of this package, where a bot started there keeps it.
+   */
+  readonly databaseUrl?: string;
+  /** The bot's CODE_SECRET. Default: what `code-secret.key` beside the database holds. */
+  readonly codeSecret?: string;
+  /** Gives the current Unix time in milliseconds. Default: `Date.now`. */
+  readonly clock?: () => number;
+}
+
+/** Asks the bot's database who may come in. Bad input is an answer; only an outage rejects. */
+export interface Validator {
+  /** Tells whether `username` and `code` belong together, and changes nothing. */
+  validate(username: string, code: string): Promise<Verdict>;
+  /** The same, and counts one use of the code where the answer is valid. */
+  redeem(username: string, code: string): Promise<Verdict>;
+  /** Closes the database. Calls after it reject. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the bot's database for a website. It is never created or migrated here: the bot does that.
+ *
+ * @example
+ * const validator = await openValidator({ databaseUrl: '/srv/bot/data/access-codes.db' });
+ * const verdict = await validator.validate('Alice', 'ABC234');
+ * if (verdict.valid) welcome(verdict.username);
+ *
+ * @throws {TypeError} `databaseUrl` is no path and no `file:` URL.
+ * @throws {StorageError} its `code` tells which: DATABASE_MISSING, DATABASE_FOREIGN, DATABASE_DAMAGED,
+ *   SECRET_MISSING, SECRET_WRONG, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SQLITE_TOO_OLD.
+ */
+export async function openValidator(options: ValidatorOptions = {}): Promise<Validator> {
+  const { databaseUrl = defaultDatabasePath(), codeSecret, clock = Date.now } = options;
+  const databasePath = parseDatabaseUrl(databaseUrl);
+  if (databasePath === null) throw new TypeError('databaseUrl is neither a path nor a file: URL');
+
+  const storage = await openStorage({ databasePath, secret: codeSecret?.trim() ?? null, as: 'guest' });
+  const validator = new CodeValidator({ store: storage.store, keys: storage.keys, clock });
+  return {
+    validate: async (username, code) => validator.validate(username, code),
+    redeem: async (username, code) => validator.redeem(username, code),
+    close: async () => storage.close(),
+  };
+}
+
+/** Seen from `src/validator` and from `dist/validator` alike. */
+function defaultDatabasePath(): string {
+  return fileURLToPath(new URL('../../data/access-codes.db', import.meta.url));
+}

@@ -1,0 +1,91 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+import { parseCommand, parseMention, splitWords } from '../../src/bot/parse.js';
+import { UserError } from '../../src/bot/user-error.js';
+
+describe('parseCommand', () => {
+  it.each([
+    ['!getcode', '!', { name: 'getcode', rest: '' }],
+    ['!GetCode Alice', '!', { name: 'getcode', rest: 'Alice' }],
+    ['!getcode\n"a  b" ', '!', { name: 'getcode', rest: '"a  b" ' }],
+    ['bot!codes 2', 'bot!', { name: 'codes', rest: '2' }],
+    ['.*codes', '.*', { name: 'codes', rest: '' }],
+    ['xcodes', '.*', null],
+    ['! getcode', '!', null],
+    ['!', '!', null],
+    ['!!getcode', '!', null],
+    ['!getcode"Alice"', '!', null],
+    ['getcode', '!', null],
+    [' !getcode', '!', null],
+    ['', '!', null],
+  ])('reads %j with the prefix %j', (text, prefix, expected) => {
+    expect(parseCommand(text, prefix)).toEqual(expected);
+  });
+});
+
+describe('splitWords', () => {
+  it.each([
+    ['', []],
+    ['  ', []],
+    ['Alice', ['Alice']],
+    ['Alice Smith', ['Alice', 'Smith']],
+    ['"Alice Smith"', ['Alice Smith']],
+    ['“Alice Smith”', ['Alice Smith']],
+    ['„Alice Smith“ x', ['Alice Smith', 'x']],
+    ['""', ['']],
+    ['  a\t"b  c"\nd ', ['a', 'b  c', 'd']],
+    ["O'Neil", ["O'Neil"]],
+  ])('splits %j', (rest, words) => {
+    expect(splitWords(rest)).toEqual(words);
+  });
+
+  it.each(['"', '"Alice', 'Alice"', 'a"b"c', '"a"b', '"a" "b', '“a'])('refuses %j', (rest) => {
+    expect(() => splitWords(rest)).toThrow(expect.objectContaining({ id: 'unclosedQuote' }));
+  });
+
+  const word = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[\s"“”„‟]/.test(text));
+  const spaced = fc.array(word, { minLength: 1 }).map((words) => words.join(' '));
+  const quotes = fc.constantFrom(['"', '"'], ['“', '”'], ['„', '“']);
+
+  it('gives back what was quoted', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(spaced, quotes)), (parts) => {
+        const text = parts.map(([inner, [open, close]]) => `${open}${inner}${close}`).join(' ');
+        expect(splitWords(text)).toEqual(parts.map(([inner]) => inner));
+      }),
+    );
+  });
+
+  it('splits or refuses whatever is typed, and never hangs on it', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 2_000 }), (text) => {
+        const words = wordsOrRefusal(text);
+        if (words instanceof UserError) expect(words.id).toBe('unclosedQuote');
+        else expect(words.filter((one) => !text.includes(one))).toEqual([]);
+      }),
+    );
+  });
+});
+
+function wordsOrRefusal(text: string): string[] | UserError {
+  try {
+    return splitWords(text);
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+}
+
+describe('parseMention', () => {
+  it.each([
+    ['<@12345678901234567>', '12345678901234567'],
+    ['<@!12345678901234567>', '12345678901234567'],
+    ['<@&12345678901234567>', null],
+    ['<@123>', null],
+    ['12345678901234567', null],
+    ['x<@12345678901234567>', null],
+  ])('reads %j', (word, id) => {
+    expect(parseMention(word)).toBe(id);
+  });
+});

@@ -1,0 +1,122 @@
+import { expect, it } from 'vitest';
+
+import { openValidator } from '../../src/validator/validator.js';
+import { startBot, summarize } from '../support/bot.js';
+
+const REFUSED = (id: string): string =>
+  `#general ❌ <@${id}>, I couldn't send you a DM! Please enable DMs from server members.`;
+const FAILED = (id: string): string =>
+  `#general ❌ <@${id}>, Discord did not take my DM just now. Please try again in a moment.`;
+const UNKNOWN = (id: string): string =>
+  `#general ❌ <@${id}>, Discord did not say whether my DM reached you. Please try again in a moment.`;
+
+/** What the bot sends to somebody by direct message, not its lines in the channel. */
+const isDirect = (path: string, generalId: string): boolean =>
+  path.endsWith('/messages') && !path.includes(generalId);
+
+it.each([
+  ['50007, closed', 403, 50_007, REFUSED],
+  ['50278, no server in common', 403, 50_278, REFUSED],
+  ['40003, opening direct messages too fast', 400, 40_003, FAILED],
+  ['50035, a form that Discord does not take', 400, 50_035, FAILED],
+])('answers %s with its sentence and makes the code worthless', async (_, status, code, sentence) => {
+  const { server, say, logged } = await startBot();
+  server.discord.interceptor = ({ path }) =>
+    isDirect(path, server.general.id) ? { status, body: { message: 'No', code } } : undefined;
+  expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
+    sentence(server.alice.id),
+  ]);
+
+  server.discord.interceptor = null;
+  const said = await say(server.general, server.bob, '!getcode Alice');
+  expect(said[0]?.where).toBe('@bob');
+  expect(logged()).not.toContain('requestBody');
+});
+
+it('sends one message when the answer is lost, and tells of success', async () => {
+  const { server, say, databasePath } = await startBot();
+  let lost = 0;
+  server.discord.interceptor = ({ path }) =>
+    isDirect(path, server.general.id) && lost++ === 0 ? 'lose-answer' : undefined;
+  const said = await say(server.general, server.alice, '!getcode Alice');
+  expect(said.map(({ where }) => where)).toEqual(['@alice', '#general']);
+  expect(lost).toBe(2);
+  const validator = await openValidator({ databaseUrl: databasePath });
+  expect(await validator.validate('Alice', said[0]?.message.content ?? '')).toMatchObject({ valid: true });
+  await validator.close();
+});
+
+it('tries again where discord.js has given up', async () => {
+  const { server, say } = await startBot();
+  const discordJsTries = 4;
+  let failed = 0;
+  server.discord.interceptor = ({ path }) =>
+    isDirect(path, server.general.id) && failed++ < discordJsTries ? { status: 500 } : undefined;
+  const said = await say(server.general, server.alice, '!getcode Alice');
+  expect(said.map(({ where }) => where)).toEqual(['@alice', '#general']);
+  expect(failed).toBe(discordJsTries + 1);
+});
+
+it('when Discord keeps silent says that it does not know, and leaves the username with its asker', async () => {
+  const { server, say } = await startBot();
+  server.discord.interceptor = ({ path }) => (isDirect(path, server.general.id) ? 'lose-request' : undefined);
+  expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
+    UNKNOWN(server.alice.id),
+  ]);
+
+  server.discord.interceptor = null;
+  expect(summarize(await say(server.general, server.bob, '!getcode Alice'))[0]).toContain('is taken');
+  const said = await say(server.general, server.alice, '!getcode Alice');
+  expect(said[0]?.where).toBe('@alice');
+});
+
+it('delivers the code even where it may not write in the channel', async () => {
+  const { server, say, logged } = await startBot();
+  server.discord.setBotPermissions(server.general, 1n << 10n);
+  const said = await say(server.general, server.alice, '!getcode Alice');
+  expect(said.map(({ where }) => where)).toEqual(['@alice']);
+  expect(logged()).toContain('A message was not sent');
+  expect(logged()).not.toContain(said[0]?.message.content);
+});
+
+it('asks Discord for two things when it knows the member, and for three at first', async () => {
+  const { server, say } = await startBot();
+  const { requests } = server.discord;
+  const before = requests.length;
+  await say(server.general, server.alice, '!getcode Alice');
+  expect(
+    requests.slice(before).map(({ method, path }) => `${method} ${path.replaceAll(/\d+/g, 'N')}`),
+  ).toEqual(['POST /users/@me/channels', 'POST /channels/N/messages', 'POST /channels/N/messages']);
+  const second = requests.length;
+  await say(server.general, server.alice, '!getcode Alice');
+  expect(requests.slice(second)).toHaveLength(2);
+});
+
+it('answers an unexpected failure with a reference that the log carries, and nothing else of it', async () => {
+  // A source of randomness that is stuck repeats the first code, for ever.
+  const { server, say, getCode, logged } = await startBot({ random: () => 0 });
+  expect(await getCode(server.alice, 'Alice')).toBe('AAAAAA');
+  const [said] = await say(server.general, server.bob, '!getcode Bob');
+  const [, reference = 'none'] =
+    /^❌ An error occurred\. Reference: `([0-9a-f]{8})`$/.exec(said?.message.content ?? '') ?? [];
+  expect(logged()).toContain(reference);
+  expect(logged()).toContain('is the source of randomness stuck?');
+});
+
+it('hears again after the connection was dropped, and what was said meanwhile', async () => {
+  const { server, settled } = await startBot();
+  server.discord.dropConnections();
+  server.discord.say(server.general, server.alice, '!getcode Alice');
+  await server.discord.connected();
+  await settled();
+  expect(server.heard().map(({ where }) => where)).toEqual(['@alice', '#general']);
+});
+
+it('tells of a connection that is closed for good', async () => {
+  const { server, fatal, settled } = await startBot();
+  server.discord.closeGateway(4014);
+  await settled();
+  await expect
+    .poll(() => fatal.map(({ message }) => message))
+    .toEqual([expect.stringContaining('Message Content Intent')]);
+});

@@ -1,0 +1,202 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { expect, it } from 'vitest';
+
+import { openValidator } from '../src/validator/validator.js';
+import { TestServer } from './support/bot.js';
+import { deferred } from './support/deferred.js';
+import { temporaryFolder } from './support/folder.js';
+import { run, type Running } from './support/process.js';
+
+const BOT = 'dist/index.js';
+const EXIT_CONFIG = 78;
+
+function startProcess(server: TestServer, cwd: string, env: Readonly<Record<string, string>> = {}): Running {
+  const { token, apiUrl } = server.discord;
+  return run(BOT, {
+    cwd,
+    env: { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl, LOG_FORMAT: 'json', ...env },
+  });
+}
+
+it('without a token says in three lines what to do', async () => {
+  const bot = run(BOT, { cwd: temporaryFolder() });
+  expect(await bot.ended).toBe(EXIT_CONFIG);
+  expect(bot.stderr()).toBe(
+    [
+      'DISCORD_TOKEN is not set, so the bot cannot log in to Discord.',
+      "Copy .env.example to .env and put your bot's token into it; the README says where to get one.",
+      'To try the bot without an account and without a token: npm run demo',
+      '',
+    ].join('\n'),
+  );
+});
+
+it('names every wrong setting at once and shows no secret', async () => {
+  const env = { DISCORD_TOKEN: 'no token', CODE_SECRET: 'hunter2', CODE_TTL: '90', CODE_LENGTH: '4' };
+  const bot = run(BOT, { cwd: temporaryFolder(), env });
+  expect(await bot.ended).toBe(EXIT_CONFIG);
+  expect(bot.stderr().match(/^[A-Z_]+/gm)).toEqual([
+    'DISCORD_TOKEN',
+    'CODE_SECRET',
+    'CODE_LENGTH',
+    'CODE_TTL',
+  ]);
+  expect(bot.stderr()).not.toMatch(/no token|hunter2/);
+});
+
+it('with a token that Discord refuses says where to get another', async () => {
+  const server = await TestServer.start();
+  const cwd = temporaryFolder();
+  const bot = startProcess(server, cwd, { DISCORD_TOKEN: 'not.the.token' });
+  expect(await bot.ended).toBe(EXIT_CONFIG);
+  expect(bot.stdout()).toContain('page Bot, click Reset Token');
+  expect(bot.stdout()).not.toContain('not.the.token');
+});
+
+it('without the Message Content intent says where to switch it on', async () => {
+  const server = await TestServer.start({ messageContentIntent: false });
+  const bot = startProcess(server, temporaryFolder());
+  expect(await bot.ended).toBe(EXIT_CONFIG);
+  expect(bot.stdout()).toContain('switch on Message Content Intent under Privileged Gateway Intents');
+});
+
+it('ends with code 78 when Discord takes the token back while it runs', async () => {
+  const server = await TestServer.start();
+  const bot = startProcess(server, temporaryFolder());
+  await bot.printed('is ready in');
+  server.discord.closeGateway(4004);
+  expect(await bot.ended).toBe(EXIT_CONFIG);
+  expect(bot.stdout()).toContain('click Reset Token');
+});
+
+it('with the wrong secret names the file that holds it', async () => {
+  const server = await TestServer.start();
+  const cwd = temporaryFolder();
+  const first = startProcess(server, cwd);
+  await first.printed('is ready in');
+  first.child.kill('SIGTERM');
+  await first.ended;
+
+  const bot = startProcess(server, cwd, { CODE_SECRET: 'x'.repeat(32) });
+  expect(await bot.ended).toBe(EXIT_CONFIG);
+  expect(bot.stdout()).toContain('CODE_SECRET is not the secret that');
+});
+
+it('greets its servers, or asks for its invitation when it is in none', async () => {
+  const server = await TestServer.start();
+  const bot = startProcess(server, temporaryFolder());
+  await bot.printed('access-bot is ready in 1 server');
+  expect(bot.stdout()).toContain('Chat Room');
+  expect(bot.stdout()).not.toContain('Invite it');
+  bot.child.kill('SIGTERM');
+  await bot.ended;
+
+  server.discord.removeBot(server.guild);
+  const lonely = startProcess(server, temporaryFolder());
+  await lonely.printed('Invite it');
+  const { botUser } = server.discord;
+  const view = 1n << 10n;
+  const send = 1n << 11n;
+  const embed = 1n << 14n;
+  expect(lonely.stdout()).toContain(
+    `https://discord.com/oauth2/authorize?client_id=${botUser.id}&scope=bot&permissions=${view | send | embed}`,
+  );
+});
+
+it.each(['SIGTERM', 'SIGINT'] as const)(
+  'on %s finishes what is under way, then ends with code 0',
+  async (signal) => {
+    const server = await TestServer.start();
+    const cwd = temporaryFolder();
+    const bot = startProcess(server, cwd);
+    await bot.printed('is ready in');
+
+    const asked = deferred();
+    const release = deferred();
+    server.discord.interceptor = async ({ method }) => {
+      if (method === 'POST') {
+        asked.resolve();
+        await release.promise;
+      }
+      return undefined;
+    };
+    server.discord.say(server.general, server.alice, '!getcode Alice');
+    await asked.promise;
+    bot.child.kill(signal);
+    await bot.printed(`Stopping on ${signal}`);
+    release.resolve();
+
+    expect(await bot.ended).toBe(0);
+    const [code, ack] = server.heard();
+    expect(ack?.message.content).toContain('Access code sent');
+    const validator = await openValidator({ databaseUrl: join(cwd, 'data/access-codes.db') });
+    expect(await validator.validate('Alice', code?.message.content ?? '')).toMatchObject({ valid: true });
+    await validator.close();
+  },
+);
+
+it('ends even when Discord does not answer', async () => {
+  const server = await TestServer.start();
+  const bot = startProcess(server, temporaryFolder());
+  await bot.printed('is ready in');
+  const asked = deferred();
+  const never = deferred<undefined>();
+  server.discord.interceptor = async ({ method }) => {
+    if (method === 'POST') asked.resolve();
+    return never.promise;
+  };
+  server.discord.say(server.general, server.alice, '!getcode Alice');
+  await asked.promise;
+  bot.child.kill('SIGTERM');
+  expect(await bot.ended).toBe(0);
+  expect(bot.stdout()).toContain('Stopped without finishing everything');
+  never.resolve(undefined);
+});
+
+it('loses no acknowledged code when it is killed in the middle, and leaves nothing unfinished on the disk', async () => {
+  const server = await TestServer.start();
+  const cwd = temporaryFolder();
+  const databaseUrl = join(cwd, 'data/access-codes.db');
+  const acknowledged: { readonly username: string; readonly code: string }[] = [];
+  const members = Array.from({ length: 60 }, (_, index) => server.join(`member${index}`));
+
+  // Each round is killed at a different point of the work: after so many of the bot's messages.
+  for (const [round, messages] of [1, 4, 9].entries()) {
+    const bot = startProcess(server, cwd);
+    await bot.printed('is ready in');
+    let heard = 0;
+    const enough = deferred();
+    const stopListening = server.discord.onMessage(({ author }) => {
+      if (author === server.discord.botUser && ++heard === messages) enough.resolve();
+    });
+    const askers = members.slice(round * 20, round * 20 + 20);
+    for (const member of askers) server.discord.say(server.general, member, `!getcode ${member.username}`);
+    await enough.promise;
+    bot.child.kill('SIGKILL');
+    expect(await bot.ended).toBe('SIGKILL');
+    stopListening();
+
+    const said = new Set(server.heard().map(({ message }) => message.content));
+    for (const member of askers) {
+      if (!said.has(`✅ Access code sent to <@${member.id}> via DM!`)) continue;
+      const code = server.discord.messages(member).find(({ author }) => author.bot)?.content ?? '';
+      acknowledged.push({ username: member.username, code });
+    }
+  }
+
+  const bot = startProcess(server, cwd);
+  await bot.printed('is ready in');
+  const validator = await openValidator({ databaseUrl });
+  expect(acknowledged.length).toBeGreaterThan(0);
+  for (const { username, code } of acknowledged) {
+    expect(await validator.validate(username, code)).toMatchObject({ valid: true, username });
+  }
+  // The control: what was never issued is not valid.
+  expect(await validator.validate('member0', 'AAAAAA')).toEqual({ valid: false, reason: 'unknown' });
+  await validator.close();
+  bot.child.kill('SIGTERM');
+  expect(await bot.ended).toBe(0);
+  expect(readdirSync(join(cwd, 'data')).toSorted()).toEqual(['access-codes.db', 'code-secret.key']);
+});

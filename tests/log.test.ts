@@ -1,0 +1,147 @@
+import { Writable } from 'node:stream';
+
+import { describe, expect, it } from 'vitest';
+
+import type { LogFormat, LogLevel } from '../src/config.js';
+import { createLog, describeError, openLogDestination } from '../src/log.js';
+
+/** An error as discord.js makes them: with the request, and so the code, in it. */
+function discordError(options?: ErrorOptions): Error {
+  return Object.assign(new Error('Cannot send messages to this user', options), {
+    name: 'DiscordAPIError[50007]',
+    code: 50_007,
+    status: 403,
+    method: 'POST',
+    url: 'https://discord.com/api/v10/webhooks/1/SECRET7',
+    requestBody: { files: [], json: { content: 'SECRET7' } },
+    rawError: { message: 'SECRET7' },
+    SECRET7: 'SECRET7',
+  });
+}
+
+/** A log and what it wrote. */
+async function captureLog(level: LogLevel, format: LogFormat) {
+  const written: string[] = [];
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      written.push(String(chunk));
+      done();
+    },
+  });
+  const log = createLog(level, await openLogDestination(format, output));
+  return { log, text: () => written.join('') };
+}
+
+const FORMATS: readonly LogFormat[] = ['json', 'pretty'];
+
+describe('describeError', () => {
+  it('shows type, message, code, status and stack, and nothing else', () => {
+    const error = discordError();
+    expect(describeError(error)).toEqual({
+      type: 'DiscordAPIError[50007]',
+      message: 'Cannot send messages to this user',
+      code: 50_007,
+      status: 403,
+      stack: error.stack,
+    });
+  });
+
+  it('shows of an ordinary error what it has', () => {
+    const error = new TypeError('No');
+    expect(describeError(error)).toEqual({ type: 'TypeError', message: 'No', stack: error.stack });
+  });
+
+  it('shows no code or status that is more than a word or a number', () => {
+    const error = Object.assign(new Error('No'), { code: { content: 'SECRET7' }, status: ['SECRET7'] });
+    expect(describeError(error)).not.toHaveProperty('code');
+    expect(describeError(error)).not.toHaveProperty('status');
+  });
+
+  it('follows causes, and shows them no more freely', () => {
+    const described = describeError(
+      new Error('Not sent', { cause: discordError({ cause: new Error('Reset') }) }),
+    );
+    expect(described).toMatchObject({
+      message: 'Not sent',
+      cause: { code: 50_007, cause: { message: 'Reset' } },
+    });
+    expect(JSON.stringify(described)).not.toContain('SECRET7');
+  });
+
+  it('follows four causes, also where they go in a circle', () => {
+    const error = new Error('Round');
+    error.cause = error;
+    expect(JSON.stringify(describeError(error)).match(/"message":"Round"/g)).toHaveLength(5);
+  });
+
+  it.each([
+    ['a text', 'SECRET7', 'string'],
+    ['an object', { content: 'SECRET7' }, 'object'],
+    ['nothing', undefined, 'undefined'],
+  ])('says of %s that was thrown only what it is', (_what, thrown, type) => {
+    expect(describeError(thrown)).toEqual({ type });
+    expect(describeError(new Error('No', { cause: thrown ?? null }))).toHaveProperty('cause', {
+      type: thrown === undefined ? 'object' : type,
+    });
+  });
+});
+
+describe.each(FORMATS)('createLog, %s', (format) => {
+  it.each([
+    ['under err', (error: Error) => ({ err: error })],
+    ['as it is', (error: Error) => error],
+    ['as a cause', (error: Error) => new Error('Not sent', { cause: error })],
+  ])('shows an error given %s without its request', async (_how, given) => {
+    const { log, text } = await captureLog('info', format);
+    log.error(given(discordError()), 'A message was not sent');
+    expect(text()).toContain('A message was not sent');
+    expect(text()).toContain('Cannot send messages to this user');
+    expect(text()).toContain('50007');
+    expect(text()).not.toContain('SECRET7');
+  });
+
+  it.each<[LogLevel, readonly string[]]>([
+    ['debug', ['one', 'two', 'three', 'four', 'five']],
+    ['info', ['two', 'three', 'four', 'five']],
+    ['error', ['four', 'five']],
+    ['fatal', ['five']],
+  ])('at level %s writes what is as grave or graver', async (level, expected) => {
+    const { log, text } = await captureLog(level, format);
+    log.debug('one');
+    log.info('two');
+    log.warn('three');
+    log.error('four');
+    log.fatal('five');
+    expect(text().match(/one|two|three|four|five/g)).toEqual(expected);
+  });
+
+  it('has written a line before the call that logs it returns', async () => {
+    const { log, text } = await captureLog('info', format);
+    log.info('one');
+    expect(text()).toMatch(/one.*\n$/);
+    log.fatal('two');
+    expect(text()).toMatch(/one.*\n.*two.*\n$/);
+  });
+
+  it('writes what belongs to a line', async () => {
+    const { log, text } = await captureLog('info', format);
+    log.info({ guildId: '900719925474099312' }, 'Joined a server');
+    expect(text()).toMatch(/guildId.*900719925474099312/);
+    expect(text()).toContain('Joined a server');
+  });
+});
+
+describe('createLog, json', () => {
+  it('writes each line as one object, without the process or the host', async () => {
+    const { log, text } = await captureLog('info', 'json');
+    log.info({ codes: 3 }, 'two\nlines');
+    const lines = text().trimEnd().split('\n');
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0] ?? '')).toEqual({
+      level: 30,
+      time: expect.any(Number),
+      codes: 3,
+      msg: 'two\nlines',
+    });
+  });
+});
