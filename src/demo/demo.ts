@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import { startApp } from '../app.js';
+import { ConfigError, loadConfig } from '../config.js';
+import { createLog, openLogDestination } from '../log.js';
+import { openValidator } from '../validator/validator.js';
+import { DiscordStandIn } from './stand-in/stand-in.js';
+import { Terminal } from './terminal.js';
+
+/** As in index.ts: sysexits' EX_CONFIG. */
+const EXIT_CONFIG = 78;
+
+/** The production bot on the stand-in, with a terminal to type in, until the input ends. */
+async function demo(): Promise<void> {
+  const { stdin, stdout, env } = process;
+  const folder = await mkdtemp(join(tmpdir(), 'access-bot-demo-'));
+  const discord = await DiscordStandIn.start();
+  try {
+    const databasePath = join(folder, 'data', 'access-codes.db');
+    // What codes are like may be tried out: CODE_TTL=1m npm run demo
+    const config = loadConfig({
+      ...env,
+      DISCORD_TOKEN: discord.token,
+      DISCORD_API_URL: discord.apiUrl,
+      DATABASE_URL: databasePath,
+      CODE_SECRET: '',
+      LOG_LEVEL: env['LOG_LEVEL'] || 'warn',
+    });
+    const log = createLog(config.logLevel, await openLogDestination(config.logFormat ?? 'pretty'));
+    const app = await startApp(config, {
+      log,
+      onFatal: (error) => log.fatal({ err: error }, 'The bot cannot go on'),
+    });
+    const validator = await openValidator({ databaseUrl: databasePath });
+    try {
+      const terminal = new Terminal({
+        discord,
+        validator,
+        prefix: config.commandPrefix,
+        colors: stdout.isTTY && !env['NO_COLOR'],
+        print: (text) => stdout.write(`${text}\n`),
+        settled: async () => {
+          await discord.delivered();
+          await app.idle();
+        },
+      });
+      terminal.greet();
+      const input = createInterface({ input: stdin, output: stdout, terminal: stdin.isTTY && stdout.isTTY });
+      input.setPrompt(terminal.prompt);
+      input.prompt();
+      for await (const line of input) {
+        // Nobody's keyboard has shown what came through a pipe.
+        if (!stdin.isTTY) stdout.write(`${line}\n`);
+        await terminal.handle(line);
+        if (terminal.ended) break;
+        input.setPrompt(terminal.prompt);
+        input.prompt();
+      }
+      stdout.write('\n');
+    } finally {
+      await validator.close();
+      await app.stop();
+    }
+  } finally {
+    await discord.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+try {
+  await demo();
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = EXIT_CONFIG;
+}

@@ -1,0 +1,271 @@
+import type { Validator } from '../validator/validator.js';
+import { drawMessage, styled, type Drawing } from './draw.js';
+import type {
+  DiscordStandIn,
+  StandInChannel,
+  StandInGuild,
+  StandInMessage,
+  StandInUser,
+} from './stand-in/stand-in.js';
+
+/** Where the person at the keyboard can speak. */
+type Place = 'general' | 'thread' | 'dm';
+
+export interface TerminalOptions {
+  readonly discord: DiscordStandIn;
+  readonly validator: Pick<Validator, 'validate'>;
+  readonly prefix: string;
+  readonly colors: boolean;
+  /** Takes whole lines. */
+  readonly print: (text: string) => void;
+  /** Resolves when the bot has answered all that it heard. */
+  readonly settled: () => Promise<void>;
+}
+
+interface TerminalCommand {
+  readonly usage: string;
+  readonly summary: string;
+  run(words: readonly string[]): Promise<void> | void;
+}
+
+/** A server with a few people in it, and a prompt at which one speaks as any of them. */
+export class Terminal {
+  readonly #options: TerminalOptions;
+  readonly #drawing: Drawing;
+  readonly #people = new Map<string, StandInUser>();
+  readonly #guild: StandInGuild;
+  readonly #channels: { readonly general: StandInChannel; readonly thread: StandInChannel };
+  readonly #commands: ReadonlyMap<string, TerminalCommand>;
+  #speaker: StandInUser;
+  #place: Place = 'general';
+  #ended = false;
+
+  /** Peoples the stand-in; the bot may be started before or after. */
+  constructor(options: TerminalOptions) {
+    const { discord } = options;
+    this.#options = options;
+    this.#drawing = {
+      colors: options.colors,
+      nameOf: (id) => [...this.#people.values()].find((person) => person.id === id)?.username ?? 'somebody',
+    };
+    const owner = discord.addUser('owner');
+    this.#people.set('owner', owner);
+    this.#guild = discord.addGuild('Chat Room', owner);
+    const general = discord.addChannel(this.#guild, 'general');
+    this.#channels = { general, thread: discord.addThread(general, 'thread') };
+    this.#speaker = this.#person('alice');
+    discord.setAdministrator(this.#guild, this.#person('admin'), true);
+    discord.onMessage((message) => this.#show(message, false));
+    discord.onEdit((message) => this.#show(message, true));
+    this.#commands = this.#ownCommands();
+  }
+
+  get prompt(): string {
+    const place = this.#place === 'dm' ? 'direct message' : `#${this.#place}`;
+    return `${styled('dim', place, this.#drawing)} ${styled('bold', this.#speaker.username, this.#drawing)}> `;
+  }
+
+  /** Whether `/quit` was typed. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  greet(): void {
+    this.#print(
+      'This is the real bot on a stand-in for Discord: no account, no token, no network.',
+      `You are alice, a member. Type ${this.#options.prefix}getcode Alice, or /help for what else there is.`,
+      'All of it is forgotten at the end.',
+      '',
+    );
+  }
+
+  /** Does what one typed line says, and resolves when the bot has answered. */
+  async handle(line: string): Promise<void> {
+    const text = line.trim();
+    if (text === '') return;
+    if (!text.startsWith('/')) {
+      this.#say(text);
+    } else {
+      const [name = '', ...words] = text.slice(1).split(/\s+/);
+      const command = this.#commands.get(name.toLowerCase());
+      if (command === undefined) this.#print(`There is no /${name} here. /help lists what there is.`);
+      else await command.run(words);
+    }
+    await this.#options.settled();
+  }
+
+  #ownCommands(): ReadonlyMap<string, TerminalCommand> {
+    return new Map<string, TerminalCommand>([
+      [
+        'as',
+        {
+          usage: '/as NAME',
+          summary: 'speak as somebody else: alice, bob, admin, owner, or a new member',
+          run: ([name]) => this.#speakAs(name),
+        },
+      ],
+      [
+        'in',
+        {
+          usage: '/in general|thread|dm',
+          summary: 'speak in the channel, in a thread, or to the bot alone',
+          run: ([place]) => this.#speakIn(place),
+        },
+      ],
+      [
+        'dms',
+        {
+          usage: '/dms on|off',
+          summary: 'take direct messages from the bot, or refuse them',
+          run: ([state]) => this.#setDirectMessages(state),
+        },
+      ],
+      [
+        'press',
+        {
+          usage: '/press LABEL',
+          summary: 'press a button under the last message that has one',
+          run: (words) => this.#press(words.join(' ')),
+        },
+      ],
+      [
+        'login',
+        {
+          usage: '/login [USERNAME CODE]',
+          summary: "ask the website's door; alone, with what the bot sent you last",
+          run: (words) => this.#login(words),
+        },
+      ],
+      ['help', { usage: '/help', summary: 'this list', run: () => this.#help() }],
+      [
+        'quit',
+        {
+          usage: '/quit',
+          summary: 'the end',
+          run: () => {
+            this.#ended = true;
+          },
+        },
+      ],
+    ]);
+  }
+
+  #help(): void {
+    const commands = [...this.#commands.values()];
+    const width = Math.max(...commands.map(({ usage }) => usage.length));
+    this.#print(
+      `Whatever does not start with a slash is said to the server: try ${this.#options.prefix}help_chatroom`,
+      ...commands.map(({ usage, summary }) => `  ${usage.padEnd(width)}  ${summary}`),
+    );
+  }
+
+  #say(text: string): void {
+    const { discord } = this.#options;
+    discord.say(this.#place === 'dm' ? this.#speaker : this.#channels[this.#place], this.#speaker, text);
+  }
+
+  #speakAs(name: string | undefined): void {
+    if (name === undefined || !/^[\w.]{2,32}$/.test(name)) {
+      this.#print('Say who: /as admin');
+      return;
+    }
+    this.#speaker = this.#person(name.toLowerCase());
+  }
+
+  #speakIn(place: string | undefined): void {
+    const wanted = place?.replace('#', '').toLowerCase();
+    if (wanted === 'general' || wanted === 'thread' || wanted === 'dm') this.#place = wanted;
+    else this.#print('Say where: /in general, /in thread or /in dm');
+  }
+
+  #setDirectMessages(state: string | undefined): void {
+    if (state !== 'on' && state !== 'off') {
+      this.#print('Say which: /dms on or /dms off');
+      return;
+    }
+    this.#options.discord.setDirectMessages(this.#speaker, state === 'on' ? 'open' : 'closed');
+    this.#print(
+      state === 'on'
+        ? `${this.#speaker.username} takes direct messages again.`
+        : `${this.#speaker.username} no longer takes direct messages.`,
+    );
+  }
+
+  async #press(label: string): Promise<void> {
+    const seen = [
+      ...this.#options.discord.messages(this.#speaker),
+      ...this.#options.discord.messages(this.#channels.general),
+    ];
+    const pressable = seen.flatMap((message) =>
+      message.components
+        .flatMap(({ components }) => components)
+        .filter((button) => !button.disabled && button.label?.toLowerCase() === label.toLowerCase())
+        .map(({ custom_id: id = '' }) => ({ message, id })),
+    );
+    const last = pressable.at(-1);
+    if (last === undefined)
+      this.#print(`There is no button ${label} that ${this.#speaker.username} could press.`);
+    else await this.#options.discord.press(last.message, last.id, this.#speaker);
+  }
+
+  /** What the website does with its form: it asks the validator, and tells its visitor no more than "invalid". */
+  async #login(words: readonly string[]): Promise<void> {
+    const typed = words.length === 0 ? this.#lastCode() : [words.slice(0, -1).join(' '), words.at(-1) ?? ''];
+    const [username, code] = typed ?? [];
+    if (username === undefined || username === '' || code === undefined) {
+      this.#print(
+        words.length === 0
+          ? `The bot has sent ${this.#speaker.username} no code yet.`
+          : 'Say both: /login Alice ABC234',
+      );
+      return;
+    }
+    const verdict = await this.#options.validator.validate(username.replaceAll('"', ''), code);
+    this.#print(
+      verdict.valid
+        ? styled('green', `✔ website: welcome, ${verdict.username}!`, this.#drawing)
+        : `${styled('red', '✘ website: invalid access code', this.#drawing)} (the validator's reason: ${verdict.reason})`,
+    );
+  }
+
+  /** Username and code of the last code that the bot sent to the speaker. */
+  #lastCode(): readonly [string, string] | null {
+    const sent = this.#options.discord.messages(this.#speaker).findLast(({ embeds, content }) => {
+      return content !== '' && embeds.length > 0;
+    });
+    const username = sent?.embeds[0]?.fields?.[0]?.value?.replaceAll('\\', '');
+    return sent === undefined || username === undefined ? null : [username, sent.content];
+  }
+
+  /** The one of this name; a new one joins the server. */
+  #person(name: string): StandInUser {
+    const known = this.#people.get(name);
+    if (known !== undefined) return known;
+    const person = this.#options.discord.addUser(name);
+    this.#options.discord.join(this.#guild, person);
+    this.#people.set(name, person);
+    return person;
+  }
+
+  #show(message: StandInMessage, edited: boolean): void {
+    if (!message.author.bot) return;
+    const heading = `${this.#placeOf(message)}, ${message.author.username}${edited ? ' changes its message' : ''}:`;
+    this.#print(
+      `  ${styled('dim', heading, this.#drawing)}`,
+      ...drawMessage(message, this.#drawing).map((line) => `    ${line}`),
+    );
+  }
+
+  #placeOf({ ephemeralTo, guildId, channelId }: StandInMessage): string {
+    if (ephemeralTo !== null) return `👁 for ${ephemeralTo.username}'s eyes only`;
+    if (guildId !== null) return channelId === this.#channels.thread.id ? '#thread' : '#general';
+    const reader = [...this.#people.values()].find((person) =>
+      this.#options.discord.messages(person).some((message) => message.channelId === channelId),
+    );
+    return `✉ direct message to ${reader?.username ?? 'somebody'}`;
+  }
+
+  #print(...lines: readonly string[]): void {
+    this.#options.print(lines.join('\n'));
+  }
+}

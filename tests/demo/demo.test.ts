@@ -1,0 +1,135 @@
+import { readdirSync } from 'node:fs';
+
+import { expect, it } from 'vitest';
+
+import { temporaryFolder } from '../support/folder.js';
+import { run } from '../support/process.js';
+
+/** Types `lines` into the demo through a pipe. */
+async function type(lines: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const cwd = temporaryFolder();
+  const demo = run('dist/demo/demo.js', { cwd, env, input: lines.map((line) => `${line}\n`).join('') });
+  const end = await demo.ended;
+  return { end, stdout: demo.stdout(), stderr: demo.stderr(), left: readdirSync(cwd) };
+}
+
+/** What was printed in answer to the `index`th line, from 0. */
+function answerTo(stdout: string, line: string): string[] {
+  const lines = stdout.split('\n');
+  const start = lines.findIndex((one) => one.endsWith(`> ${line}`));
+  const rest = lines.slice(start + 1);
+  const next = rest.findIndex((one) => /^[^ ].*> /.test(one));
+  return (next === -1 ? rest : rest.slice(0, next)).map((one) => one.trim()).filter((one) => one !== '');
+}
+
+it('walks the whole way through a pipe: code, login, list, revocation, and the end with code 0', async () => {
+  const { end, stdout, stderr, left } = await type([
+    '!getcode Alice',
+    '/login',
+    '/login Alice AAAAAA',
+    '/as admin',
+    '!codes',
+    '!revoke Alice',
+    '/as alice',
+    '/login ',
+  ]);
+  expect(stderr).toBe('');
+  expect(end).toBe(0);
+  expect(left).toEqual([]);
+
+  const [where, code, title] = answerTo(stdout, '!getcode Alice');
+  expect(where).toBe('✉ direct message to alice, access-bot:');
+  expect(code).toMatch(/^[A-Z2-9]{6}$/);
+  expect(title).toBe('┃ 🎫 Your Chat Room Access Code');
+  expect(answerTo(stdout, '!getcode Alice').slice(-2)).toEqual([
+    '#general, access-bot:',
+    '✅ Access code sent to @alice via DM!',
+  ]);
+  expect(answerTo(stdout, '/login')).toEqual(['✔ website: welcome, Alice!']);
+  expect(answerTo(stdout, '/login Alice AAAAAA')).toEqual([
+    "✘ website: invalid access code (the validator's reason: unknown)",
+  ]);
+  expect(answerTo(stdout, '!codes')).toEqual([
+    '✉ direct message to admin, access-bot:',
+    '┃ 📋 Active Access Codes',
+    '┃ Total codes: 1',
+    '┃',
+    `┃ Code: ${code}`,
+    '┃   Username: Alice',
+    '┃   Requested by: alice',
+    '#general, access-bot:',
+    '📋 List of access codes sent to @admin via DM!',
+  ]);
+  expect(answerTo(stdout, '!revoke Alice')).toEqual([
+    '#general, access-bot:',
+    '✅ 1 access code for user `Alice` has been revoked.',
+  ]);
+  expect(answerTo(stdout, '/login ')).toEqual([
+    "✘ website: invalid access code (the validator's reason: revoked)",
+  ]);
+});
+
+it('shows who speaks and where in its prompt', async () => {
+  const { stdout } = await type([
+    '/as bob',
+    '/in thread',
+    '!help_chatroom',
+    '/in dm',
+    '!getcode bob',
+    '/quit',
+    '!codes',
+  ]);
+  expect(stdout.match(/^[^ \n].*> /gm)).toEqual([
+    '#general alice> ',
+    '#general bob> ',
+    '#thread bob> ',
+    '#thread bob> ',
+    'direct message bob> ',
+    'direct message bob> ',
+  ]);
+  expect(answerTo(stdout, '!help_chatroom')[0]).toBe('#thread, access-bot:');
+  expect(answerTo(stdout, '!getcode bob')).toEqual([
+    '✉ direct message to bob, access-bot:',
+    '❌ Please use this command in a channel of the server, not in a direct message.',
+  ]);
+  expect(stdout).not.toContain("don't have permission");
+});
+
+it('closes direct messages, turns pages and lists its own words', async () => {
+  const many = Array.from({ length: 11 }, (_, index) => `!getcode user${index}`);
+  const { stdout } = await type([
+    '/dms off',
+    '!getcode Alice',
+    '/dms on',
+    ...many,
+    '/as owner',
+    '!codes',
+    '/press next',
+    '/press Next',
+    '/help',
+    '/nonsense',
+  ]);
+  expect(answerTo(stdout, '!getcode Alice')[1]).toBe(
+    "❌ @alice, I couldn't send you a DM! Please enable DMs from server members.",
+  );
+  expect(answerTo(stdout, '!codes')).toContain('( Previous ) [ Next ]');
+  expect(answerTo(stdout, '/press next')[0]).toBe(
+    '✉ direct message to owner, access-bot changes its message:',
+  );
+  expect(answerTo(stdout, '/press next')).toContain('[ Previous ] ( Next )');
+  expect(answerTo(stdout, '/press Next')).toEqual(['There is no button Next that owner could press.']);
+  for (const word of ['/as', '/in', '/dms', '/press', '/login', '/help', '/quit']) {
+    expect(answerTo(stdout, '/help').some((line) => line.startsWith(word))).toBe(true);
+  }
+  expect(answerTo(stdout, '/nonsense')).toEqual(['There is no /nonsense here. /help lists what there is.']);
+});
+
+it('tries out settings, and says what is wrong with them', async () => {
+  const expiring = await type(['!getcode Alice'], { CODE_TTL: '90m', CODE_LENGTH: '8' });
+  expect(answerTo(expiring.stdout, '!getcode Alice')[1]).toMatch(/^[A-Z2-9]{8}$/);
+  expect(expiring.stdout).toContain('(in 1 hour)');
+
+  const wrong = await type(['!getcode Alice'], { CODE_TTL: 'soon' });
+  expect(wrong.end).toBe(78);
+  expect(wrong.stderr).toContain('CODE_TTL is "soon"');
+});
