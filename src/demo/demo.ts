@@ -15,7 +15,7 @@ const EXIT_CONFIG = 78;
 
 /** The production bot on the stand-in, with a terminal to type in, until the input ends. */
 async function demo(): Promise<void> {
-  const { stdin, stdout, env } = process;
+  const { stdout, env } = process;
   const folder = await mkdtemp(join(tmpdir(), 'access-bot-demo-'));
   const discord = await DiscordStandIn.start();
   try {
@@ -48,17 +48,7 @@ async function demo(): Promise<void> {
         },
       });
       terminal.greet();
-      const input = createInterface({ input: stdin, output: stdout, terminal: stdin.isTTY && stdout.isTTY });
-      input.setPrompt(terminal.prompt);
-      input.prompt();
-      for await (const line of input) {
-        // Nobody's keyboard has shown what came through a pipe.
-        if (!stdin.isTTY) stdout.write(`${line}\n`);
-        await terminal.handle(line);
-        if (terminal.ended) break;
-        input.setPrompt(terminal.prompt);
-        input.prompt();
-      }
+      await typeInto(terminal);
       stdout.write('\n');
     } finally {
       await validator.close();
@@ -68,6 +58,33 @@ async function demo(): Promise<void> {
     await discord.close();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Hands what is typed to the terminal, a line after the other, until the input or the terminal ends. */
+async function typeInto(terminal: Terminal): Promise<void> {
+  const { stdin, stdout } = process;
+  const input = createInterface({ input: stdin, output: stdout, terminal: stdin.isTTY && stdout.isTTY });
+  const prompt = (): void => {
+    input.setPrompt(terminal.prompt);
+    input.prompt();
+  };
+  let answered = Promise.resolve();
+  async function answer(line: string): Promise<void> {
+    if (terminal.ended) return;
+    // Nobody's keyboard has shown what came through a pipe.
+    if (!stdin.isTTY) stdout.write(`${line}\n`);
+    await terminal.handle(line);
+    if (terminal.ended) input.close();
+    else prompt();
+  }
+  prompt();
+  await new Promise<void>((resolve, reject) => {
+    input.on('line', (line) => {
+      answered = answered.then(async () => answer(line));
+      answered.catch(reject);
+    });
+    input.once('close', () => void answered.then(resolve, reject));
+  });
 }
 
 try {

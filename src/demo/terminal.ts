@@ -35,6 +35,7 @@ export class Terminal {
   readonly #people = new Map<string, StandInUser>();
   readonly #guild: StandInGuild;
   readonly #channels: { readonly general: StandInChannel; readonly thread: StandInChannel };
+  readonly #lastCodes = new Map<StandInUser, readonly [username: string, code: string]>();
   readonly #commands: ReadonlyMap<string, TerminalCommand>;
   #speaker: StandInUser;
   #place: Place = 'general';
@@ -210,7 +211,10 @@ export class Terminal {
 
   /** What the website does with its form: it asks the validator, and tells its visitor no more than "invalid". */
   async #login(words: readonly string[]): Promise<void> {
-    const typed = words.length === 0 ? this.#lastCode() : [words.slice(0, -1).join(' '), words.at(-1) ?? ''];
+    const typed =
+      words.length === 0
+        ? this.#lastCodes.get(this.#speaker)
+        : [words.slice(0, -1).join(' '), words.at(-1) ?? ''];
     const [username, code] = typed ?? [];
     if (username === undefined || username === '' || code === undefined) {
       this.#print(
@@ -228,13 +232,12 @@ export class Terminal {
     );
   }
 
-  /** Username and code of the last code that the bot sent to the speaker. */
-  #lastCode(): readonly [string, string] | null {
-    const sent = this.#options.discord.messages(this.#speaker).findLast(({ embeds, content }) => {
-      return content !== '' && embeds.length > 0;
-    });
-    const username = sent?.embeds[0]?.fields?.[0]?.value?.replaceAll('\\', '');
-    return sent === undefined || username === undefined ? null : [username, sent.content];
+  /** Keeps what the bot told somebody alone: the username and the code that `/login` then takes by itself. */
+  #remember(message: StandInMessage): void {
+    const reader = this.#readerOf(message);
+    const username = message.embeds[0]?.fields?.[0]?.value?.replaceAll('\\', '');
+    if (reader === undefined || username === undefined || message.content === '') return;
+    this.#lastCodes.set(reader, [username, message.content]);
   }
 
   /** The one of this name; a new one joins the server. */
@@ -249,6 +252,7 @@ export class Terminal {
 
   #show(message: StandInMessage, edited: boolean): void {
     if (!message.author.bot) return;
+    this.#remember(message);
     const heading = `${this.#placeOf(message)}, ${message.author.username}${edited ? ' changes its message' : ''}:`;
     this.#print(
       `  ${styled('dim', heading, this.#drawing)}`,
@@ -256,13 +260,21 @@ export class Terminal {
     );
   }
 
-  #placeOf({ ephemeralTo, guildId, channelId }: StandInMessage): string {
-    if (ephemeralTo !== null) return `👁 for ${ephemeralTo.username}'s eyes only`;
-    if (guildId !== null) return channelId === this.#channels.thread.id ? '#thread' : '#general';
-    const reader = [...this.#people.values()].find((person) =>
+  #placeOf(message: StandInMessage): string {
+    if (message.guildId !== null && message.ephemeralTo === null) {
+      return message.channelId === this.#channels.thread.id ? '#thread' : '#general';
+    }
+    const reader = this.#readerOf(message)?.username ?? 'somebody';
+    return message.ephemeralTo === null ? `✉ direct message to ${reader}` : `👁 for ${reader}'s eyes only`;
+  }
+
+  /** The one person who sees the message, if it is not in a channel. */
+  #readerOf({ ephemeralTo, guildId, channelId }: StandInMessage): StandInUser | undefined {
+    if (ephemeralTo !== null) return ephemeralTo;
+    if (guildId !== null) return undefined;
+    return [...this.#people.values()].find((person) =>
       this.#options.discord.messages(person).some((message) => message.channelId === channelId),
     );
-    return `✉ direct message to ${reader?.username ?? 'somebody'}`;
   }
 
   #print(...lines: readonly string[]): void {

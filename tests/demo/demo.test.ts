@@ -96,7 +96,11 @@ it('shows who speaks and where in its prompt', async () => {
 });
 
 it('closes direct messages, turns pages and lists its own words', async () => {
-  const many = Array.from({ length: 11 }, (_, index) => `!getcode user${index}`);
+  // Three codes for each member, and eleven for a second page.
+  const many = ['ada', 'ben', 'cleo', 'dan'].flatMap((name) => [
+    `/as ${name}`,
+    ...['', '.', '-'].map((sign) => `!getcode ${name}${sign}`),
+  ]);
   const { stdout } = await type([
     '/dms off',
     '!getcode Alice',
