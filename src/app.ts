@@ -1,20 +1,30 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { Router } from './bot/router.js';
 import { CodeService } from './codes/code-service.js';
 import type { RandomInt } from './codes/code-text.js';
+import { chanceOfGuessing } from './codes/guessing.js';
 import { createCommands } from './commands/commands.js';
 import type { Config } from './config.js';
 import { createClient } from './discord/client.js';
 import { DiscordBot } from './discord/discord-bot.js';
-import { isAdministrator } from './discord/incoming.js';
+import { isAdministrator, serves } from './discord/incoming.js';
+import { GuildMembers } from './discord/members.js';
+import { Sender } from './discord/sender.js';
+import { Housekeeping } from './housekeeping.js';
 import type { Log } from './log.js';
 import { openStorage } from './storage/open-storage.js';
+
+/** Above it a guesser's chance for one username and year is worth a warning. */
+const WORRYING_CHANCE = 1 / 1_000;
 
 /** The running bot. */
 export interface App {
   /** Resolves when everything that the bot has heard is answered. */
   readonly idle: () => Promise<void>;
+  /** Does now what is done from time to time anyway. */
+  readonly housekeeping: Pick<Housekeeping, 'endCodes' | 'prune' | 'checkMembers'>;
   /** Finishes what is under way, then closes Discord and the database; within 5 seconds. */
   readonly stop: () => Promise<void>;
 }
@@ -35,31 +45,71 @@ export interface AppOptions {
  */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const { log, onFatal, clock = Date.now, random = randomInt } = options;
-  const { databasePath, codeSecret, codeLength, codeTtlMs, codeMaxUses } = config;
-  const prefix = config.commandPrefix;
+  const { allowedGuildIds, auditDays, codeLength, codeMaxUses, codeTtlMs, commandPrefix: prefix } = config;
+  const { getcodeLimit, maxUsernamesPerMember, membershipCheckIntervalMs } = config;
 
-  const storage = await openStorage({ databasePath, secret: codeSecret, as: 'owner' });
+  const storage = await openStorage({
+    databasePath: config.databasePath,
+    secret: config.codeSecret,
+    as: 'owner',
+  });
   try {
     const { store, keys } = storage;
     log.info(
       { database: storage.databasePath },
       storage.created ? 'Made a new database' : 'Opened the database',
     );
+    sayChanceOfGuessing(log, codeLength);
 
-    const codes = new CodeService({ store, keys, codeLength, codeTtlMs, codeMaxUses, clock, random });
+    const codes = new CodeService({
+      store,
+      keys,
+      codeLength,
+      codeTtlMs,
+      codeMaxUses,
+      getcodeLimit,
+      maxUsernamesPerMember,
+      clock,
+      random,
+    });
     const client = createClient(config.discordApiUrl);
     const commands = createCommands({
       codes,
-      isAdministrator: async (guildId, userId) => isAdministrator(client, guildId, userId),
+      isAdministrator: async (guildId, userId) =>
+        serves(allowedGuildIds, guildId) && isAdministrator(client, guildId, userId),
       prefix,
     });
-    const router = new Router({ commands, prefix, requests: codes, log });
-    const bot = new DiscordBot({ client, router, log, onFatal });
+    const router = new Router({ commands, prefix, requests: codes, log, clock });
+    const sender = new Sender({
+      client,
+      log,
+      memory: {
+        find: async (userId) => store.findChannel(userId),
+        remember: async (userId, channelId) => store.rememberChannel(userId, channelId),
+        forget: async (userId) => store.forgetChannel(userId),
+      },
+      clock,
+      wait: async (ms) => pause(ms, undefined, { ref: false }),
+    });
+    const bot = new DiscordBot({ client, router, sender, log, onFatal, allowedGuildIds });
     await bot.start(config.discordToken);
+
+    const members = new GuildMembers(client, allowedGuildIds);
+    const housekeeping = new Housekeeping({
+      store,
+      members,
+      membershipCheckIntervalMs,
+      auditDays,
+      clock,
+      log,
+    });
+    housekeeping.start();
 
     return {
       idle: async () => bot.idle(),
+      housekeeping,
       stop: async () => {
+        housekeeping.stop();
         await bot.stop();
         await storage.close();
       },
@@ -68,4 +118,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     await storage.close();
     throw error;
   }
+}
+
+/** 10 guesses an hour, all year long, against the codes that there can be. */
+function sayChanceOfGuessing(log: Log, codeLength: number): void {
+  const chance = chanceOfGuessing(codeLength);
+  const level = chance > WORRYING_CHANCE ? 'warn' : 'info';
+  const oneIn = Math.floor(1 / chance).toLocaleString('en');
+  log[level](`Whoever guesses all year long gets in with one username with a chance of 1 in ${oneIn}`);
 }

@@ -15,6 +15,14 @@ export interface Config {
   readonly codeTtlMs: number | null;
   /** `null`: codes can be redeemed without limit. */
   readonly codeMaxUses: number | null;
+  /** How many codes one member gets within a span. */
+  readonly getcodeLimit: { readonly codes: number; readonly spanMs: number };
+  readonly maxUsernamesPerMember: number;
+  /** The servers that the bot serves; `null`: every server it is in. */
+  readonly allowedGuildIds: ReadonlySet<string> | null;
+  /** How often it is looked whether holders are still members; `null`: never. */
+  readonly membershipCheckIntervalMs: number | null;
+  readonly auditDays: number;
   readonly logLevel: LogLevel;
   /** `null`: pretty on a terminal, otherwise JSON. */
   readonly logFormat: LogFormat | null;
@@ -67,6 +75,20 @@ const HINTS = {
     example: '30d',
   },
   CODE_MAX_USES: { wanted: `unlimited, or a whole number from 1 to ${MAX_USES}`, example: '1' },
+  GETCODE_LIMIT: {
+    wanted: 'a whole number from 1 to 1000, a slash, and a span of 7 days at most',
+    example: '3/10m',
+  },
+  MAX_USERNAMES_PER_MEMBER: { wanted: 'a whole number from 1 to 100', example: '3' },
+  ALLOWED_GUILD_IDS: {
+    wanted: 'ids of servers with commas between them (right-click on a server: Copy Server ID)',
+    example: '81384788765712384,197038439483310086',
+  },
+  MEMBERSHIP_CHECK_INTERVAL: {
+    wanted: 'off, or a whole number with s, m, h, d or w behind it, from 1m to 7d',
+    example: '10m',
+  },
+  AUDIT_DAYS: { wanted: 'a whole number of days from 1 to 36500', example: '365' },
   LOG_LEVEL: { wanted: `one of ${LOG_LEVELS.join(', ')}`, example: 'info' },
   LOG_FORMAT: { wanted: `one of ${LOG_FORMATS.join(', ')}`, example: 'json' },
 } as const;
@@ -90,15 +112,57 @@ const MISSING_TOKEN = [
 /** Reads the text of a setting; `undefined`: it does not fit. */
 type Parse<T> = (text: string) => T | undefined;
 
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Reads one setting, or notes what is wrong with it and goes on with the default. */
+type Read = <T>(name: SettingName, parse: Parse<T>, fallback: T) => T;
+
 /**
  * Reads the settings. An empty variable counts as one that is not set.
  *
  * @throws {ConfigError} names every problem at once.
  */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const problems: string[] = [];
+export function loadConfig(env: Env): Config {
+  return load(env, (read, problems) => {
+    if (!env['DISCORD_TOKEN']?.trim()) problems.push(MISSING_TOKEN);
+    return {
+      discordToken: read('DISCORD_TOKEN', matching(/^[\w.-]+$/), ''),
+      discordApiUrl: read('DISCORD_API_URL', parseApiUrl, DEFAULT_API_URL),
+      commandPrefix: read('COMMAND_PREFIX', matching(/^[!#-;=?A-[\]-_a-~]{1,8}$/), '!'),
+      ...readStorage(read),
+      codeLength: read('CODE_LENGTH', wholeNumber(MIN_CODE_LENGTH, MAX_CODE_LENGTH), MIN_CODE_LENGTH),
+      codeTtlMs: read('CODE_TTL', orNull('never', parseSpanMs), null),
+      codeMaxUses: read('CODE_MAX_USES', orNull('unlimited', wholeNumber(1, MAX_USES)), null),
+      getcodeLimit: read('GETCODE_LIMIT', parseLimit, { codes: 3, spanMs: 600_000 }),
+      maxUsernamesPerMember: read('MAX_USERNAMES_PER_MEMBER', wholeNumber(1, 100), 3),
+      allowedGuildIds: read('ALLOWED_GUILD_IDS', parseIds, null),
+      membershipCheckIntervalMs: read('MEMBERSHIP_CHECK_INTERVAL', orNull('off', parseInterval), 600_000),
+      auditDays: read('AUDIT_DAYS', wholeNumber(1, 36_500), 365),
+      logLevel: read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),
+      logFormat: read('LOG_FORMAT', oneOf(LOG_FORMATS), null),
+    };
+  });
+}
 
-  function read<T>(name: SettingName, parse: Parse<T>, fallback: T): T {
+/**
+ * Reads where the codes are and what opens them: all that a program needs that does not log in to Discord.
+ *
+ * @throws {ConfigError} names every problem at once.
+ */
+export function loadStorageConfig(env: Env): Pick<Config, 'databasePath' | 'codeSecret'> {
+  return load(env, readStorage);
+}
+
+function readStorage(read: Read): Pick<Config, 'databasePath' | 'codeSecret'> {
+  return {
+    databasePath: read('DATABASE_URL', (text) => parseDatabaseUrl(text) ?? undefined, DEFAULT_DATABASE),
+    codeSecret: read('CODE_SECRET', (text) => (text.length < MIN_SECRET_LENGTH ? undefined : text), null),
+  };
+}
+
+function load<T>(env: Env, readAll: (read: Read, problems: string[]) => T): T {
+  const problems: string[] = [];
+  const read: Read = (name, parse, fallback) => {
     const text = env[name]?.trim() ?? '';
     if (text === '') return fallback;
     const value = parse(text);
@@ -107,21 +171,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     const found = SECRETS.has(name) ? 'has a value that does not fit' : `is ${JSON.stringify(text)}`;
     problems.push(`${name} ${found}. Wanted: ${wanted}. Example: ${example}`);
     return fallback;
-  }
-
-  if (!env['DISCORD_TOKEN']?.trim()) problems.push(MISSING_TOKEN);
-  const config: Config = {
-    discordToken: read('DISCORD_TOKEN', matching(/^[\w.-]+$/), ''),
-    discordApiUrl: read('DISCORD_API_URL', parseApiUrl, DEFAULT_API_URL),
-    commandPrefix: read('COMMAND_PREFIX', matching(/^[!#-;=?A-[\]-_a-~]{1,8}$/), '!'),
-    databasePath: read('DATABASE_URL', (text) => parseDatabaseUrl(text) ?? undefined, DEFAULT_DATABASE),
-    codeSecret: read('CODE_SECRET', (text) => (text.length < MIN_SECRET_LENGTH ? undefined : text), null),
-    codeLength: read('CODE_LENGTH', wholeNumber(MIN_CODE_LENGTH, MAX_CODE_LENGTH), MIN_CODE_LENGTH),
-    codeTtlMs: read('CODE_TTL', orNull('never', parseSpanMs), null),
-    codeMaxUses: read('CODE_MAX_USES', orNull('unlimited', wholeNumber(1, MAX_USES)), null),
-    logLevel: read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),
-    logFormat: read('LOG_FORMAT', oneOf(LOG_FORMATS), null),
   };
+  const config = readAll(read, problems);
   if (problems.length > 0) throw new ConfigError(problems.join('\n'));
   return config;
 }
@@ -144,10 +195,30 @@ function wholeNumber(min: number, max: number): Parse<number> {
 }
 
 /** Own and strict: libraries read `90`, `-5m` or `1d garbage` in ways that surprise. */
-function parseSpanMs(text: string): number | undefined {
+export function parseSpanMs(text: string): number | undefined {
   const [, count, unit = ''] = /^(\d{1,12})([smhdw])$/.exec(text) ?? [];
   const span = Number(count) * (UNIT_MS.get(unit) ?? 0);
   return span > 0 && span <= MAX_SPAN_MS ? span : undefined;
+}
+
+/** How many, a slash, and within which span. */
+function parseLimit(text: string): { readonly codes: number; readonly spanMs: number } | undefined {
+  const [count = '', span = '', ...more] = text.split('/');
+  const codes = wholeNumber(1, 1_000)(count);
+  const spanMs = parseSpanMs(span);
+  if (codes === undefined || spanMs === undefined || spanMs > 7 * DAY_MS || more.length > 0) return undefined;
+  return { codes, spanMs };
+}
+
+/** Not so often that Discord is asked for nothing, not so rarely that setTimeout, which ends at 24 days, breaks. */
+function parseInterval(text: string): number | undefined {
+  const span = parseSpanMs(text);
+  return span === undefined || span < 60_000 || span > 7 * DAY_MS ? undefined : span;
+}
+
+function parseIds(text: string): ReadonlySet<string> | undefined {
+  const ids = text.split(',').map((id) => id.trim());
+  return ids.every((id) => /^\d{17,20}$/.test(id)) ? new Set(ids) : undefined;
 }
 
 function parseApiUrl(text: string): string | undefined {

@@ -74,4 +74,9 @@ export type Reply =
     };
 
 /** What the press of a button does: changes the message it stands under, or answers the presser alone. */
-export type PressReply = { readonly kind: 'update' | 'ephemeral'; readonly body: MessageBody };
+export interface PressReply {
+  readonly kind: 'update' | 'ephemeral';
+  readonly body: MessageBody;
+  /** Hears whether the presser was answered. */
+  readonly afterwards?: (answered: boolean) => Promise<void>;
+}

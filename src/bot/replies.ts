@@ -1,4 +1,4 @@
-import type { CodePage, IssuedCode } from '../codes/code-service.js';
+import type { CodePage, IssuedCode, ListedCode } from '../codes/code-service.js';
 import type { Revocation } from '../codes/code-store.js';
 import { MAX_USERNAME_LENGTH } from '../codes/username.js';
 import type { Delivery, Embed, EmbedField, MessageBody } from './message.js';
@@ -54,6 +54,38 @@ export function codeEndedMeanwhile(authorId: string): MessageBody {
   };
 }
 
+export function tooManyUsernames(authorId: string, usernames: readonly string[]): MessageBody {
+  const held = usernames.map((username) => inlineCode(username)).join(', ');
+  return {
+    content: `❌ ${mention(authorId)}, you hold as many usernames as one member may: ${held}. Please use one of them, or ask an administrator to end one.`,
+    mention: authorId,
+  };
+}
+
+export function tooManyCodes(authorId: string, until: number): MessageBody {
+  return {
+    content: `⏳ ${mention(authorId)}, you have asked for several codes already. Please try again ${relativeTime(until)}.`,
+    mention: authorId,
+  };
+}
+
+export function directMessageDelayed(authorId: string): MessageBody {
+  return {
+    content: `⏳ ${mention(authorId)}, many members are asking just now. Your DM will take a little longer.`,
+    mention: authorId,
+  };
+}
+
+export function notYourButton(): MessageBody {
+  return { content: '❌ This button belongs to the member who asked for the code.' };
+}
+
+export function buttonTooLate(command: string): MessageBody {
+  return {
+    content: `❌ This code can no longer be shown. Please ask for another: ${inlineCode(`${command} <username>`)}`,
+  };
+}
+
 export function usernameTaken(username: string): MessageBody {
   return {
     content: `❌ The username ${inlineCode(username)} is taken. Please choose another, or ask an administrator of this server.`,
@@ -69,10 +101,16 @@ export function codeList({ total, offset, codes }: CodePage): Embed {
     color: BLUE,
     fields: codes.map((code) => ({
       name: `Code: ${code.text}`,
-      value: `Username: ${escapeMarkdown(code.username)}\nRequested by: ${escapeMarkdown(code.holderTag)}`,
+      value: describeCode(code),
     })),
     footer: total > codes.length ? `Showing ${offset + 1}-${offset + codes.length} of ${total} codes` : null,
   };
+}
+
+function describeCode({ username, holderTag, uses, maxUses }: ListedCode): string {
+  const lines = [`Username: ${escapeMarkdown(username)}`, `Requested by: ${escapeMarkdown(holderTag)}`];
+  if (maxUses !== null) lines.push(`Uses: ${uses} of ${maxUses}`);
+  return lines.join('\n');
 }
 
 export function codeListSent(authorId: string): MessageBody {
@@ -120,6 +158,13 @@ export function help(fields: readonly EmbedField[]): MessageBody {
 
 // Refusals and failures
 
+export function slowDown(authorId: string, until: number): MessageBody {
+  return {
+    content: `⏳ ${mention(authorId)}, that was a lot at once. Please try again ${relativeTime(until)}.`,
+    mention: authorId,
+  };
+}
+
 const USER_ERRORS: { readonly [Id in UserErrorId]: (context: UserErrorContexts[Id]) => string } = {
   guildOnly: () => '❌ Please use this command in a channel of the server, not in a direct message.',
   notAdministrator: () => "❌ You don't have permission to use this command!",
@@ -160,8 +205,12 @@ function mention(userId: string): string {
 
 /** Discord's own markup: everybody reads it in their own time zone. */
 function timestamp(unixMs: number): string {
-  const seconds = Math.floor(unixMs / 1_000);
-  return `<t:${seconds}:F> (<t:${seconds}:R>)`;
+  return `<t:${Math.floor(unixMs / 1_000)}:F> (${relativeTime(Math.floor(unixMs / 1_000) * 1_000)})`;
+}
+
+/** In whole seconds, rounded up: never a moment too early. */
+function relativeTime(unixMs: number): string {
+  return `<t:${Math.ceil(unixMs / 1_000)}:R>`;
 }
 
 /** In code style nothing pings or formats; what could end it, forge a line or turn the text around is left out. */

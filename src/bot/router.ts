@@ -3,10 +3,14 @@ import { randomBytes } from 'node:crypto';
 import type { CodeService } from '../codes/code-service.js';
 import type { Log } from '../log.js';
 import type { Command } from './command.js';
-import type { ButtonPress, IncomingMessage, PressReply, Reply } from './message.js';
+import { FloodGate } from './flood-gate.js';
+import type { ButtonPress, IncomingMessage, MessageBody, PressReply, Reply } from './message.js';
 import { parseCommand, splitWords } from './parse.js';
 import * as replies from './replies.js';
 import { UserError } from './user-error.js';
+
+/** Commands of one member, and presses of buttons: a person who types needs fewer. */
+const COMMANDS_A_MINUTE = 10;
 
 /** From a message to the command that it calls, and to one answer at most. Every failure ends here. */
 export class Router {
@@ -14,12 +18,14 @@ export class Router {
   readonly #prefix: string;
   readonly #requests: Pick<CodeService, 'claim'>;
   readonly #log: Log;
+  readonly #gate: FloodGate;
 
   constructor(options: {
     readonly commands: readonly Command[];
     readonly prefix: string;
     readonly requests: Pick<CodeService, 'claim'>;
     readonly log: Log;
+    readonly clock: () => number;
   }) {
     for (const command of options.commands) {
       if (this.#commands.has(command.name)) throw new Error(`Two commands are named ${command.name}`);
@@ -28,6 +34,7 @@ export class Router {
     this.#prefix = options.prefix;
     this.#requests = options.requests;
     this.#log = options.log;
+    this.#gate = new FloodGate({ limit: COMMANDS_A_MINUTE, spanMs: 60_000, clock: options.clock });
   }
 
   /** @returns `null`: silence, because the message is not ours or was answered before. Never rejects. */
@@ -35,8 +42,13 @@ export class Router {
     const parsed = parseCommand(message.text, this.#prefix);
     const command = parsed === null ? undefined : this.#commands.get(parsed.name);
     if (parsed === null || command === undefined) return null;
+    const gate = this.#gate.pass(message.author.id);
+    if (gate === 'silence') return null;
     try {
-      const reply = await this.#answer(command, parsed.rest, message);
+      const reply =
+        gate === 'pass'
+          ? await this.#answer(command, parsed.rest, message)
+          : await this.#refuse(message, replies.slowDown(message.author.id, gate));
       if (reply?.to !== 'author') return reply;
       return { ...reply, afterwards: (delivery) => this.#guard(command, () => reply.afterwards(delivery)) };
     } catch (error) {
@@ -49,6 +61,9 @@ export class Router {
     const [name = '', ...argument] = press.buttonId.split(':');
     const command = this.#commands.get(name);
     if (command?.press === undefined) return null;
+    const gate = this.#gate.pass(press.author.id);
+    if (gate === 'silence') return null;
+    if (gate !== 'pass') return { kind: 'ephemeral', body: replies.slowDown(press.author.id, gate) };
     try {
       return await command.press(argument.join(':'), press);
     } catch (error) {
@@ -68,15 +83,16 @@ export class Router {
       if (command.claims) return await run();
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      run = async () => ({ to: 'channel', body: replies.userError(error) });
+      return this.#refuse(message, replies.userError(error));
     }
     return (await this.#requests.claim(message.id)) ? run() : null;
   }
 
-  async #guard<T>(
-    command: Command,
-    work: () => Promise<T>,
-  ): Promise<T | ReturnType<typeof replies.unexpected>> {
+  async #refuse(message: IncomingMessage, body: MessageBody): Promise<Reply | null> {
+    return (await this.#requests.claim(message.id)) ? { to: 'channel', body } : null;
+  }
+
+  async #guard(command: Command, work: () => Promise<MessageBody>): Promise<MessageBody> {
     try {
       return await work();
     } catch (error) {
@@ -84,7 +100,7 @@ export class Router {
     }
   }
 
-  #report(command: Command, error: unknown): ReturnType<typeof replies.unexpected> {
+  #report(command: Command, error: unknown): MessageBody {
     if (error instanceof UserError) return replies.userError(error);
     const reference = randomBytes(4).toString('hex');
     this.#log.error({ err: error, reference, command: command.name }, 'A command failed');

@@ -17,6 +17,8 @@ const TAG_BYTES = 16;
 export class CodeKeys {
   readonly #textKey: Buffer;
   readonly #pairKey: Buffer;
+  readonly #nameKey: Buffer;
+  readonly #clientKey: Buffer;
   readonly #sealKey: Buffer;
   /** Tells one secret from another and gives nothing of it away; kept in the database. */
   readonly fingerprint: string;
@@ -26,6 +28,8 @@ export class CodeKeys {
       Buffer.from(hkdfSync('sha256', secret, '', `chatroom-access-bot ${purpose}`, KEY_BYTES));
     this.#textKey = derive('code');
     this.#pairKey = derive('username and code');
+    this.#nameKey = derive('username');
+    this.#clientKey = derive('client');
     this.#sealKey = derive('sealed code');
     this.fingerprint = derive('fingerprint').toString('base64url');
   }
@@ -38,6 +42,16 @@ export class CodeKeys {
   /** The hash by which a login is looked up: no timing tells whether the username or the code exists. */
   hashPair(usernameKey: string, codeText: string): string {
     return hmac(this.#pairKey, `${usernameKey}\0${codeText}`);
+  }
+
+  /** The hash under which wrong codes for a username are counted, and which the audit holds. */
+  hashName(usernameKey: string): string {
+    return hmac(this.#nameKey, usernameKey);
+  }
+
+  /** The hash by which a visitor is known again at one username. `client` is an address, a device id or the like. */
+  hashClient(usernameKey: string, client: string): string {
+    return hmac(this.#clientKey, `${usernameKey}\0${client}`);
   }
 
   /** Encrypts `codeText` so that only {@link open} with the same `id` gets it back. */

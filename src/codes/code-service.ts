@@ -1,7 +1,8 @@
 import type { CodeKeys } from './code-keys.js';
-import type { CodeSelector, CodeStore, Revocation, SealedCode } from './code-store.js';
+import type { CodeSelector, CodeStore, IssueOutcome, Revocation, SealedCode } from './code-store.js';
 import { generateCodeText, parseCodeText, type RandomInt } from './code-text.js';
-import type { Code } from './code.js';
+import { statusOf, type Code } from './code.js';
+import { skeletonsOf } from './look-alikes.js';
 import { parseUsername, type Username } from './username.js';
 
 /** How long a code that is not delivered yet keeps its username from others: 10 minutes. */
@@ -18,6 +19,9 @@ export interface CodeServiceOptions {
   readonly codeTtlMs: number | null;
   /** `null`: codes can be redeemed without limit. */
   readonly codeMaxUses: number | null;
+  /** How many codes one member gets within a span. */
+  readonly getcodeLimit: { readonly codes: number; readonly spanMs: number };
+  readonly maxUsernamesPerMember: number;
   readonly clock: () => number;
   readonly random: RandomInt;
 }
@@ -71,15 +75,21 @@ export class CodeService {
   }
 
   /**
-   * Makes a code that nobody can use yet: {@link deliver} or {@link withdraw} must follow.
+   * Makes a code that nobody can use yet: {@link deliver}, {@link withdraw} or {@link noteUndeliverable} must follow.
    *
-   * @returns `repeated` when this request was answered before, `taken` when the username is somebody else's.
+   * @returns the code, or why there is none.
    */
-  async issue(request: IssueRequest): Promise<IssuedCode | 'repeated' | 'taken'> {
-    const { codeLength, codeTtlMs, codeMaxUses, clock, random } = this.#options;
+  async issue(request: IssueRequest): Promise<IssuedCode | Exclude<IssueOutcome, 'issued' | 'collision'>> {
+    const { codeLength, codeTtlMs, codeMaxUses, getcodeLimit, maxUsernamesPerMember, clock, random } =
+      this.#options;
     const { id, guildId, holderId, holderTag, username } = request;
     const issuedAt = clock();
     const expiresAt = codeTtlMs === null ? null : issuedAt + codeTtlMs;
+    const limits = {
+      ...getcodeLimit,
+      usernames: maxUsernamesPerMember,
+      reservedSince: issuedAt - RESERVATION_MS,
+    };
 
     for (let tries = 0; tries < ISSUE_TRIES; tries++) {
       const text = generateCodeText(codeLength, random);
@@ -89,7 +99,9 @@ export class CodeService {
           guildId,
           holderId,
           holderTag,
-          username,
+          username: username.text,
+          nameHash: this.#keys.hashName(username.key),
+          skeletons: skeletonsOf(username),
           textHash: this.#keys.hashText(text),
           pairHash: this.#keys.hashPair(username.key, text),
           sealedText: this.#keys.seal(text, id),
@@ -97,7 +109,7 @@ export class CodeService {
           expiresAt,
           maxUses: codeMaxUses,
         },
-        issuedAt - RESERVATION_MS,
+        limits,
       );
       if (outcome === 'issued') return { id, username: username.text, text, expiresAt };
       if (outcome !== 'collision') return outcome;
@@ -106,18 +118,42 @@ export class CodeService {
   }
 
   /** Says that the holder has the code. @returns `false` when it ended meanwhile and stays worthless. */
-  async deliver(id: string): Promise<boolean> {
-    return this.#store.deliver(id, this.#options.clock());
+  async deliver(id: string, how: 'delivered' | 'shown' = 'delivered'): Promise<boolean> {
+    return this.#store.deliver(id, how, this.#options.clock());
+  }
+
+  /** Says that its holder takes no direct message: the code waits for {@link claimShown}. */
+  async noteUndeliverable(id: string): Promise<void> {
+    await this.#store.noteUndeliverable(id, this.#options.clock());
   }
 
   /** Says that the code reached nobody and never will. */
-  async withdraw(id: string): Promise<void> {
-    await this.#store.withdraw(id, this.#options.clock());
+  async withdraw(id: string, reason: string): Promise<void> {
+    await this.#store.withdraw(id, reason, this.#options.clock());
   }
 
-  /** One page of the server's held codes; a page past the end gives the last. */
-  async list(guildId: string, page: number): Promise<CodePage> {
+  /**
+   * The code that waits to be shown to its holder, for {@link RESERVATION_MS} from its issue. It becomes active by
+   * {@link deliver} when it was shown.
+   *
+   * @returns `not_yours` for anybody else, `gone` when it has ended or waited too long.
+   */
+  async findToShow(id: string, userId: string): Promise<IssuedCode | 'not_yours' | 'gone'> {
     const now = this.#options.clock();
+    const code = await this.#store.find(id);
+    if (code === null) return 'gone';
+    if (code.holderId !== userId) return 'not_yours';
+    const status = statusOf(code, now);
+    const waits = (status === 'pending' || status === 'active') && now < code.issuedAt + RESERVATION_MS;
+    if (!waits) return 'gone';
+    const { username, expiresAt } = code;
+    return { id, username, text: this.#keys.open(code.sealedText, id), expiresAt };
+  }
+
+  /** One page of the server's held codes for the administrator `actorId`; a page past the end gives the last. */
+  async list(guildId: string, page: number, actorId: string): Promise<CodePage> {
+    const now = this.#options.clock();
+    await this.#store.noteListing(guildId, actorId, now);
     const total = await this.#store.countHeld(guildId, now);
     const pages = Math.max(1, Math.ceil(total / CODES_PER_PAGE));
     const shown = Math.min(Math.max(1, page), pages);
@@ -133,18 +169,26 @@ export class CodeService {
   }
 
   /** Ends every code that `holderId` has from this server. */
-  async revokeHolder(guildId: string, holderId: string, requestId: string): Promise<Revocation | 'repeated'> {
-    return this.#store.revoke(guildId, [{ by: 'holder', holderId }], requestId, this.#options.clock());
+  async revokeHolder(
+    guildId: string,
+    holderId: string,
+    by: { readonly requestId: string; readonly actorId: string },
+  ): Promise<Revocation | 'repeated'> {
+    return this.#store.revoke(guildId, [{ by: 'holder', holderId }], by, this.#options.clock());
   }
 
   /** Ends the code that `typed` spells; where no code does, every code of the username that it spells. */
-  async revoke(guildId: string, typed: string, requestId: string): Promise<Revocation | 'repeated'> {
+  async revoke(
+    guildId: string,
+    typed: string,
+    by: { readonly requestId: string; readonly actorId: string },
+  ): Promise<Revocation | 'repeated'> {
     const text = parseCodeText(typed);
     const username = parseUsername(typed);
     const selectors: CodeSelector[] = [];
     if (text !== null) selectors.push({ by: 'text', textHash: this.#keys.hashText(text) });
-    if (username !== null) selectors.push({ by: 'username', usernameKey: username.key });
-    return this.#store.revoke(guildId, selectors, requestId, this.#options.clock());
+    if (username !== null) selectors.push({ by: 'username', nameHash: this.#keys.hashName(username.key) });
+    return this.#store.revoke(guildId, selectors, by, this.#options.clock());
   }
 
   /** @returns `false` when the request was answered before. */

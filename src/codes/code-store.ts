@@ -1,5 +1,8 @@
+import type { AuditEvent } from './audit.js';
 import type { Code } from './code.js';
-import type { Username } from './username.js';
+
+/** Four, whether they differ or not: a statement has a fixed number of parameters. */
+export type Skeletons = readonly [string, string, string, string];
 
 /** A code whose text only the secret can read. */
 export interface SealedCode extends Code {
@@ -12,7 +15,12 @@ export interface NewCode {
   readonly guildId: string;
   readonly holderId: string;
   readonly holderTag: string;
-  readonly username: Username;
+  /** As typed. */
+  readonly username: string;
+  /** Keyed hash of the username as compared. */
+  readonly nameHash: string;
+  /** What the username looks like; one that shares any of them is a look-alike. */
+  readonly skeletons: Skeletons;
   readonly textHash: string;
   readonly pairHash: string;
   readonly sealedText: string;
@@ -21,10 +29,38 @@ export interface NewCode {
   readonly maxUses: number | null;
 }
 
-/** Which codes of a server an administrator means. */
+/** What one member may have, judged in the same transaction that stores the code. */
+export interface IssueLimits {
+  /** A code that is not delivered reserves its username only if it was issued since then. */
+  readonly reservedSince: number;
+  /** At most `codes` issued to one member within `spanMs`. */
+  readonly codes: number;
+  readonly spanMs: number;
+  /** How many usernames one member may hold or have reserved. */
+  readonly usernames: number;
+}
+
+/**
+ * What became of a request for a code. Only `issued` stored one.
+ *
+ * - `repeated`: the request was claimed before.
+ * - `taken`: somebody else holds or has reserved the username, or one that looks like it.
+ * - `limitedUntil`: the member has had as many codes as they may, until then.
+ * - `usernamesHeld`: the member holds as many usernames as they may, these.
+ * - `collision`: a code with this text exists; not even the request is claimed.
+ */
+export type IssueOutcome =
+  | 'issued'
+  | 'repeated'
+  | 'taken'
+  | 'collision'
+  | { readonly limitedUntil: number }
+  | { readonly usernamesHeld: readonly string[] };
+
+/** Which codes of a server are meant. */
 export type CodeSelector =
   | { readonly by: 'text'; readonly textHash: string }
-  | { readonly by: 'username'; readonly usernameKey: string }
+  | { readonly by: 'username'; readonly nameHash: string }
   | { readonly by: 'holder'; readonly holderId: string };
 
 export interface ListRange {
@@ -42,9 +78,38 @@ export interface Revocation {
   readonly codes: readonly Code[];
 }
 
+/** Somebody at a website's door. */
+export interface LoginAttempt {
+  readonly nameHash: string;
+  readonly pairHash: string;
+  /** Keyed hash of the username and what the website knows its visitor by; `null`: it knows nothing. */
+  readonly clientHash: string | null;
+  /** Whether a use is counted where the answer is yes. */
+  readonly redeem: boolean;
+}
+
+/** `code` is the one that the pair names, after the attempt; `accepted` says whether it opens the door. */
+export type LoginOutcome =
+  | { readonly throttledMs: number }
+  | { readonly accepted: boolean; readonly code: Code | null };
+
+/** Which rows of the audit are asked for: those that fit every property that is given. */
+export interface AuditFilter {
+  readonly since?: number;
+  readonly nameHash?: string;
+  /** As holder or as administrator. */
+  readonly memberId?: string;
+  readonly codeId?: string;
+}
+
+/** A row of the audit with the username as it was issued, where its code is known. */
+export interface AuditRow extends AuditEvent {
+  readonly username: string | null;
+}
+
 /**
- * Where codes are kept. Each method is one transaction: it happens whole or not at all, and once its
- * promise is fulfilled it outlives a power cut.
+ * Where codes are kept. Each method is one transaction: it happens whole or not at all, together with its
+ * rows of the audit, and once its promise is fulfilled it outlives a power cut.
  *
  * A code is *held* while it is delivered and not ended (revoked, withdrawn, replaced, expired), used up
  * or not. Times are Unix milliseconds.
@@ -53,31 +118,42 @@ export interface CodeStore {
   /** @returns `false` when the request `requestId` was claimed before, by whichever process. */
   claim(requestId: string, now: number): Promise<boolean>;
 
-  /**
-   * Claims the request `code.id` and stores its code, not yet delivered.
-   *
-   * @param reservedSince a code issued before this that is still not delivered reserves its username no more.
-   * @returns `repeated` when the request was claimed before; `taken` when somebody else holds or has
-   *   reserved the username (the request stays claimed); `collision` when a code with this text
-   *   exists (nothing is stored, not even the claim).
-   */
-  issue(code: NewCode, reservedSince: number): Promise<'issued' | 'repeated' | 'taken' | 'collision'>;
+  /** Claims the request `code.id` and, where the limits allow it, stores its code, not yet delivered. */
+  issue(code: NewCode, limits: IssueLimits): Promise<IssueOutcome>;
 
   /**
-   * Makes the code `id` active, and replaces the one that was active for its username. One that is still to be
-   * delivered replaces it in turn: the code that arrived last is the one that counts.
+   * Makes the code `id` active, replaces the one that was active for its username, and forgets wrong codes
+   * for that username. A code that is still to be delivered replaces it in turn: the one that arrived last counts.
    *
+   * @param how by direct message, or shown at the press of a button.
    * @returns `false` when it cannot become active: it has ended, or somebody else holds the username by now.
    */
-  deliver(id: string, now: number): Promise<boolean>;
+  deliver(id: string, how: 'delivered' | 'shown', now: number): Promise<boolean>;
+
+  /** Notes that a direct message with the code was refused; the code stays as it is. */
+  noteUndeliverable(id: string, now: number): Promise<void>;
 
   /** Ends a code that was not delivered. */
-  withdraw(id: string, now: number): Promise<void>;
+  withdraw(id: string, reason: string, now: number): Promise<void>;
 
+  /** Ends every code that was issued before `issuedBefore` and never delivered. */
+  withdrawUnclaimed(issuedBefore: number, now: number): Promise<void>;
+
+  /** Marks what has expired, so that a clock that is set back revives nothing. */
+  expire(now: number): Promise<void>;
+
+  find(id: string): Promise<SealedCode | null>;
+
+  /** One server's held codes at this moment. */
   countHeld(guildId: string, now: number): Promise<number>;
 
   /** Held codes of one server in the order of their issue, or from the newest back. */
   listHeld(guildId: string, now: number, range: ListRange): Promise<SealedCode[]>;
+
+  noteListing(guildId: string, actorId: string, now: number): Promise<void>;
+
+  /** Members who hold codes of one server, or wait for one: `limit` of them, by id, from `after` on. */
+  listHolders(guildId: string, now: number, after: string, limit: number): Promise<string[]>;
 
   /**
    * Claims the request and ends codes of one server, held or not yet delivered: those of the first of
@@ -88,12 +164,30 @@ export interface CodeStore {
   revoke(
     guildId: string,
     selectors: readonly CodeSelector[],
-    requestId: string,
+    by: { readonly requestId: string; readonly actorId: string },
     now: number,
   ): Promise<Revocation | 'repeated'>;
 
-  findByPair(pairHash: string): Promise<Code | null>;
+  /** Ends every code that `holderId` has from this server, because they left it. */
+  revokeLeaver(guildId: string, holderId: string, now: number): Promise<readonly Code[]>;
 
-  /** Counts one use of an active code. @returns the code after it, or `null` when there was none to count. */
-  redeem(pairHash: string, now: number): Promise<Code | null>;
+  /**
+   * Judges one attempt to log in, and remembers it: wrong codes are counted for the username, whether it
+   * exists or not, or for a client that got in with it before.
+   */
+  login(attempt: LoginAttempt, now: number): Promise<LoginOutcome>;
+
+  /** Forgets what is too old, or too much, to keep. */
+  prune(auditSince: number, now: number): Promise<void>;
+
+  /** The id of the code with this text, dead or alive. */
+  findIdByText(textHash: string): Promise<string | null>;
+
+  /** Rows of the audit, oldest first. */
+  readAudit(filter: AuditFilter): Promise<AuditRow[]>;
+
+  /** The direct-message channel that the bot has with somebody. */
+  findChannel(userId: string): Promise<string | null>;
+  rememberChannel(userId: string, channelId: string): Promise<void>;
+  forgetChannel(userId: string): Promise<void>;
 }

@@ -18,6 +18,8 @@ export interface Code {
   readonly deliveredAt: number | null;
   /** `null`: never expires. */
   readonly expiresAt: number | null;
+  /** When it was first seen to be expired. From then on no clock revives it. */
+  readonly expiredAt: number | null;
   readonly replacedAt: number | null;
   readonly revokedAt: number | null;
   readonly withdrawnAt: number | null;
@@ -34,7 +36,7 @@ export type CodeStatus = 'pending' | 'active' | 'used_up' | 'expired' | 'replace
  * 1. `revoked`: an administrator's act outranks everything that happened otherwise.
  * 2. `withdrawn`: it could not be delivered, so nobody ever held it.
  * 3. `replaced`: its holder got a newer one.
- * 4. `expired`: already in the very millisecond of `expiresAt`, delivered or not.
+ * 4. `expired`: already in the very millisecond of `expiresAt`, delivered or not, and once seen for good.
  * 5. `pending`: not known to be delivered.
  * 6. `used_up`: still holds the username, opens nothing.
  * 7. `active`.
@@ -43,7 +45,7 @@ export function statusOf(code: Code, now: number): CodeStatus {
   if (code.revokedAt !== null) return 'revoked';
   if (code.withdrawnAt !== null) return 'withdrawn';
   if (code.replacedAt !== null) return 'replaced';
-  if (code.expiresAt !== null && now >= code.expiresAt) return 'expired';
+  if (code.expiredAt !== null || (code.expiresAt !== null && now >= code.expiresAt)) return 'expired';
   if (code.deliveredAt === null) return 'pending';
   if (code.maxUses !== null && code.uses >= code.maxUses) return 'used_up';
   return 'active';

@@ -29,7 +29,7 @@ export function codesCommand(
       if (page === null || more.length > 0) throw new UserError('notAPage', { example: `${prefix}codes 2` });
 
       return async () => {
-        const listed = await codes.list(guildId, page);
+        const listed = await codes.list(guildId, page, author.id);
         if (listed.total === 0) return { to: 'channel', body: replies.noCodes() };
         return {
           to: 'author',
@@ -46,7 +46,7 @@ export function codesCommand(
     async press(argument, { author }) {
       const [guildId = '', typed = ''] = argument.split(':');
       if (!(await isAdministrator(guildId, author.id))) throw new UserError('notAdministrator', null);
-      const listed = await codes.list(guildId, parsePage(typed) ?? 1);
+      const listed = await codes.list(guildId, parsePage(typed) ?? 1, author.id);
       if (listed.total === 0) return { kind: 'update', body: replies.noCodes() };
       return { kind: 'update', body: listMessage(guildId, listed) };
     },

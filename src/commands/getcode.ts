@@ -1,17 +1,25 @@
 import type { Command } from '../bot/command.js';
+import type { Button, Delivery, MessageBody, Reply } from '../bot/message.js';
 import { guildOnly } from '../bot/preconditions.js';
 import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
-import type { CodeService } from '../codes/code-service.js';
+import type { CodeService, IssuedCode } from '../codes/code-service.js';
 import { parseUsername } from '../codes/username.js';
 
-/** `!getcode <username>`: a member receives an access code by direct message. */
-export function getcodeCommand(
-  codes: Pick<CodeService, 'issue' | 'deliver' | 'withdraw'>,
-  prefix: string,
-): Command {
+const NAME = 'getcode';
+
+/** Members who were told that they ask too often, at most: past that the oldest are told once more. */
+const MAX_TOLD = 1_000;
+
+type Codes = Pick<CodeService, 'issue' | 'deliver' | 'withdraw' | 'noteUndeliverable' | 'findToShow'>;
+
+/** `!getcode <username>`: a member receives an access code by direct message, or behind a button. */
+export function getcodeCommand(codes: Codes, prefix: string): Command {
+  /** Until when a member is refused who has been told so: until then, silence. */
+  const told = new Map<string, number>();
+
   return {
-    name: 'getcode',
+    name: NAME,
     usage: '<username>',
     summary: 'Generate an access code for the chat room',
     preconditions: [guildOnly],
@@ -30,20 +38,56 @@ export function getcodeCommand(
         const code = await codes.issue({ id, guildId, holderId: author.id, holderTag: author.tag, username });
         if (code === 'repeated') return null;
         if (code === 'taken') return { to: 'channel', body: replies.usernameTaken(username.text) };
+        if ('usernamesHeld' in code) {
+          return { to: 'channel', body: replies.tooManyUsernames(author.id, code.usernamesHeld) };
+        }
+        if ('limitedUntil' in code) return refuseOnce(author.id, code.limitedUntil);
         return {
           to: 'author',
           body: replies.accessCode(code),
-          afterwards: async (delivery) => {
-            if (delivery === 'delivered') {
-              return (await codes.deliver(id))
-                ? replies.codeSent(author.id)
-                : replies.codeEndedMeanwhile(author.id);
-            }
-            if (delivery !== 'unknown') await codes.withdraw(id);
-            return replies.directMessageLost(delivery, author.id);
-          },
+          afterwards: async (delivery) => afterwards(code, author.id, delivery),
         };
       };
     },
+
+    /** `id` is the code's. Shown to its holder alone; active from then on. */
+    async press(id, { author }) {
+      const code = await codes.findToShow(id, author.id);
+      if (code === 'not_yours') return { kind: 'ephemeral', body: replies.notYourButton() };
+      if (code === 'gone') return { kind: 'ephemeral', body: replies.buttonTooLate(`${prefix}getcode`) };
+      return {
+        kind: 'ephemeral',
+        body: replies.accessCode(code),
+        afterwards: async (answered) => {
+          if (answered) await codes.deliver(id, 'shown');
+        },
+      };
+    },
   };
+
+  function refuseOnce(memberId: string, until: number): Reply | null {
+    if ((told.get(memberId) ?? 0) >= until) return null;
+    told.delete(memberId);
+    told.set(memberId, until);
+    for (const oldest of told.keys()) {
+      if (told.size <= MAX_TOLD) break;
+      told.delete(oldest);
+    }
+    return { to: 'channel', body: replies.tooManyCodes(memberId, until) };
+  }
+
+  async function afterwards(code: IssuedCode, authorId: string, delivery: Delivery): Promise<MessageBody> {
+    const { id } = code;
+    if (delivery === 'delivered') {
+      return (await codes.deliver(id)) ? replies.codeSent(authorId) : replies.codeEndedMeanwhile(authorId);
+    }
+    const lost = replies.directMessageLost(delivery, authorId);
+    if (delivery === 'failed') {
+      await codes.withdraw(id, 'not sent');
+      return lost;
+    }
+    if (delivery === 'refused') await codes.noteUndeliverable(id);
+    const show: Button = { id: `${NAME}:${id}`, label: 'Show my code', disabled: false };
+    return { ...lost, buttons: [show] };
+  }
 }

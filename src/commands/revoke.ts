@@ -14,18 +14,19 @@ export function revokeCommand(codes: Pick<CodeService, 'revoke' | 'revokeHolder'
     preconditions: [administratorOnly],
     claims: true,
 
-    prepare([typed, ...more], { id, guildId }) {
+    prepare([typed, ...more], { id, guildId, author }) {
       if (guildId === null) throw new UserError('notAdministrator', null);
       if (typed === undefined)
         throw new UserError('missingArgument', { helpCommand: `${prefix}help_chatroom` });
       if (more.length > 0) throw new UserError('tooManyWords', { example: `${prefix}revoke "Alice Smith"` });
       const memberId = parseMention(typed);
+      const by = { requestId: id, actorId: author.id };
 
       return async () => {
         const revocation =
           memberId === null
-            ? await codes.revoke(guildId, typed, id)
-            : await codes.revokeHolder(guildId, memberId, id);
+            ? await codes.revoke(guildId, typed, by)
+            : await codes.revokeHolder(guildId, memberId, by);
         if (revocation === 'repeated') return null;
         const body =
           memberId === null

@@ -1,4 +1,4 @@
-import { Client, GatewayIntentBits, Options, Partials } from 'discord.js';
+import { Client, GatewayIntentBits, Options, Partials, Routes } from 'discord.js';
 
 /** How many users and members stay in memory. Whoever writes is in the event itself. */
 const CACHED_USERS = 200;
@@ -24,7 +24,8 @@ export function createClient(apiUrl: string): Client {
     // Without it a direct message fires nothing: its channel is not known beforehand.
     partials: [Partials.Channel],
     shards: 'auto',
-    rest: { api: apiUrl },
+    // Opening direct messages has its own queue, which has to hear of limits. All else waits inside discord.js.
+    rest: { api: apiUrl, rejectOnRateLimit: [Routes.userChannels()] },
     allowedMentions: { parse: [] },
     makeCache: Options.cacheWithLimits({
       UserManager: keepSelf,

@@ -11,10 +11,11 @@ import {
   type Message,
 } from 'discord.js';
 
+import * as replies from '../bot/replies.js';
 import type { Router } from '../bot/router.js';
 import type { Log } from '../log.js';
-import { toIncomingMessage } from './incoming.js';
-import { Sender } from './sender.js';
+import { serves, toIncomingMessage } from './incoming.js';
+import type { Sender } from './sender.js';
 
 /** How long {@link DiscordBot.stop} waits for what is under way. The whole process has 5 seconds to end. */
 const STOP_PATIENCE_MS = 4_000;
@@ -47,20 +48,25 @@ export class DiscordBot {
   readonly #sender: Sender;
   readonly #log: Log;
   readonly #onFatal: (error: Error) => void;
+  readonly #allowed: ReadonlySet<string> | null;
   readonly #underWay = new Set<Promise<void>>();
 
   /** @param options.onFatal hears that Discord closed the connection for good, after the bot was ready. */
   constructor(options: {
     readonly client: Client;
     readonly router: Router;
+    readonly sender: Sender;
     readonly log: Log;
     readonly onFatal: (error: Error) => void;
+    /** `null`: every server. */
+    readonly allowedGuildIds: ReadonlySet<string> | null;
   }) {
     this.#client = options.client;
     this.#router = options.router;
     this.#log = options.log;
     this.#onFatal = options.onFatal;
-    this.#sender = new Sender(options.client, options.log);
+    this.#allowed = options.allowedGuildIds;
+    this.#sender = options.sender;
   }
 
   /**
@@ -89,7 +95,10 @@ export class DiscordBot {
       throw error;
     }
     client.on(Events.ShardDisconnect, ({ code }) => this.#onFatal(closedBy(code)));
-    client.on(Events.GuildCreate, ({ id, name }) => this.#log.info({ guildId: id, name }, 'Joined a server'));
+    client.on(Events.GuildCreate, ({ id, name }) => {
+      this.#log.info({ guildId: id, name }, 'Joined a server');
+      this.#sayServers();
+    });
     client.on(Events.GuildDelete, ({ id, name }) => this.#log.info({ guildId: id, name }, 'Left a server'));
     this.#sayReady();
   }
@@ -99,6 +108,7 @@ export class DiscordBot {
     this.#client.removeAllListeners();
     // Without one, an error that comes late would end the process.
     this.#client.on(Events.Error, (error) => this.#log.debug({ err: error }, 'An error while stopping'));
+    this.#sender.stop();
     const patience = new AbortController();
     const impatience = pause(STOP_PATIENCE_MS, false, { signal: patience.signal }).catch(() => false);
     const finished = await Promise.race([this.idle().then(() => true), impatience]);
@@ -122,7 +132,7 @@ export class DiscordBot {
   }
 
   async #onMessage(message: Message): Promise<void> {
-    const incoming = toIncomingMessage(message);
+    const incoming = serves(this.#allowed, message.guildId) ? toIncomingMessage(message) : null;
     const reply = incoming === null ? null : await this.#router.handle(incoming);
     if (incoming === null || reply === null) return;
     const { id, channelId, author } = incoming;
@@ -130,21 +140,27 @@ export class DiscordBot {
       await this.#sender.toChannel(channelId, reply.body, id);
       return;
     }
-    const delivery = await this.#sender.toUser(author.id, reply.body, id);
+    const delivery = await this.#sender.toUser(author.id, reply.body, id, () => {
+      const notice = replies.directMessageDelayed(author.id);
+      this.#track(this.#sender.toChannel(channelId, notice, `${id}+`));
+    });
     await this.#sender.toChannel(channelId, await reply.afterwards(delivery), id);
   }
 
   async #onInteraction(interaction: Interaction): Promise<void> {
-    if (!interaction.isButton()) return;
+    if (!interaction.isButton() || !serves(this.#allowed, interaction.guildId)) return;
     const { id, tag } = interaction.user;
     const reply = await this.#router.press({ buttonId: interaction.customId, author: { id, tag } });
-    if (reply !== null) await this.#sender.toPress(interaction, reply);
+    if (reply === null) return;
+    const answered = await this.#sender.toPress(interaction, reply);
+    await reply.afterwards?.(answered);
   }
 
   #sayReady(): void {
     const { user, guilds } = this.#client;
     const servers = guilds.cache.map(({ id, name }) => ({ id, name }));
     this.#log.info({ servers }, `${user?.tag ?? 'The bot'} is ready in ${countServers(servers.length)}`);
+    this.#sayServers();
     if (servers.length > 0) return;
     // Not discord.js's generateInvite: it leads to the REST base, which may be a proxy's.
     const invite = new URLSearchParams({
@@ -157,6 +173,22 @@ export class DiscordBot {
     this.#log.info(
       `The bot is in no server yet. Invite it: https://discord.com/oauth2/authorize?${invite.toString()}`,
     );
+  }
+
+  /** Any server's administrator sees what was issued there: the bot's owner should know which these are. */
+  #sayServers(): void {
+    const { guilds } = this.#client;
+    const allowed = this.#allowed;
+    if (allowed !== null) {
+      for (const { id, name } of guilds.cache.filter((guild) => !allowed.has(guild.id)).values()) {
+        this.#log.warn({ guildId: id, name }, 'Ignoring a server that ALLOWED_GUILD_IDS does not name');
+      }
+    } else if (guilds.cache.size > 1) {
+      const all = [...guilds.cache.keys()].join(',');
+      this.#log.warn(
+        `The bot serves every server that it is in. To serve only yours, set ALLOWED_GUILD_IDS and leave the others out: ${all}`,
+      );
+    }
   }
 }
 

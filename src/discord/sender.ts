@@ -4,6 +4,7 @@ import {
   DiscordAPIError,
   InteractionResponseType,
   MessageFlags,
+  RateLimitError,
   RESTJSONErrorCodes,
   Routes,
   type Client,
@@ -13,6 +14,13 @@ import {
 
 import type { Delivery, MessageBody, PressReply } from '../bot/message.js';
 import type { Log } from '../log.js';
+import {
+  DirectMessages,
+  StoppedError,
+  TooManyWaitingError,
+  type ChannelMemory,
+  type OnDelay,
+} from './direct-messages.js';
 
 /** Discord's answers that mean: this person takes no direct message from the bot. */
 const CLOSED: ReadonlySet<number | string> = new Set([
@@ -36,10 +44,26 @@ const SEND_TRIES = 3;
 export class Sender {
   readonly #client: Client;
   readonly #log: Log;
+  readonly #directMessages: DirectMessages;
 
-  constructor(client: Client, log: Log) {
+  /** @param options.clock and `wait`: as {@link DirectMessages} has them. */
+  constructor(options: {
+    readonly client: Client;
+    readonly log: Log;
+    readonly memory: ChannelMemory;
+    readonly clock: () => number;
+    readonly wait: (ms: number) => Promise<void>;
+  }) {
+    const { client, log, memory, clock, wait } = options;
     this.#client = client;
     this.#log = log;
+    const open = async (userId: string): Promise<string> => this.#open(userId);
+    this.#directMessages = new DirectMessages({ open, memory, clock, wait, log });
+  }
+
+  /** Direct messages that wait for a new channel fail at once, now and from now on. All else goes on. */
+  stop(): void {
+    this.#directMessages.stop();
   }
 
   /** @param nonce at most 25 characters. */
@@ -48,15 +72,35 @@ export class Sender {
     if (delivery === 'refused') this.#log.warn({ channelId }, 'May not write in this channel');
   }
 
-  /** @param nonce at most 25 characters. */
-  async toUser(userId: string, body: MessageBody, nonce: string): Promise<Delivery> {
+  /**
+   * @param nonce at most 25 characters.
+   * @param onDelay hears, at most once, that Discord wants the message sent later, and about how much: in ms.
+   */
+  async toUser(userId: string, body: MessageBody, nonce: string, onDelay: OnDelay): Promise<Delivery> {
+    const directMessages = this.#directMessages;
+    let told = false;
+    const tell = (expectedMs: number): void => {
+      if (!told) onDelay(expectedMs);
+      told = true;
+    };
+    // Another try goes to the same channel: only there does Discord recognise the nonce.
+    let channelId: string | null = null;
     return this.#attempt({ userId }, async () => {
-      const channel = await this.#client.users.createDM(userId);
-      await this.#post(channel.id, body, nonce);
+      try {
+        channelId ??= await directMessages.channelOf(userId, tell);
+        await this.#post(channelId, body, nonce);
+      } catch (error) {
+        if (!isUnknownChannel(error)) throw error;
+        channelId = null;
+        await directMessages.forget(userId);
+        channelId = await directMessages.channelOf(userId, tell);
+        await this.#post(channelId, body, nonce);
+      }
     });
   }
 
-  async toPress(interaction: Interaction, { kind, body }: PressReply): Promise<void> {
+  /** @returns whether the presser was certainly answered, and by this process. */
+  async toPress(interaction: Interaction, { kind, body }: PressReply): Promise<boolean> {
     const data = toPayload(body);
     const response =
       kind === 'update'
@@ -73,10 +117,22 @@ export class Sender {
         body: response,
         auth: false,
       });
+      return true;
     } catch (error) {
-      if (error instanceof DiscordAPIError && ANSWERED_ALREADY.has(error.code)) return;
-      this.#log.warn({ err: error }, 'The press of a button was not answered');
+      if (!(error instanceof DiscordAPIError && ANSWERED_ALREADY.has(error.code))) {
+        this.#log.warn({ err: error }, 'The press of a button was not answered');
+      }
+      return false;
     }
+  }
+
+  async #open(userId: string): Promise<string> {
+    const channel: unknown = await this.#client.rest.post(Routes.userChannels(), {
+      body: { recipient_id: userId },
+    });
+    const id: unknown = Reflect.get(Object(channel), 'id');
+    if (typeof id !== 'string') throw new TypeError('Discord opened a channel without an id');
+    return id;
   }
 
   async #post(channelId: string, body: MessageBody, nonce: string): Promise<void> {
@@ -104,10 +160,17 @@ export class Sender {
 
 /** Only a 4xx is a definite no. A timeout, a 5xx or a broken connection may hide a yes. */
 function outcomeOf(error: unknown): Delivery {
+  // Only the opening of a channel meets these: the message itself was not sent.
+  if (error instanceof TooManyWaitingError || error instanceof StoppedError) return 'failed';
+  if (error instanceof RateLimitError) return 'failed';
   if (!(error instanceof DiscordAPIError) || error.status >= 500) return 'unknown';
   // A repeat of a message that was deleted since.
   if (error.code === RESTJSONErrorCodes.UnknownMessage) return 'delivered';
   return CLOSED.has(error.code) ? 'refused' : 'failed';
+}
+
+function isUnknownChannel(error: unknown): boolean {
+  return error instanceof DiscordAPIError && error.code === RESTJSONErrorCodes.UnknownChannel;
 }
 
 function toPayload({

@@ -11,10 +11,13 @@ export interface SqlDriver {
   readonly query: Query;
 
   /**
-   * Runs `work` in one write transaction: committed durably when it is fulfilled, rolled back when it is
-   * rejected. It must await nothing but the query that it is given.
+   * Runs `work` in one transaction: committed durably when it is fulfilled, rolled back when it is rejected.
+   * It must await nothing but the query that it is given, and may be run again from its beginning.
+   *
+   * @param kind `write` keeps other writers out from the start; `mostly read` only from its first write on,
+   *   and starts over when somebody wrote meanwhile. Either is as if it had been alone.
    */
-  transaction<T>(work: (query: Query) => Promise<T>): Promise<T>;
+  transaction<T>(work: (query: Query) => Promise<T>, kind?: 'write' | 'mostly read'): Promise<T>;
 
   close(): Promise<void>;
 }
@@ -24,6 +27,11 @@ export function textIn(row: SqlRow, column: string): string {
   const value = row[column];
   if (typeof value !== 'string') throw new TypeError(`Column ${column}: expected text, got ${typeof value}`);
   return value;
+}
+
+/** Like {@link textIn}, with `null` for NULL. */
+export function textOrNullIn(row: SqlRow, column: string): string | null {
+  return row[column] === null ? null : textIn(row, column);
 }
 
 /** @throws {TypeError} when the column holds no whole number. PostgreSQL gives BIGINT as text. */

@@ -2,6 +2,10 @@ import type { Query, SqlDriver } from './driver.js';
 import { textIn } from './driver.js';
 import { StorageError } from './storage-error.js';
 
+/** The condition of the partial indexes, word for word as the queries say it: SQLite uses an index only then. */
+export const NOT_ENDED =
+  'revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL AND expired_at IS NULL';
+
 /**
  * The schema, step by step. A step that was released is never edited: a new one is appended.
  *
@@ -19,28 +23,62 @@ const MIGRATIONS: readonly (readonly string[])[] = [
        holder_id    TEXT   NOT NULL,
        holder_tag   TEXT   NOT NULL,
        username     TEXT   NOT NULL,             -- as typed
-       username_key TEXT   NOT NULL,             -- as compared
+       name_hash    TEXT   NOT NULL,             -- keyed hash of the username as compared
        text_hash    TEXT   NOT NULL UNIQUE,      -- keyed hash of the code
-       pair_hash    TEXT   NOT NULL UNIQUE,      -- keyed hash of username_key and code
+       pair_hash    TEXT   NOT NULL UNIQUE,      -- keyed hash of username and code
        sealed_text  TEXT   NOT NULL,             -- the code, encrypted
        max_uses     BIGINT,                      -- NULL: unlimited
        uses         BIGINT NOT NULL,
        issued_at    BIGINT NOT NULL,
        delivered_at BIGINT,
        expires_at   BIGINT,                      -- NULL: never
+       expired_at   BIGINT,                      -- when it was first seen to be expired
        replaced_at  BIGINT,
        revoked_at   BIGINT,
        withdrawn_at BIGINT
      )`,
     `CREATE INDEX codes_by_guild ON codes (guild_id, issued_at, id, expires_at)
-       WHERE delivered_at IS NOT NULL AND revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL`,
-    `CREATE INDEX codes_by_expiry ON codes (guild_id, expires_at)
-       WHERE expires_at IS NOT NULL
-         AND delivered_at IS NOT NULL AND revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL`,
-    `CREATE INDEX codes_by_username ON codes (username_key)
-       WHERE revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL`,
-    `CREATE INDEX codes_by_holder ON codes (holder_id, guild_id)
-       WHERE revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL`,
+       WHERE delivered_at IS NOT NULL AND ${NOT_ENDED}`,
+    `CREATE INDEX codes_by_expiry ON codes (expires_at) WHERE expires_at IS NOT NULL AND ${NOT_ENDED}`,
+    `CREATE INDEX codes_undelivered ON codes (issued_at) WHERE delivered_at IS NULL AND ${NOT_ENDED}`,
+    `CREATE INDEX codes_by_name ON codes (name_hash)`,
+    // All of them, ended or not: the limit on asking counts these too.
+    `CREATE INDEX codes_by_holder ON codes (holder_id, issued_at)`,
+    `CREATE TABLE look_alikes (
+       skeleton  TEXT NOT NULL,                  -- what the username looks like
+       name_hash TEXT NOT NULL,
+       PRIMARY KEY (skeleton, name_hash)
+     )`,
+    `CREATE INDEX look_alikes_by_name ON look_alikes (name_hash)`,
+    `CREATE TABLE guards (
+       budget     TEXT   NOT NULL PRIMARY KEY,   -- keyed hash of a username, or of one and a client
+       name_hash  TEXT   NOT NULL,
+       failures   TEXT   NOT NULL,               -- times of the latest wrong codes, with commas
+       in_a_row   BIGINT NOT NULL,
+       changed_at BIGINT NOT NULL
+     )`,
+    `CREATE INDEX guards_by_name ON guards (name_hash)`,
+    `CREATE INDEX guards_by_time ON guards (changed_at)`,
+    `CREATE TABLE clients (
+       client_hash TEXT   NOT NULL PRIMARY KEY,  -- keyed hash of a username and a visitor who got in with it
+       holder_id   TEXT   NOT NULL,              -- who held the username then
+       seen_at     BIGINT NOT NULL
+     )`,
+    `CREATE TABLE channels (
+       user_id    TEXT NOT NULL PRIMARY KEY,
+       channel_id TEXT NOT NULL                  -- the direct-message channel
+     )`,
+    `CREATE TABLE audit (
+       at        BIGINT NOT NULL,
+       event     TEXT   NOT NULL,
+       code_id   TEXT,                           -- its row tells the server and the holder
+       name_hash TEXT,
+       guild_id  TEXT,                           -- where there is no code
+       actor_id  TEXT,                           -- an administrator
+       reason    TEXT
+     )`,
+    `CREATE INDEX audit_by_time ON audit (at)`,
+    `CREATE INDEX audit_of_strangers ON audit (at) WHERE code_id IS NULL AND name_hash IS NOT NULL`,
   ],
 ];
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -48,10 +48,29 @@ export interface Storage {
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const databasePath = resolve(options.databasePath);
+  try {
+    return await open({ ...options, databasePath });
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error;
+    const code = String(error.code);
+    if (/^SQLITE_(?:NOTADB|CORRUPT)/.test(code)) throw damaged(databasePath, error);
+    if (/^(?:EACCES|EPERM|EROFS|SQLITE_CANTOPEN|SQLITE_READONLY)/.test(code)) {
+      throw new StorageError(
+        'DATABASE_UNREADABLE',
+        `This account may not use ${databasePath} and its folder. Start the program from the account that the bot runs under.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+async function open(options: StorageOptions): Promise<Storage> {
+  const { databasePath } = options;
   const secretPath = join(dirname(databasePath), SECRET_FILE_NAME);
   const owned = options.as === 'owner';
 
-  const created = !existsSync(databasePath);
+  const created = !exists(databasePath);
   if (created) {
     if (!owned) {
       throw new StorageError(
@@ -86,20 +105,20 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     return { store: new SqlCodeStore(opened), keys, databasePath, created, close: () => opened.close() };
   } catch (error) {
     await driver?.close();
-    throw isDamage(error) ? damaged(databasePath, error) : error;
+    throw error;
   }
 }
 
 /** Builds the database under another name and gives it its own when it is complete. */
 async function createDatabase(path: string, secretPath: string, givenSecret: string | null): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  if (givenSecret === null && existsSync(secretPath) && !(await isBeingMade(path))) {
+  if (givenSecret === null && exists(secretPath) && !(await isBeingMade(path))) {
     throw new StorageError(
       'DATABASE_MISSING',
       `${secretPath} belongs to a database, but ${path} is missing. Put the database or a backup of it back; to start without any code, delete ${secretPath}.`,
     );
   }
-  if (existsSync(path)) return;
+  if (exists(path)) return;
   const unfinished = `${path}.${randomBytes(6).toString('hex')}${UNFINISHED}`;
   try {
     const driver = await SqliteDriver.open(unfinished, { create: true });
@@ -123,13 +142,18 @@ async function createDatabase(path: string, secretPath: string, givenSecret: str
 /** Whether another process that started at the same time makes the database: waits until it has. */
 async function isBeingMade(path: string): Promise<boolean> {
   for (let tries = 0; tries < MAKING_TRIES; tries++) {
-    if (existsSync(path)) return true;
+    if (exists(path)) return true;
     const prefix = `${basename(path)}.`;
     const files = readdirSync(dirname(path));
     if (!files.some((name) => name.startsWith(prefix) && name.endsWith(UNFINISHED))) break;
     await pause(MAKING_PAUSE_MS);
   }
-  return existsSync(path);
+  return exists(path);
+}
+
+/** Unlike existsSync it tells a missing file from one that may not be looked at. */
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function refuseWhatIsNoDatabase(path: string, secretPath: string): void {
@@ -152,10 +176,6 @@ function readSecret(databasePath: string, secretPath: string, givenSecret: strin
     'SECRET_MISSING',
     `${databasePath} needs the secret that it was made with, but CODE_SECRET is not set and ${secretPath} is missing. Put back the copy that you kept of it.`,
   );
-}
-
-function isDamage(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && /^SQLITE_(?:NOTADB|CORRUPT)/.test(String(error.code));
 }
 
 function damaged(path: string, cause: Error): StorageError {

@@ -1,129 +1,67 @@
-import type { Code } from '../codes/code.js';
+import type { AuditEvent, AuditEventName } from '../codes/audit.js';
 import type {
+  AuditFilter,
+  AuditRow,
   CodeSelector,
   CodeStore,
+  IssueLimits,
+  IssueOutcome,
   ListRange,
+  LoginAttempt,
+  LoginOutcome,
   NewCode,
   Revocation,
   SealedCode,
 } from '../codes/code-store.js';
-import { integerIn, integerOrNullIn, textIn, type Query, type SqlDriver, type SqlRow } from './driver.js';
+import { statusOf, type Code } from '../codes/code.js';
+import { afterFailure, MAX_GUESSES, NO_FAILURES, throttledMs, type Guard } from '../codes/guessing.js';
+import {
+  integerIn,
+  integerOrNullIn,
+  textIn,
+  textOrNullIn,
+  type Query,
+  type SqlDriver,
+  type SqlRow,
+} from './driver.js';
+import * as sql from './statements.js';
 
-/** Discord repeats an event within minutes; a claimed request is remembered for a day, and forgotten in bulk. */
+/** Discord repeats an event within minutes; a claimed request is remembered for a day. */
 const REQUEST_MEMORY_MS = 24 * 3_600_000;
-const PRUNE_INTERVAL_MS = 3_600_000;
 
-const COLUMNS = `id, guild_id, holder_id, holder_tag, username, sealed_text, max_uses, uses,
-  issued_at, delivered_at, expires_at, replaced_at, revoked_at, withdrawn_at`;
+/** A visitor who does not come back for so long is a stranger again. */
+const CLIENT_MEMORY_MS = 90 * 24 * 3_600_000;
+/** How often it is noted that a known visitor came: a write for each visit would be one too many. */
+const CLIENT_NOTE_MS = 24 * 3_600_000;
 
-/** The conditions of the partial indexes, word for word: SQLite uses an index only where it sees them. */
-const NOT_ENDED = 'revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL';
-const DELIVERED = `delivered_at IS NOT NULL AND ${NOT_ENDED}`;
+/** Of names that nobody has, so many guards and so many rows of the audit are kept, the latest. */
+const STRANGERS_KEPT = 100_000;
+/** So many wrong codes come between two looks at whether that is passed. */
+const FAILURES_BETWEEN_PRUNES = 1_000;
 
-const notExpired = (now: string) => `(expires_at IS NULL OR expires_at > ${now})`;
-
-const CLAIM = 'INSERT INTO requests (id, received_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id';
-
-const INSERT = `INSERT INTO codes (id, guild_id, holder_id, holder_tag, username, username_key, text_hash,
-    pair_hash, sealed_text, max_uses, uses, issued_at, expires_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12)
-  ON CONFLICT DO NOTHING RETURNING id`;
-
-const EXISTS = 'SELECT id FROM codes WHERE id = $1';
-
-/** $1 username key, $2 holder, $3 now, $4 since when what is not delivered reserves. */
-const HELD_BY_ANOTHER = `SELECT id FROM codes
-  WHERE username_key = $1 AND holder_id <> $2 AND ${NOT_ENDED} AND ${notExpired('$3')}
-    AND (delivered_at IS NOT NULL OR issued_at >= $4)
-  LIMIT 1`;
-
-/** A repeat changes nothing: the first delivery's time stays. */
-const DELIVER = `UPDATE codes SET delivered_at = COALESCE(delivered_at, $2)
-  WHERE id = $1 AND ${NOT_ENDED} AND ${notExpired('$2')}
-    AND NOT EXISTS (
-      SELECT 1 FROM codes AS other
-      WHERE other.username_key = codes.username_key AND other.holder_id <> codes.holder_id
-        AND other.delivered_at IS NOT NULL AND other.revoked_at IS NULL AND other.withdrawn_at IS NULL
-        AND other.replaced_at IS NULL AND (other.expires_at IS NULL OR other.expires_at > $2))
-  RETURNING username_key`;
-
-const REPLACE_OTHERS = `UPDATE codes SET replaced_at = $3
-  WHERE username_key = $1 AND id <> $2 AND ${DELIVERED} AND ${notExpired('$3')}`;
-
-const WITHDRAW = `UPDATE codes SET withdrawn_at = $2 WHERE id = $1 AND delivered_at IS NULL AND ${NOT_ENDED}`;
-
-/** Two counts that each read one index and no row. */
-const COUNT_HELD = `SELECT
-    (SELECT count(*) FROM codes WHERE guild_id = $1 AND ${DELIVERED})
-    - (SELECT count(*) FROM codes
-       WHERE guild_id = $1 AND expires_at IS NOT NULL AND ${DELIVERED} AND expires_at <= $2) AS total`;
-
-/** The inner query reads nothing but the index, so that skipping `$4` rows stays cheap. */
-const listHeld = (direction: 'ASC' | 'DESC') => `SELECT ${COLUMNS} FROM codes WHERE id IN (
-    SELECT id FROM codes WHERE guild_id = $1 AND ${DELIVERED} AND ${notExpired('$2')}
-    ORDER BY issued_at ${direction}, id ${direction} LIMIT $3 OFFSET $4)
-  ORDER BY issued_at ${direction}, id ${direction}`;
-
-const LIST_HELD = { oldest: listHeld('ASC'), newest: listHeld('DESC') } as const;
-
-const revokeWhere = (condition: string) => `UPDATE codes SET revoked_at = $3
-  WHERE guild_id = $1 AND ${condition} AND ${NOT_ENDED} AND ${notExpired('$3')}
-  RETURNING ${COLUMNS}`;
-
-const REVOKE = {
-  text: revokeWhere('text_hash = $2'),
-  username: revokeWhere('username_key = $2'),
-  holder: revokeWhere('holder_id = $2'),
-} as const;
-
-const FIND_BY_PAIR = `SELECT ${COLUMNS} FROM codes WHERE pair_hash = $1`;
-
-const REDEEM = `UPDATE codes SET uses = uses + 1
-  WHERE pair_hash = $1 AND ${DELIVERED} AND ${notExpired('$2')} AND (max_uses IS NULL OR uses < max_uses)
-  RETURNING ${COLUMNS}`;
+/** What an event is about. */
+type Subject = Partial<Pick<AuditEvent, 'codeId' | 'nameHash' | 'guildId'>>;
 
 /** The code store in SQL that SQLite and PostgreSQL both understand. */
 export class SqlCodeStore implements CodeStore {
   readonly #driver: SqlDriver;
-  #prunedAt = Number.NEGATIVE_INFINITY;
+  #failuresSincePrune = 0;
 
   constructor(driver: SqlDriver) {
     this.#driver = driver;
   }
 
   async claim(requestId: string, now: number): Promise<boolean> {
-    return this.#driver.transaction(async (query) => this.#claim(query, requestId, now));
+    return this.#driver.transaction(async (query) => claim(query, requestId, now));
   }
 
-  async issue(code: NewCode, reservedSince: number): Promise<'issued' | 'repeated' | 'taken' | 'collision'> {
+  async issue(code: NewCode, limits: IssueLimits): Promise<IssueOutcome> {
     try {
       return await this.#driver.transaction(async (query) => {
-        if (!(await this.#claim(query, code.id, code.issuedAt))) return 'repeated';
-        const others = await query(HELD_BY_ANOTHER, [
-          code.username.key,
-          code.holderId,
-          code.issuedAt,
-          reservedSince,
-        ]);
-        if (others.length > 0) return 'taken';
-        const inserted = await query(INSERT, [
-          code.id,
-          code.guildId,
-          code.holderId,
-          code.holderTag,
-          code.username.text,
-          code.username.key,
-          code.textHash,
-          code.pairHash,
-          code.sealedText,
-          code.maxUses,
-          code.issuedAt,
-          code.expiresAt,
-        ]);
-        if (inserted.length > 0) return 'issued';
-        // A code outlives the memory of its request.
-        if ((await query(EXISTS, [code.id])).length > 0) return 'repeated';
-        throw new CollisionError();
+        if (!(await claim(query, code.id, code.issuedAt))) return 'repeated';
+        // What has expired gives its username up for good, also when the clock is set back later.
+        await query(sql.EXPIRE, [code.issuedAt]);
+        return (await refusalOf(query, code, limits)) ?? (await insert(query, code));
       });
     } catch (error) {
       if (error instanceof CollisionError) return 'collision';
@@ -131,21 +69,46 @@ export class SqlCodeStore implements CodeStore {
     }
   }
 
-  async deliver(id: string, now: number): Promise<boolean> {
+  async deliver(id: string, how: 'delivered' | 'shown', now: number): Promise<boolean> {
     return this.#driver.transaction(async (query) => {
-      const [delivered] = await query(DELIVER, [id, now]);
-      if (delivered === undefined) return false;
-      await query(REPLACE_OTHERS, [textIn(delivered, 'username_key'), id, now]);
+      await query(sql.EXPIRE, [now]);
+      const [row] = await query(sql.DELIVER, [id, now]);
+      if (row === undefined) return false;
+      const nameHash = textIn(row, 'name_hash');
+      const replaced = await query(sql.REPLACE_OTHERS, [nameHash, id, now]);
+      await query(sql.FORGET_GUARDS_OF_NAME, [nameHash]);
+      await note(query, now, how, subjectIn(row));
+      for (const other of replaced) await note(query, now, 'replaced', subjectIn(other), { reason: id });
       return true;
     });
   }
 
-  async withdraw(id: string, now: number): Promise<void> {
-    await this.#driver.query(WITHDRAW, [id, now]);
+  async noteUndeliverable(id: string, now: number): Promise<void> {
+    await this.#driver.transaction(async (query) => {
+      const [row] = await query(sql.FIND, [id]);
+      if (row !== undefined) await note(query, now, 'undeliverable', subjectIn(row));
+    });
+  }
+
+  async withdraw(id: string, reason: string, now: number): Promise<void> {
+    await this.#withdraw(sql.WITHDRAW, [id, now], reason, now);
+  }
+
+  async withdrawUnclaimed(issuedBefore: number, now: number): Promise<void> {
+    await this.#withdraw(sql.WITHDRAW_UNCLAIMED, [issuedBefore, now], 'unclaimed', now);
+  }
+
+  async expire(now: number): Promise<void> {
+    await this.#driver.query(sql.EXPIRE, [now]);
+  }
+
+  async find(id: string): Promise<SealedCode | null> {
+    const [row] = await this.#driver.query(sql.FIND, [id]);
+    return row === undefined ? null : sealedCodeIn(row);
   }
 
   async countHeld(guildId: string, now: number): Promise<number> {
-    const [row] = await this.#driver.query(COUNT_HELD, [guildId, now]);
+    const [row] = await this.#driver.query(sql.COUNT_HELD, [guildId, now]);
     return row === undefined ? 0 : integerIn(row, 'total');
   }
 
@@ -154,55 +117,223 @@ export class SqlCodeStore implements CodeStore {
     now: number,
     { first = 'oldest', offset, limit }: ListRange,
   ): Promise<SealedCode[]> {
-    const rows = await this.#driver.query(LIST_HELD[first], [guildId, now, limit, offset]);
-    return rows.map((row) => ({ ...codeIn(row), sealedText: textIn(row, 'sealed_text') }));
+    const rows = await this.#driver.query(sql.LIST_HELD[first], [guildId, now, limit, offset]);
+    return rows.map(sealedCodeIn);
+  }
+
+  async noteListing(guildId: string, actorId: string, now: number): Promise<void> {
+    await this.#driver.transaction(async (query) => note(query, now, 'listed', { guildId }, { actorId }));
+  }
+
+  async listHolders(guildId: string, now: number, after: string, limit: number): Promise<string[]> {
+    const rows = await this.#driver.query(sql.LIST_HOLDERS, [guildId, now, after, limit]);
+    return rows.map((row) => textIn(row, 'holder_id'));
   }
 
   async revoke(
     guildId: string,
     selectors: readonly CodeSelector[],
-    requestId: string,
+    by: { readonly requestId: string; readonly actorId: string },
     now: number,
   ): Promise<Revocation | 'repeated'> {
     return this.#driver.transaction(async (query) => {
-      if (!(await this.#claim(query, requestId, now))) return 'repeated';
+      if (!(await claim(query, by.requestId, now))) return 'repeated';
       for (const selector of selectors) {
-        const rows = await query(REVOKE[selector.by], [guildId, selectedValue(selector), now]);
-        if (rows.length > 0) return { by: selector.by, codes: rows.map(codeIn).toSorted(oldestFirst) };
+        const codes = await revoke(query, guildId, selector, { actorId: by.actorId }, now);
+        if (codes.length > 0) return { by: selector.by, codes };
       }
       return { by: null, codes: [] };
     });
   }
 
-  async findByPair(pairHash: string): Promise<Code | null> {
-    const [row] = await this.#driver.query(FIND_BY_PAIR, [pairHash]);
-    return row === undefined ? null : codeIn(row);
+  async revokeLeaver(guildId: string, holderId: string, now: number): Promise<readonly Code[]> {
+    return this.#driver.transaction(async (query) =>
+      revoke(query, guildId, { by: 'holder', holderId }, { reason: 'left the server' }, now),
+    );
   }
 
-  async redeem(pairHash: string, now: number): Promise<Code | null> {
-    const [row] = await this.#driver.query(REDEEM, [pairHash, now]);
-    return row === undefined ? null : codeIn(row);
+  async login(attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
+    const outcome = await this.#driver.transaction(
+      async (query) => login(query, attempt, now),
+      attempt.redeem ? 'write' : 'mostly read',
+    );
+    if ('accepted' in outcome && !outcome.accepted) await this.#countFailure();
+    return outcome;
   }
 
-  async #claim(query: Query, requestId: string, now: number): Promise<boolean> {
-    if (now - this.#prunedAt >= PRUNE_INTERVAL_MS) {
-      await query('DELETE FROM requests WHERE received_at < $1', [now - REQUEST_MEMORY_MS]);
-      this.#prunedAt = now;
-    }
-    const claimed = await query(CLAIM, [requestId, now]);
-    return claimed.length > 0;
+  async prune(auditSince: number, now: number): Promise<void> {
+    await this.#driver.query(sql.FORGET_REQUESTS, [now - REQUEST_MEMORY_MS]);
+    await this.#driver.query(sql.FORGET_CLIENTS, [now - CLIENT_MEMORY_MS]);
+    await this.#driver.query(sql.FORGET_AUDIT, [auditSince]);
+    await this.#pruneStrangers();
+  }
+
+  async findIdByText(textHash: string): Promise<string | null> {
+    const [row] = await this.#driver.query(sql.FIND_ID_BY_TEXT, [textHash]);
+    return row === undefined ? null : textIn(row, 'id');
+  }
+
+  async readAudit({ since = 0, nameHash, memberId, codeId }: AuditFilter): Promise<AuditRow[]> {
+    const filter = [since, nameHash ?? null, memberId ?? null, codeId ?? null];
+    const rows = await this.#driver.query(sql.READ_AUDIT, filter);
+    return rows.map(auditRowIn);
+  }
+
+  async findChannel(userId: string): Promise<string | null> {
+    const [row] = await this.#driver.query(sql.FIND_CHANNEL, [userId]);
+    return row === undefined ? null : textIn(row, 'channel_id');
+  }
+
+  async rememberChannel(userId: string, channelId: string): Promise<void> {
+    await this.#driver.query(sql.REMEMBER_CHANNEL, [userId, channelId]);
+  }
+
+  async forgetChannel(userId: string): Promise<void> {
+    await this.#driver.query(sql.FORGET_CHANNEL, [userId]);
+  }
+
+  async #withdraw(
+    statement: string,
+    parameters: readonly (string | number)[],
+    reason: string,
+    now: number,
+  ): Promise<void> {
+    await this.#driver.transaction(async (query) => {
+      const rows = await query(statement, parameters);
+      for (const row of rows) await note(query, now, 'withdrawn', subjectIn(row), { reason });
+    });
+  }
+
+  /** Invented names cost a row each: whoever counts the failures sees to it that these stay bounded. */
+  async #countFailure(): Promise<void> {
+    this.#failuresSincePrune += 1;
+    if (this.#failuresSincePrune < FAILURES_BETWEEN_PRUNES) return;
+    this.#failuresSincePrune = 0;
+    await this.#pruneStrangers();
+  }
+
+  async #pruneStrangers(): Promise<void> {
+    const [guard] = await this.#driver.query(sql.LATEST_GUARDS, [STRANGERS_KEPT]);
+    if (guard !== undefined) await this.#driver.query(sql.FORGET_GUARDS, [integerIn(guard, 'changed_at')]);
+    const [row] = await this.#driver.query(sql.LATEST_STRANGERS, [STRANGERS_KEPT]);
+    if (row !== undefined) await this.#driver.query(sql.FORGET_STRANGERS, [integerIn(row, 'at')]);
   }
 }
 
 /** Rolls back the transaction that found the code's text in use. */
 class CollisionError extends Error {}
 
+async function claim(query: Query, requestId: string, now: number): Promise<boolean> {
+  const claimed = await query(sql.CLAIM, [requestId, now]);
+  return claimed.length > 0;
+}
+
+async function refusalOf(query: Query, code: NewCode, limits: IssueLimits): Promise<IssueOutcome | null> {
+  const { id, holderId, nameHash, skeletons, issuedAt } = code;
+  // A code outlives the memory of its request.
+  if ((await query(sql.FIND, [id])).length > 0) return 'repeated';
+  const taken = await query(sql.TAKEN, [holderId, issuedAt, limits.reservedSince, ...skeletons]);
+  if (taken.length > 0) return 'taken';
+
+  const latest = await query(sql.LATEST_ISSUED, [holderId, issuedAt - limits.spanMs, limits.codes]);
+  const oldest = latest.at(-1);
+  if (oldest !== undefined && latest.length >= limits.codes) {
+    // Of a clock that was set back since nobody waits longer than the span.
+    return { limitedUntil: Math.min(integerIn(oldest, 'issued_at'), issuedAt) + limits.spanMs };
+  }
+
+  const others = await query(sql.OTHER_USERNAMES, [holderId, issuedAt, limits.reservedSince, nameHash]);
+  if (others.length < limits.usernames) return null;
+  return { usernamesHeld: others.map((row) => textIn(row, 'username')) };
+}
+
+async function insert(query: Query, code: NewCode): Promise<'issued'> {
+  const { id, nameHash } = code;
+  const inserted = await query(sql.INSERT_CODE, [
+    id,
+    code.guildId,
+    code.holderId,
+    code.holderTag,
+    code.username,
+    nameHash,
+    code.textHash,
+    code.pairHash,
+    code.sealedText,
+    code.maxUses,
+    code.issuedAt,
+    code.expiresAt,
+  ]);
+  if (inserted.length === 0) throw new CollisionError();
+  for (const skeleton of code.skeletons) await query(sql.INSERT_LOOK, [skeleton, nameHash]);
+  await note(query, code.issuedAt, 'issued', { codeId: id, nameHash });
+  return 'issued';
+}
+
+async function revoke(
+  query: Query,
+  guildId: string,
+  selector: CodeSelector,
+  why: { readonly actorId?: string; readonly reason?: string },
+  now: number,
+): Promise<readonly Code[]> {
+  const rows = await query(sql.REVOKE[selector.by], [guildId, selectedValue(selector), now]);
+  for (const row of rows) await note(query, now, 'revoked', subjectIn(row), why);
+  return rows.map(codeIn).toSorted(oldestFirst);
+}
+
+async function login(query: Query, attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
+  const { nameHash, pairHash, clientHash, redeem } = attempt;
+  const [client] = clientHash === null ? [] : await query(sql.FIND_CLIENT, [clientHash, nameHash]);
+  const budget = client === undefined || clientHash === null ? nameHash : clientHash;
+  const guard = guardIn((await query(sql.FIND_GUARD, [budget]))[0]);
+  const wait = throttledMs(guard, now);
+  if (wait > 0) return { throttledMs: wait };
+
+  const [row] = await query(sql.FIND_BY_PAIR, [pairHash]);
+  if (row === undefined) throw new Error('The database answered a login with nothing');
+  const found = codeIn(row);
+  const status = statusOf(found, now);
+  if (status !== 'active') {
+    const after = afterFailure(guard, now);
+    await query(sql.WRITE_GUARD, [budget, nameHash, after.failures.join(','), after.inARow, now]);
+    const exists = found.id !== sql.DECOY_ID;
+    const subject = { codeId: exists ? found.id : null, nameHash };
+    await note(query, now, 'refused', subject, { reason: exists ? status : 'unknown' });
+    if (throttledMs(after, now) > 0) await note(query, now, 'throttled', subject);
+    if (status === 'expired') await query(sql.EXPIRE, [now]);
+    return { accepted: false, code: exists ? found : null };
+  }
+
+  if (guard.inARow > 0) await query(sql.WRITE_GUARD, [budget, nameHash, guard.failures.join(','), 0, now]);
+  if (clientHash !== null && (client === undefined || integerIn(client, 'seen_at') < now - CLIENT_NOTE_MS)) {
+    await query(sql.REMEMBER_CLIENT, [clientHash, found.holderId, now]);
+  }
+  if (!redeem) return { accepted: true, code: found };
+  const [redeemed] = await query(sql.REDEEM, [pairHash, now]);
+  if (redeemed === undefined) return { accepted: false, code: found };
+  await note(query, now, 'redeemed', subjectIn(redeemed));
+  return { accepted: true, code: codeIn(redeemed) };
+}
+
+async function note(
+  query: Query,
+  at: number,
+  event: AuditEventName,
+  { codeId = null, nameHash = null, guildId = null }: Subject,
+  {
+    actorId = null,
+    reason = null,
+  }: { readonly actorId?: string | null; readonly reason?: string | null } = {},
+): Promise<void> {
+  await query(sql.WRITE_AUDIT, [at, event, codeId, nameHash, guildId, actorId, reason]);
+}
+
 function selectedValue(selector: CodeSelector): string {
   switch (selector.by) {
     case 'text':
       return selector.textHash;
     case 'username':
-      return selector.usernameKey;
+      return selector.nameHash;
     case 'holder':
       return selector.holderId;
   }
@@ -210,6 +341,20 @@ function selectedValue(selector: CodeSelector): string {
 
 function oldestFirst(a: Code, b: Code): number {
   return a.issuedAt - b.issuedAt || (a.id < b.id ? -1 : 1);
+}
+
+function guardIn(row: SqlRow | undefined): Guard {
+  if (row === undefined) return NO_FAILURES;
+  const failures = textIn(row, 'failures').split(',').filter(Boolean).map(Number);
+  return { failures: failures.slice(-MAX_GUESSES), inARow: integerIn(row, 'in_a_row') };
+}
+
+function subjectIn(row: SqlRow): Subject {
+  return { codeId: textIn(row, 'id'), nameHash: textIn(row, 'name_hash') };
+}
+
+function sealedCodeIn(row: SqlRow): SealedCode {
+  return { ...codeIn(row), sealedText: textIn(row, 'sealed_text') };
 }
 
 function codeIn(row: SqlRow): Code {
@@ -222,10 +367,45 @@ function codeIn(row: SqlRow): Code {
     issuedAt: integerIn(row, 'issued_at'),
     deliveredAt: integerOrNullIn(row, 'delivered_at'),
     expiresAt: integerOrNullIn(row, 'expires_at'),
+    expiredAt: integerOrNullIn(row, 'expired_at'),
     replacedAt: integerOrNullIn(row, 'replaced_at'),
     revokedAt: integerOrNullIn(row, 'revoked_at'),
     withdrawnAt: integerOrNullIn(row, 'withdrawn_at'),
     uses: integerIn(row, 'uses'),
     maxUses: integerOrNullIn(row, 'max_uses'),
+  };
+}
+
+const EVENTS: Readonly<Record<AuditEventName, true>> = {
+  issued: true,
+  delivered: true,
+  undeliverable: true,
+  shown: true,
+  withdrawn: true,
+  replaced: true,
+  revoked: true,
+  listed: true,
+  redeemed: true,
+  refused: true,
+  throttled: true,
+};
+
+function isEvent(text: string): text is AuditEventName {
+  return Object.hasOwn(EVENTS, text);
+}
+
+function auditRowIn(row: SqlRow): AuditRow {
+  const event = textIn(row, 'event');
+  if (!isEvent(event)) throw new TypeError(`Column event: ${event} is none`);
+  return {
+    at: integerIn(row, 'at'),
+    event,
+    codeId: textOrNullIn(row, 'code_id'),
+    nameHash: textOrNullIn(row, 'name_hash'),
+    guildId: textOrNullIn(row, 'guild_id'),
+    holderId: textOrNullIn(row, 'holder_id'),
+    actorId: textOrNullIn(row, 'actor_id'),
+    reason: textOrNullIn(row, 'reason'),
+    username: textOrNullIn(row, 'username'),
   };
 }

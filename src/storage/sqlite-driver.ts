@@ -5,8 +5,11 @@ import Database from 'better-sqlite3';
 import { textIn, type Query, type SqlDriver, type SqlRow, type SqlValue } from './driver.js';
 import { StorageError } from './storage-error.js';
 
-/** SQLite waits so long for another process's lock itself, and blocks the event loop meanwhile. */
-const BLOCKING_PATIENCE_MS = 100;
+/**
+ * SQLite waits so long for another connection's lock itself, and blocks the event loop meanwhile: enough for a
+ * commit by another process, and not long where the other connection is this very process's.
+ */
+const BLOCKING_PATIENCE_MS = 10;
 /** Past that the driver tries again, with the event loop free, until this long has passed. */
 const PATIENCE_MS = 5_000;
 const RETRY_PAUSE_MS = 25;
@@ -50,16 +53,18 @@ export class SqliteDriver implements SqlDriver {
 
   readonly query: Query = (sql, parameters = []) => this.#patiently(async () => this.#run(sql, parameters));
 
-  async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    work: (query: Query) => Promise<T>,
+    kind: 'write' | 'mostly read' = 'write',
+  ): Promise<T> {
     return this.#patiently(async () => {
-      // IMMEDIATE: a deferred transaction that reads first fails at its first write when another wrote meanwhile.
-      this.#database.exec('BEGIN IMMEDIATE');
+      this.#run(kind === 'write' ? 'BEGIN IMMEDIATE' : 'BEGIN DEFERRED', []);
       try {
         const result = await work(async (sql, parameters = []) => this.#run(sql, parameters));
-        this.#database.exec('COMMIT');
+        this.#run('COMMIT', []);
         return result;
       } catch (error) {
-        if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
+        if (this.#database.inTransaction) this.#run('ROLLBACK', []);
         throw error;
       }
     });

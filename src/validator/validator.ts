@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 
-import { CodeValidator, type Verdict } from '../codes/code-validator.js';
+import { CodeValidator, type LoginOptions, type Verdict } from '../codes/code-validator.js';
 import { parseDatabaseUrl } from '../storage/database-path.js';
 import { openStorage } from '../storage/open-storage.js';
 
-export type { InvalidReason, Verdict } from '../codes/code-validator.js';
+export type { InvalidReason, LoginOptions, Verdict } from '../codes/code-validator.js';
 export { StorageError, type StorageErrorCode } from '../storage/storage-error.js';
 
 export interface ValidatorOptions {
@@ -19,12 +19,17 @@ export interface ValidatorOptions {
   readonly clock?: () => number;
 }
 
-/** Asks the bot's database who may come in. Bad input is an answer; only an outage rejects. */
+/**
+ * Asks the bot's database who may come in. Bad input is an answer; only an outage rejects.
+ *
+ * Wrong codes are counted for each username: 10 within an hour, or 100 in a row, and the answer is `throttled`.
+ * Pass `client` so that strangers cannot lock out those who got in before.
+ */
 export interface Validator {
-  /** Tells whether `username` and `code` belong together, and changes nothing. */
-  validate(username: string, code: string): Promise<Verdict>;
+  /** Tells whether `username` and `code` belong together, and counts no use. */
+  validate(username: string, code: string, options?: LoginOptions): Promise<Verdict>;
   /** The same, and counts one use of the code where the answer is valid. */
-  redeem(username: string, code: string): Promise<Verdict>;
+  redeem(username: string, code: string, options?: LoginOptions): Promise<Verdict>;
   /** Closes the database. Calls after it reject. */
   close(): Promise<void>;
 }
@@ -39,7 +44,7 @@ export interface Validator {
  *
  * @throws {TypeError} `databaseUrl` is no path and no `file:` URL.
  * @throws {StorageError} its `code` tells which: DATABASE_MISSING, DATABASE_FOREIGN, DATABASE_DAMAGED,
- *   SECRET_MISSING, SECRET_WRONG, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SQLITE_TOO_OLD.
+ *   DATABASE_UNREADABLE, SECRET_MISSING, SECRET_WRONG, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SQLITE_TOO_OLD.
  */
 export async function openValidator(options: ValidatorOptions = {}): Promise<Validator> {
   const { databaseUrl = defaultDatabasePath(), codeSecret, clock = Date.now } = options;
@@ -49,8 +54,8 @@ export async function openValidator(options: ValidatorOptions = {}): Promise<Val
   const storage = await openStorage({ databasePath, secret: codeSecret?.trim() ?? null, as: 'guest' });
   const validator = new CodeValidator({ store: storage.store, keys: storage.keys, clock });
   return {
-    validate: async (username, code) => validator.validate(username, code),
-    redeem: async (username, code) => validator.redeem(username, code),
+    validate: async (username, code, login) => validator.validate(username, code, login),
+    redeem: async (username, code, login) => validator.redeem(username, code, login),
     close: async () => storage.close(),
   };
 }

@@ -36,6 +36,7 @@ it('fits a full page of the longest names into Discord’s limits', () => {
         issuedAt: 0,
         deliveredAt: 0,
         expiresAt: null,
+        expiredAt: null,
         replacedAt: null,
         revokedAt: null,
         withdrawnAt: null,

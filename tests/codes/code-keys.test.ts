@@ -28,6 +28,8 @@ describe('CodeKeys', () => {
     expect(same.fingerprint).toBe(keys.fingerprint);
     expect(same.hashText('ABC234')).toBe(keys.hashText('ABC234'));
     expect(same.hashPair('alice', 'ABC234')).toBe(keys.hashPair('alice', 'ABC234'));
+    expect(same.hashName('alice')).toBe(keys.hashName('alice'));
+    expect(same.hashClient('alice', '192.0.2.1')).toBe(keys.hashClient('alice', '192.0.2.1'));
   });
 
   it('gives hashes that stay: those in the databases of today', () => {
@@ -40,11 +42,28 @@ describe('CodeKeys', () => {
     expect(others.fingerprint).not.toBe(keys.fingerprint);
     expect(others.hashText('ABC234')).not.toBe(keys.hashText('ABC234'));
     expect(others.hashPair('alice', 'ABC234')).not.toBe(keys.hashPair('alice', 'ABC234'));
+    expect(others.hashName('alice')).not.toBe(keys.hashName('alice'));
+    expect(others.hashClient('alice', '192.0.2.1')).not.toBe(keys.hashClient('alice', '192.0.2.1'));
   });
 
   it('keeps the purposes apart: one text has a hash of its own in each', () => {
     expect(keys.hashText('alice\0ABC234')).not.toBe(keys.hashPair('alice', 'ABC234'));
     expect(keys.fingerprint).not.toBe(keys.hashText(''));
+    const hashes = [
+      keys.hashText('alice\0ABC234'),
+      keys.hashName('alice\0ABC234'),
+      keys.hashPair('alice', 'ABC234'),
+      keys.hashClient('alice', 'ABC234'),
+    ];
+    expect(new Set(hashes).size).toBe(4);
+  });
+
+  it('knows a client at one username only, and one client from another', () => {
+    const hash = keys.hashClient('alice', '192.0.2.1');
+    expect(keys.hashClient('bob', '192.0.2.1')).not.toBe(hash);
+    expect(keys.hashClient('alice', '192.0.2.2')).not.toBe(hash);
+    expect(keys.hashClient('alic', 'e192.0.2.1')).not.toBe(hash);
+    expect(keys.hashName('alicE')).not.toBe(keys.hashName('alice'));
   });
 
   it('tells where the username ends and the code begins', () => {

@@ -14,6 +14,7 @@ const ACTIVE: Code = {
   issuedAt: NOW - 1_000,
   deliveredAt: NOW - 900,
   expiresAt: null,
+  expiredAt: null,
   replacedAt: null,
   revokedAt: null,
   withdrawnAt: null,
@@ -51,6 +52,13 @@ describe('statusOf', () => {
     ['a millisecond after its expiry', 1, 'expired'],
   ])('%s: %i is %s', (_when, offset, status) => {
     expect(statusOf({ ...ACTIVE, expiresAt: NOW }, NOW + offset)).toBe(status);
+  });
+
+  it.each([
+    ['a day before its expiry, by a clock that was set back', NOW + 86_400_000],
+    ['without an expiry, which cannot be', null],
+  ])('is expired for good once it was seen to be: %s', (_when, expiresAt) => {
+    expect(statusOf({ ...ACTIVE, expiresAt, expiredAt: NOW + 86_400_000 }, NOW)).toBe('expired');
   });
 
   it.each<[number, number | null, CodeStatus]>([

@@ -113,18 +113,6 @@ it('replaces a code only when the newer one was delivered', async () => {
   }
 });
 
-it('withdraws a code that could not be delivered', async () => {
-  const { server, say, getCode } = await startBot();
-  server.discord.setDirectMessages(server.alice, 'closed');
-  expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
-    `#general ❌ <@${server.alice.id}>, I couldn't send you a DM! Please enable DMs from server members.`,
-  ]);
-  expect(summarize(await say(server.general, server.admin, '!codes'))).toEqual([
-    '#general 📝 No access codes have been generated yet.',
-  ]);
-  await getCode(server.bob, 'Alice');
-});
-
 it('lists the codes by direct message, ten a page, with buttons to turn the pages', async () => {
   const { server, say, getCode, settled } = await startBot();
   const codes: string[] = [];
@@ -303,49 +291,6 @@ it('listens to another prefix, and names it', async () => {
     '#general ❌ Please provide a username! Usage: `??getcode <username>`',
   ]);
 });
-
-const ACTORS = ['alice', 'admin', 'owner'] as const;
-const PLACES = ['general', 'thread', 'dm'] as const;
-const isAdministrator = (actor: string, place: string): boolean => place !== 'dm' && actor !== 'alice';
-
-it.each(ACTORS.flatMap((actor) => PLACES.map((place) => ({ actor, place }))))(
-  'answers each command of $actor in $place as permission and place demand',
-  async ({ actor, place }) => {
-    const { server, say, getCode } = await startBot();
-    await getCode(server.bob, 'bob');
-    const author = server[actor];
-    const here = place === 'dm' ? author : server[place];
-    const channel = place === 'dm' ? `@${actor}` : `#${place}`;
-    const mayAdminister = isAdministrator(actor, place);
-
-    expect(summarize(await say(here, author, '!help_chatroom'))).toEqual([
-      `${channel} [🤖 Chat Room Bot Commands]`,
-    ]);
-    expect(summarize(await say(here, author, `!getcode ${actor}`))).toEqual(
-      place === 'dm'
-        ? [`${channel} ❌ Please use this command in a channel of the server, not in a direct message.`]
-        : [
-            `@${actor} [🎫 Your Chat Room Access Code]`,
-            `${channel} ✅ Access code sent to <@${author.id}> via DM!`,
-          ],
-    );
-    expect(summarize(await say(here, author, '!codes'))).toEqual(
-      mayAdminister
-        ? [
-            `@${actor} [📋 Active Access Codes]`,
-            `${channel} 📋 List of access codes sent to <@${author.id}> via DM!`,
-          ]
-        : [`${channel} ${NO_PERMISSION}`],
-    );
-    // Permission comes before arguments.
-    expect(summarize(await say(here, author, '!revoke'))).toEqual([
-      `${channel} ${mayAdminister ? '❌ Missing argument! Use `!help_chatroom` for command usage.' : NO_PERMISSION}`,
-    ]);
-    expect(summarize(await say(here, author, '!revoke bob'))).toEqual([
-      `${channel} ${mayAdminister ? '✅ 1 access code for user `bob` has been revoked.' : NO_PERMISSION}`,
-    ]);
-  },
-);
 
 it('knows a former administrator by the next message', async () => {
   const { server, say } = await startBot();

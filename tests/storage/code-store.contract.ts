@@ -1,55 +1,32 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { CodeSelector, CodeStore, ListRange, NewCode } from '../../src/codes/code-store.js';
-import { statusOf, type Code } from '../../src/codes/code.js';
-import { nextRequestId, usernameOf } from '../support/codes.js';
-import { ModelStore } from './model-store.js';
-
-const NOW = Date.UTC(2026, 0, 1);
-const DAY_MS = 86_400_000;
-/** Whatever was issued since then, and is not delivered, reserves its username. */
-const RESERVED_SINCE = NOW - 1_000;
-
-/** A code of holder 1 in guild 1 for Alice, without end. */
-function newCode(given: Partial<NewCode> = {}): NewCode {
-  const id = given.id ?? nextRequestId();
-  return {
-    id,
-    guildId: '1',
-    holderId: '1',
-    holderTag: 'alice',
-    username: usernameOf('Alice'),
-    textHash: `text of ${id}`,
-    pairHash: `pair of ${id}`,
-    sealedText: `sealed text of ${id}`,
-    issuedAt: NOW,
-    expiresAt: null,
-    maxUses: null,
-    ...given,
-  };
-}
-
-async function issue(store: CodeStore, given: Partial<NewCode> = {}): Promise<NewCode> {
-  const code = newCode(given);
-  expect(await store.issue(code, RESERVED_SINCE)).toBe('issued');
-  return code;
-}
-
-async function hand(store: CodeStore, given: Partial<NewCode> = {}): Promise<NewCode> {
-  const code = await issue(store, given);
-  expect(await store.deliver(code.id, code.issuedAt)).toBe(true);
-  return code;
-}
-
-/** Twenty calls at once. */
-async function twenty<T>(call: (index: number) => Promise<T>): Promise<T[]> {
-  return Promise.all(Array.from({ length: 20 }, async (_, index) => call(index)));
-}
-
-function idsIn(codes: readonly { readonly id: string }[]): string[] {
-  return codes.map(({ id }) => id);
-}
+import { statusOf } from '../../src/codes/code.js';
+import { byAdmin } from '../support/codes.js';
+import { describeAudit } from './audit.contract.js';
+import { describeClockJumps } from './clock-jumps.contract.js';
+import {
+  byText,
+  codeOf,
+  DAY_MS,
+  hand,
+  idsIn,
+  issue,
+  LIMITS,
+  login,
+  nameHashOf,
+  named,
+  newCode,
+  NOW,
+  redeem,
+  RESERVED_SINCE,
+  twenty,
+  type OpenStore,
+} from './contract-support.js';
+import { describeLimits } from './limits.contract.js';
+import { describeLogin } from './login.contract.js';
+import { describeModel } from './model.contract.js';
+import { describeUpkeep } from './upkeep.contract.js';
 
 /** How a code of holder 1 came to its end, or not, before somebody asks at NOW. */
 const LIVES: readonly {
@@ -64,7 +41,7 @@ const LIVES: readonly {
     status: 'used_up',
     async live(store) {
       const code = await hand(store, { maxUses: 1 });
-      await store.redeem(code.pairHash, NOW);
+      await redeem(store, code);
       return code;
     },
   },
@@ -92,7 +69,7 @@ const LIVES: readonly {
     status: 'revoked',
     async live(store) {
       const code = await hand(store);
-      await store.revoke('1', [{ by: 'text', textHash: code.textHash }], nextRequestId(), NOW);
+      await store.revoke('1', [{ by: 'text', textHash: code.textHash }], byAdmin(), NOW);
       return code;
     },
   },
@@ -101,7 +78,7 @@ const LIVES: readonly {
     status: 'revoked',
     async live(store) {
       const code = await issue(store);
-      await store.revoke('1', [{ by: 'text', textHash: code.textHash }], nextRequestId(), NOW);
+      await store.revoke('1', [{ by: 'text', textHash: code.textHash }], byAdmin(), NOW);
       return code;
     },
   },
@@ -110,27 +87,33 @@ const LIVES: readonly {
     status: 'withdrawn',
     async live(store) {
       const code = await issue(store);
-      await store.withdraw(code.id, NOW);
+      await store.withdraw(code.id, 'closed', NOW);
       return code;
     },
   },
 ];
 
 /** What every code store does, whichever engine keeps it. `open` gives an empty store that closes with the test. */
-export function describeCodeStore(name: string, open: () => Promise<CodeStore>): void {
+export function describeCodeStore(name: string, open: OpenStore): void {
   describe(`the code store on ${name}`, () => {
     describeRequests(open);
     describeIssue(open);
     describeDeliver(open);
     describeWithdraw(open);
+    describeWithdrawUnclaimed(open);
     describeHeld(open);
     describeRevoke(open);
     describeRedeem(open);
+    describeLimits(open);
+    describeLogin(open);
+    describeAudit(open);
+    describeUpkeep(open);
+    describeClockJumps(open);
     describeModel(open);
   });
 }
 
-function describeRequests(open: () => Promise<CodeStore>): void {
+function describeRequests(open: OpenStore): void {
   it('lets a request be claimed once', async () => {
     const store = await open();
     expect(await store.claim('5', NOW)).toBe(true);
@@ -138,11 +121,14 @@ function describeRequests(open: () => Promise<CodeStore>): void {
     expect(await store.claim('6', NOW)).toBe(true);
   });
 
-  it('remembers a claimed request for a day', async () => {
+  it.each([
+    ['remembers a claimed request for a day', DAY_MS, false],
+    ['forgets it after that', DAY_MS + 1, true],
+  ])('%s', async (_what, age, claimed) => {
     const store = await open();
     await store.claim('5', NOW);
-    await store.claim('6', NOW + DAY_MS);
-    expect(await store.claim('5', NOW + DAY_MS)).toBe(false);
+    await store.prune(NOW, NOW + age);
+    expect(await store.claim('5', NOW + age)).toBe(claimed);
   });
 
   it('lets one of 20 claims at once win', async () => {
@@ -152,7 +138,7 @@ function describeRequests(open: () => Promise<CodeStore>): void {
   });
 }
 
-function describeIssue(open: () => Promise<CodeStore>): void {
+function describeIssue(open: OpenStore): void {
   it('keeps an issued code as it was given, not yet delivered', async () => {
     const store = await open();
     const code = await issue(store, {
@@ -160,11 +146,11 @@ function describeIssue(open: () => Promise<CodeStore>): void {
       guildId: '900719925474099313',
       holderId: '900719925474099314',
       holderTag: 'Ålice 😀 "quoted"',
-      username: usernameOf('Ålice'),
+      ...named('Ålice'),
       expiresAt: NOW + 100 * 365 * DAY_MS,
       maxUses: 1_000_000_000,
     });
-    expect(await store.findByPair(code.pairHash)).toEqual({
+    expect(await codeOf(store, code)).toEqual({
       id: '900719925474099312',
       guildId: '900719925474099313',
       holderId: '900719925474099314',
@@ -173,6 +159,7 @@ function describeIssue(open: () => Promise<CodeStore>): void {
       issuedAt: NOW,
       deliveredAt: null,
       expiresAt: NOW + 100 * 365 * DAY_MS,
+      expiredAt: null,
       replacedAt: null,
       revokedAt: null,
       withdrawnAt: null,
@@ -181,48 +168,63 @@ function describeIssue(open: () => Promise<CodeStore>): void {
     });
   });
 
-  it('finds no code by a pair that was never issued', async () => {
+  it('finds no code that was never issued', async () => {
     const store = await open();
     const code = await hand(store);
-    expect(await store.findByPair(code.textHash)).toBeNull();
+    expect(await store.find(`${code.id}0`)).toBeNull();
+    expect(await store.findIdByText(code.pairHash)).toBeNull();
+  });
+
+  it('finds the id of a code by its text, dead or alive', async () => {
+    const store = await open();
+    const held = await hand(store);
+    const dead = await issue(store);
+    await store.withdraw(dead.id, 'closed', NOW);
+    expect(await store.findIdByText(held.textHash)).toBe(held.id);
+    expect(await store.findIdByText(dead.textHash)).toBe(dead.id);
   });
 
   it('answers a request that is repeated after its memory is gone with no second code', async () => {
     const store = await open();
-    const day = 24 * 3_600_000;
-    expect(await store.issue(newCode({ id: '5' }), RESERVED_SINCE)).toBe('issued');
-    const late = { ...newCode({ id: '5' }), issuedAt: NOW + 2 * day };
-    expect(await store.issue(late, RESERVED_SINCE)).toBe('repeated');
+    await issue(store, { id: '5' });
+    await store.prune(NOW, NOW + 2 * DAY_MS);
+    const late = newCode({
+      id: '5',
+      textHash: 'another text',
+      pairHash: 'another pair',
+      issuedAt: NOW + 2 * DAY_MS,
+    });
+    expect(await store.issue(late, LIMITS)).toBe('repeated');
   });
 
   it('answers a repeated request with no second code', async () => {
     const store = await open();
     const { id } = await issue(store);
     const again = newCode({ id, textHash: 'another text', pairHash: 'another pair' });
-    expect(await store.issue(again, RESERVED_SINCE)).toBe('repeated');
-    expect(await store.findByPair('another pair')).toBeNull();
+    expect(await store.issue(again, LIMITS)).toBe('repeated');
+    expect(await store.findIdByText('another text')).toBeNull();
   });
 
   it('makes no code of a request that was claimed', async () => {
     const store = await open();
     await store.claim('5', NOW);
-    expect(await store.issue(newCode({ id: '5' }), RESERVED_SINCE)).toBe('repeated');
+    expect(await store.issue(newCode({ id: '5' }), LIMITS)).toBe('repeated');
   });
 
   it('makes one code of 20 equal requests at once', async () => {
     const store = await open();
     const outcomes = await twenty(async (index) =>
-      store.issue(newCode({ id: '5', textHash: `text ${index}`, pairHash: `pair ${index}` }), RESERVED_SINCE),
+      store.issue(newCode({ id: '5', textHash: `text ${index}`, pairHash: `pair ${index}` }), LIMITS),
     );
-    expect(outcomes.toSorted()).toEqual(['issued', ...Array.from({ length: 19 }, () => 'repeated')]);
+    expect(outcomes.toSorted(byText)).toEqual(['issued', ...Array.from({ length: 19 }, () => 'repeated')]);
   });
 
   it('gives a username to one of 20 members at once', async () => {
     const store = await open();
     const outcomes = await twenty(async (index) =>
-      store.issue(newCode({ holderId: `holder ${index}` }), RESERVED_SINCE),
+      store.issue(newCode({ holderId: `holder ${index}` }), LIMITS),
     );
-    expect(outcomes.toSorted()).toEqual(['issued', ...Array.from({ length: 19 }, () => 'taken')]);
+    expect(outcomes.toSorted(byText)).toEqual(['issued', ...Array.from({ length: 19 }, () => 'taken')]);
   });
 
   it.each(LIVES)('says whether the username of a code that is $what is taken', async ({ live, status }) => {
@@ -231,14 +233,14 @@ function describeIssue(open: () => Promise<CodeStore>): void {
     // What replaced a code holds its username.
     const isTaken = ['pending', 'active', 'used_up', 'replaced'].includes(status);
     const asked = newCode({ holderId: '2', guildId: '2' });
-    expect(await store.issue(asked, RESERVED_SINCE)).toBe(isTaken ? 'taken' : 'issued');
+    expect(await store.issue(asked, LIMITS)).toBe(isTaken ? 'taken' : 'issued');
   });
 
   it('compares usernames by their key', async () => {
     const store = await open();
-    await hand(store, { username: usernameOf('STRASSE') });
-    const asked = newCode({ holderId: '2', username: usernameOf('Straße') });
-    expect(await store.issue(asked, RESERVED_SINCE)).toBe('taken');
+    await hand(store, { ...named('STRASSE') });
+    const asked = newCode({ holderId: '2', ...named('Straße') });
+    expect(await store.issue(asked, LIMITS)).toBe('taken');
   });
 
   it.each([
@@ -247,7 +249,7 @@ function describeIssue(open: () => Promise<CodeStore>): void {
   ])('a code that is not delivered %s', async (_when, offset, outcome) => {
     const store = await open();
     await issue(store, { issuedAt: RESERVED_SINCE + offset });
-    expect(await store.issue(newCode({ holderId: '2' }), RESERVED_SINCE)).toBe(outcome);
+    expect(await store.issue(newCode({ holderId: '2' }), LIMITS)).toBe(outcome);
   });
 
   it.each([
@@ -257,76 +259,76 @@ function describeIssue(open: () => Promise<CodeStore>): void {
     const store = await open();
     await hand(store, { expiresAt: NOW + 100 });
     const asked = newCode({ holderId: '2', issuedAt: NOW + 100 + offset });
-    expect(await store.issue(asked, RESERVED_SINCE)).toBe(outcome);
+    expect(await store.issue(asked, LIMITS)).toBe(outcome);
   });
 
   it('leaves a request claimed whose username is taken', async () => {
     const store = await open();
     await hand(store);
     const asked = newCode({ holderId: '2' });
-    expect(await store.issue(asked, RESERVED_SINCE)).toBe('taken');
-    expect(await store.issue(asked, RESERVED_SINCE)).toBe('repeated');
-    expect(await store.findByPair(asked.pairHash)).toBeNull();
+    expect(await store.issue(asked, LIMITS)).toBe('taken');
+    expect(await store.issue(asked, LIMITS)).toBe('repeated');
+    expect(await store.find(asked.id)).toBeNull();
   });
 
   it('stores nothing, not even the claim, when a code with this text exists', async () => {
     const store = await open();
     const { textHash } = await hand(store);
-    const asked = newCode({ holderId: '2', username: usernameOf('Bob') });
-    expect(await store.issue({ ...asked, textHash }, RESERVED_SINCE)).toBe('collision');
-    expect(await store.findByPair(asked.pairHash)).toBeNull();
-    expect(await store.issue(asked, RESERVED_SINCE)).toBe('issued');
+    const asked = newCode({ holderId: '2', ...named('Bob') });
+    expect(await store.issue({ ...asked, textHash }, LIMITS)).toBe('collision');
+    expect(await store.find(asked.id)).toBeNull();
+    expect(await store.issue(asked, LIMITS)).toBe('issued');
   });
 
   it('gives no text twice, not even that of a code that has ended', async () => {
     const store = await open();
     const { id, textHash } = await issue(store);
-    await store.withdraw(id, NOW);
-    expect(await store.issue(newCode({ textHash }), RESERVED_SINCE)).toBe('collision');
+    await store.withdraw(id, 'closed', NOW);
+    expect(await store.issue(newCode({ textHash }), LIMITS)).toBe('collision');
   });
 }
 
-function describeDeliver(open: () => Promise<CodeStore>): void {
+function describeDeliver(open: OpenStore): void {
   it('makes a code active with its delivery', async () => {
     const store = await open();
     const code = await issue(store);
-    expect(await store.deliver(code.id, NOW + 5)).toBe(true);
-    expect(await store.findByPair(code.pairHash)).toMatchObject({ deliveredAt: NOW + 5, revokedAt: null });
+    expect(await store.deliver(code.id, 'delivered', NOW + 5)).toBe(true);
+    expect(await codeOf(store, code)).toMatchObject({ deliveredAt: NOW + 5, revokedAt: null });
   });
 
   it('keeps the time of the first delivery', async () => {
     const store = await open();
     const code = await hand(store);
-    expect(await store.deliver(code.id, NOW + 5)).toBe(true);
-    expect(await store.findByPair(code.pairHash)).toHaveProperty('deliveredAt', NOW);
+    expect(await store.deliver(code.id, 'delivered', NOW + 5)).toBe(true);
+    expect(await codeOf(store, code)).toHaveProperty('deliveredAt', NOW);
   });
 
   it('lets the holder keep the old code until the new one is delivered', async () => {
     const store = await open();
     const old = await hand(store);
     const fresh = await issue(store);
-    expect(await store.findByPair(old.pairHash)).toHaveProperty('replacedAt', null);
-    expect(await store.redeem(old.pairHash, NOW)).not.toBeNull();
-    expect(await store.deliver(fresh.id, NOW + 5)).toBe(true);
-    expect(await store.findByPair(old.pairHash)).toHaveProperty('replacedAt', NOW + 5);
-    expect(await store.findByPair(fresh.pairHash)).toHaveProperty('replacedAt', null);
+    expect(await codeOf(store, old)).toHaveProperty('replacedAt', null);
+    expect(await redeem(store, old)).toBe(1);
+    expect(await store.deliver(fresh.id, 'delivered', NOW + 5)).toBe(true);
+    expect(await codeOf(store, old)).toHaveProperty('replacedAt', NOW + 5);
+    expect(await codeOf(store, fresh)).toHaveProperty('replacedAt', null);
   });
 
   it("replaces the holder's code from another server: a username has one active code", async () => {
     const store = await open();
     const old = await hand(store, { guildId: '1' });
     await hand(store, { guildId: '2' });
-    expect(await store.findByPair(old.pairHash)).toHaveProperty('replacedAt', NOW);
+    expect(await codeOf(store, old)).toHaveProperty('replacedAt', NOW);
   });
 
   it("leaves the holder's codes for other usernames alone, and ended ones as they were", async () => {
     const store = await open();
-    const bob = await hand(store, { username: usernameOf('Bob') });
+    const bob = await hand(store, { ...named('Bob') });
     const expired = await hand(store, { expiresAt: NOW + 1 });
     const fresh = await issue(store);
-    await store.deliver(fresh.id, NOW + 5);
-    expect(await store.findByPair(bob.pairHash)).toHaveProperty('replacedAt', null);
-    expect(await store.findByPair(expired.pairHash)).toHaveProperty('replacedAt', null);
+    await store.deliver(fresh.id, 'delivered', NOW + 5);
+    expect(await codeOf(store, bob)).toHaveProperty('replacedAt', null);
+    expect(await codeOf(store, expired)).toHaveProperty('replacedAt', null);
   });
 
   const ended = LIVES.filter(({ status }) => !['pending', 'active', 'used_up'].includes(status));
@@ -334,32 +336,34 @@ function describeDeliver(open: () => Promise<CodeStore>): void {
   it.each(ended)('refuses to deliver a code that is $what', async ({ live, status }) => {
     const store = await open();
     const code = await live(store);
-    const before = await store.findByPair(code.pairHash);
-    expect(await store.deliver(code.id, NOW)).toBe(false);
-    expect(await store.findByPair(code.pairHash)).toEqual(before);
-    expect(before === null ? null : statusOf(before, NOW)).toBe(status);
+    const before = await codeOf(store, code);
+    expect(await store.deliver(code.id, 'delivered', NOW)).toBe(false);
+    const after = await codeOf(store, code);
+    // That it has expired may be noted at any time.
+    expect(after).toEqual({ ...before, expiredAt: after.expiredAt });
+    expect(statusOf(after, NOW)).toBe(status);
   });
 
   it('refuses to deliver what was never issued', async () => {
     const store = await open();
-    expect(await store.deliver('5', NOW)).toBe(false);
+    expect(await store.deliver('5', 'delivered', NOW)).toBe(false);
   });
 
   it('refuses to deliver when somebody else got the username meanwhile', async () => {
     const store = await open();
     const slow = await issue(store, { issuedAt: RESERVED_SINCE - 1 });
     const quick = await hand(store, { holderId: '2' });
-    expect(await store.deliver(slow.id, NOW)).toBe(false);
-    expect(await store.findByPair(slow.pairHash)).toHaveProperty('deliveredAt', null);
-    expect(await store.findByPair(quick.pairHash)).toHaveProperty('replacedAt', null);
+    expect(await store.deliver(slow.id, 'delivered', NOW)).toBe(false);
+    expect(await codeOf(store, slow)).toHaveProperty('deliveredAt', null);
+    expect(await codeOf(store, quick)).toHaveProperty('replacedAt', null);
   });
 
   it('delivers a code whose reservation lapsed when nobody else got the username', async () => {
     const store = await open();
     const slow = await issue(store, { issuedAt: RESERVED_SINCE - 1 });
     const pending = await issue(store, { holderId: '2' });
-    expect(await store.deliver(slow.id, NOW)).toBe(true);
-    expect(await store.deliver(pending.id, NOW)).toBe(false);
+    expect(await store.deliver(slow.id, 'delivered', NOW)).toBe(true);
+    expect(await store.deliver(pending.id, 'delivered', NOW)).toBe(false);
   });
 
   it.each(ended.filter(({ status }) => status !== 'replaced'))(
@@ -368,7 +372,7 @@ function describeDeliver(open: () => Promise<CodeStore>): void {
       const store = await open();
       await live(store);
       const code = await issue(store, { holderId: '2' });
-      expect(await store.deliver(code.id, NOW)).toBe(true);
+      expect(await store.deliver(code.id, 'delivered', NOW)).toBe(true);
     },
   );
 
@@ -376,40 +380,77 @@ function describeDeliver(open: () => Promise<CodeStore>): void {
     const store = await open();
     await hand(store);
     const { textHash } = await hand(store);
-    await store.revoke('1', [{ by: 'text', textHash }], '5', NOW);
+    await store.revoke('1', [{ by: 'text', textHash }], byAdmin('5'), NOW);
     const code = await issue(store, { holderId: '2' });
-    expect(await store.deliver(code.id, NOW)).toBe(true);
+    expect(await store.deliver(code.id, 'delivered', NOW)).toBe(true);
+  });
+
+  it('makes a code active also when it was shown instead', async () => {
+    const store = await open();
+    const old = await hand(store);
+    const code = await issue(store);
+    await store.noteUndeliverable(code.id, NOW + 1);
+    expect(await codeOf(store, code)).toHaveProperty('deliveredAt', null);
+    expect(await store.deliver(code.id, 'shown', NOW + 5)).toBe(true);
+    expect(await codeOf(store, code)).toHaveProperty('deliveredAt', NOW + 5);
+    expect(await codeOf(store, old)).toHaveProperty('replacedAt', NOW + 5);
   });
 
   it('leaves one held code of 20 delivered at once', async () => {
     const store = await open();
     const codes = await twenty(async () => issue(store));
-    await twenty(async (index) => store.deliver(codes[index]?.id ?? '', NOW));
+    await twenty(async (index) => store.deliver(codes[index]?.id ?? '', 'delivered', NOW));
     expect(await store.countHeld('1', NOW)).toBe(1);
   });
 }
 
-function describeWithdraw(open: () => Promise<CodeStore>): void {
+function describeWithdraw(open: OpenStore): void {
   it('ends a code that was not delivered, once', async () => {
     const store = await open();
     const code = await issue(store);
-    await store.withdraw(code.id, NOW + 5);
-    await store.withdraw(code.id, NOW + 6);
-    expect(await store.findByPair(code.pairHash)).toHaveProperty('withdrawnAt', NOW + 5);
+    await store.withdraw(code.id, 'closed', NOW + 5);
+    await store.withdraw(code.id, 'closed', NOW + 6);
+    expect(await codeOf(store, code)).toHaveProperty('withdrawnAt', NOW + 5);
   });
 
   it('does nothing to a code that was delivered, nor to others', async () => {
     const store = await open();
     const held = await hand(store);
     const pending = await issue(store);
-    await store.withdraw(held.id, NOW);
-    await store.withdraw('5', NOW);
-    expect(await store.findByPair(held.pairHash)).toHaveProperty('withdrawnAt', null);
-    expect(await store.findByPair(pending.pairHash)).toHaveProperty('withdrawnAt', null);
+    await store.withdraw(held.id, 'closed', NOW);
+    await store.withdraw('5', 'closed', NOW);
+    expect(await codeOf(store, held)).toHaveProperty('withdrawnAt', null);
+    expect(await codeOf(store, pending)).toHaveProperty('withdrawnAt', null);
   });
 }
 
-function describeHeld(open: () => Promise<CodeStore>): void {
+function describeWithdrawUnclaimed(open: OpenStore): void {
+  it('ends every code that was issued before some time and never delivered, in every server', async () => {
+    const store = await open();
+    const old = await issue(store, { issuedAt: NOW - 1 });
+    const elsewhere = await issue(store, { issuedAt: NOW - 1, guildId: '2', ...named('Bob') });
+    const recent = await issue(store, { issuedAt: NOW, ...named('Carol') });
+    const held = await hand(store, { issuedAt: NOW - 1, ...named('Dora') });
+    await store.withdrawUnclaimed(NOW, NOW + 5);
+    expect(await codeOf(store, old)).toHaveProperty('withdrawnAt', NOW + 5);
+    expect(await codeOf(store, elsewhere)).toHaveProperty('withdrawnAt', NOW + 5);
+    expect(await codeOf(store, recent)).toHaveProperty('withdrawnAt', null);
+    expect(await codeOf(store, held)).toHaveProperty('withdrawnAt', null);
+    expect(await store.deliver(old.id, 'shown', NOW + 5)).toBe(false);
+  });
+
+  const ended = LIVES.filter(({ status }) => !['pending', 'active', 'used_up'].includes(status));
+
+  it.each(ended)('leaves a code that is $what as it is', async ({ live, status }) => {
+    const store = await open();
+    const code = await live(store);
+    await store.expire(NOW);
+    await store.withdrawUnclaimed(NOW + 1, NOW + 5);
+    expect(statusOf(await codeOf(store, code), NOW)).toBe(status);
+  });
+}
+
+function describeHeld(open: OpenStore): void {
   const ALL = { offset: 0, limit: 100 };
 
   it.each(LIVES)(
@@ -431,12 +472,11 @@ function describeHeld(open: () => Promise<CodeStore>): void {
       ['2', NOW],
       ['1', NOW + 1],
     ] as const;
-    for (const [id, issuedAt] of times)
-      await hand(store, { id, issuedAt, username: usernameOf(`name ${id}`) });
+    for (const [id, issuedAt] of times) await hand(store, { id, issuedAt, ...named(`name ${id}`) });
     const listed = await store.listHeld('1', NOW + 1, ALL);
     expect(idsIn(listed)).toEqual(['4', '2', '3', '1']);
     expect(listed[0]).toEqual({
-      ...(await store.findByPair('pair of 4')),
+      ...(await codeOf(store, { id: '4' })),
       sealedText: 'sealed text of 4',
     });
   });
@@ -454,7 +494,7 @@ function describeHeld(open: () => Promise<CodeStore>): void {
     const store = await open();
     // The ids go by time and, within a millisecond, by themselves.
     for (const id of ['5', '4', '3', '2', '1']) {
-      await hand(store, { id, issuedAt: NOW - (id < '3' ? 1 : 0), username: usernameOf(`name ${id}`) });
+      await hand(store, { id, issuedAt: NOW - (id < '3' ? 1 : 0), ...named(`name ${id}`) });
     }
     expect(idsIn(await store.listHeld('1', NOW, range))).toEqual(expected);
     expect(await store.countHeld('1', NOW)).toBe(5);
@@ -463,7 +503,7 @@ function describeHeld(open: () => Promise<CodeStore>): void {
   it('shows no server the codes of another', async () => {
     const store = await open();
     const here = await hand(store, { guildId: '1' });
-    await hand(store, { guildId: '2', holderId: '2', username: usernameOf('Bob') });
+    await hand(store, { guildId: '2', holderId: '2', ...named('Bob') });
     expect(idsIn(await store.listHeld('1', NOW, ALL))).toEqual([here.id]);
     expect(await store.countHeld('1', NOW)).toBe(1);
     expect(await store.listHeld('3', NOW, ALL)).toEqual([]);
@@ -481,43 +521,51 @@ function describeHeld(open: () => Promise<CodeStore>): void {
   });
 }
 
-function describeRevoke(open: () => Promise<CodeStore>): void {
+function describeRevoke(open: OpenStore): void {
   /** In guild 1 holder 1 has Alice and Alina, holder 2 has Bob; in guild 2 holder 1 has Anna. */
   async function openTown() {
     const store = await open();
     const alice = await hand(store);
-    const alina = await hand(store, { username: usernameOf('Alina') });
-    const bob = await hand(store, { holderId: '2', username: usernameOf('Bob') });
-    const anna = await hand(store, { guildId: '2', username: usernameOf('Anna') });
+    const alina = await hand(store, { ...named('Alina') });
+    const bob = await hand(store, { holderId: '2', ...named('Bob') });
+    const anna = await hand(store, { guildId: '2', ...named('Anna') });
     const revoked = async () => {
-      const found = await Promise.all(
-        [alice, alina, bob, anna].map(async ({ pairHash }) => store.findByPair(pairHash)),
-      );
-      return found.filter((code) => code?.revokedAt === NOW + 5).map((code) => code?.username);
+      const found = await Promise.all([alice, alina, bob, anna].map(async (code) => codeOf(store, code)));
+      return found.filter(({ revokedAt }) => revokedAt === NOW + 5).map(({ username }) => username);
     };
     return { store, alice, alina, bob, anna, revoked };
   }
 
   it('ends a code by its text', async () => {
     const { store, alice, revoked } = await openTown();
-    const revocation = await store.revoke('1', [{ by: 'text', textHash: alice.textHash }], '5', NOW + 5);
-    expect(revocation).toEqual({ by: 'text', codes: [await store.findByPair(alice.pairHash)] });
+    const revocation = await store.revoke(
+      '1',
+      [{ by: 'text', textHash: alice.textHash }],
+      byAdmin('5'),
+      NOW + 5,
+    );
+    expect(revocation).toEqual({ by: 'text', codes: [await codeOf(store, alice)] });
     expect(await revoked()).toEqual(['Alice']);
   });
 
   it('ends the codes of a username, held or not yet delivered', async () => {
     const { store, alice, revoked } = await openTown();
     const pending = await issue(store);
-    const revocation = await store.revoke('1', [{ by: 'username', usernameKey: 'alice' }], '5', NOW + 5);
+    const revocation = await store.revoke(
+      '1',
+      [{ by: 'username', nameHash: nameHashOf('alice') }],
+      byAdmin('5'),
+      NOW + 5,
+    );
     expect(revocation).toMatchObject({ by: 'username', codes: [{ id: alice.id }, { id: pending.id }] });
     expect(await revoked()).toEqual(['Alice']);
-    expect(await store.deliver(pending.id, NOW + 5)).toBe(false);
+    expect(await store.deliver(pending.id, 'delivered', NOW + 5)).toBe(false);
   });
 
   it('ends the codes of a holder in this server, oldest first', async () => {
     const { store, alice, alina, revoked } = await openTown();
-    const older = await hand(store, { username: usernameOf('Abel'), issuedAt: NOW - 1 });
-    const revocation = await store.revoke('1', [{ by: 'holder', holderId: '1' }], '5', NOW + 5);
+    const older = await hand(store, { ...named('Abel'), issuedAt: NOW - 1 });
+    const revocation = await store.revoke('1', [{ by: 'holder', holderId: '1' }], byAdmin('5'), NOW + 5);
     expect(revocation).toMatchObject({
       by: 'holder',
       codes: [{ id: older.id }, { id: alice.id }, { id: alina.id }],
@@ -529,10 +577,10 @@ function describeRevoke(open: () => Promise<CodeStore>): void {
     const { store, alina, revoked } = await openTown();
     const selectors: CodeSelector[] = [
       { by: 'text', textHash: 'no such text' },
-      { by: 'username', usernameKey: 'alina' },
+      { by: 'username', nameHash: nameHashOf('alina') },
       { by: 'holder', holderId: '2' },
     ];
-    const revocation = await store.revoke('1', selectors, '5', NOW + 5);
+    const revocation = await store.revoke('1', selectors, byAdmin('5'), NOW + 5);
     expect(revocation).toMatchObject({ by: 'username', codes: [{ id: alina.id }] });
     expect(await revoked()).toEqual(['Alina']);
   });
@@ -541,14 +589,14 @@ function describeRevoke(open: () => Promise<CodeStore>): void {
     const { store, anna, revoked } = await openTown();
     const selectors: CodeSelector[] = [
       { by: 'text', textHash: anna.textHash },
-      { by: 'username', usernameKey: 'anna' },
+      { by: 'username', nameHash: nameHashOf('anna') },
       { by: 'holder', holderId: '1' },
     ];
     for (const [index, selector] of selectors.entries()) {
-      const revocation = await store.revoke('3', [selector], `request ${index}`, NOW + 5);
+      const revocation = await store.revoke('3', [selector], byAdmin(`request ${index}`), NOW + 5);
       expect(revocation).toEqual({ by: null, codes: [] });
     }
-    await store.revoke('1', selectors, '5', NOW + 5);
+    await store.revoke('1', selectors, byAdmin('5'), NOW + 5);
     expect(await revoked()).toEqual(['Alice', 'Alina']);
   });
 
@@ -557,7 +605,7 @@ function describeRevoke(open: () => Promise<CodeStore>): void {
     ['nothing is meant', []],
   ])('ends nothing when %s', async (_why, selectors) => {
     const { store, revoked } = await openTown();
-    expect(await store.revoke('1', selectors, '5', NOW + 5)).toEqual({ by: null, codes: [] });
+    expect(await store.revoke('1', selectors, byAdmin('5'), NOW + 5)).toEqual({ by: null, codes: [] });
     expect(await revoked()).toEqual([]);
   });
 
@@ -566,72 +614,92 @@ function describeRevoke(open: () => Promise<CodeStore>): void {
   it.each(ended)('has nothing to end where the code is $what', async ({ live }) => {
     const store = await open();
     const code = await live(store);
-    const before = await store.findByPair(code.pairHash);
+    const before = await codeOf(store, code);
     const selectors: CodeSelector[] = [
       { by: 'text', textHash: code.textHash },
-      { by: 'username', usernameKey: 'alice' },
+      { by: 'username', nameHash: nameHashOf('alice') },
       { by: 'holder', holderId: '1' },
     ];
-    expect(await store.revoke('1', selectors, '5', NOW)).toEqual({ by: null, codes: [] });
-    expect(await store.findByPair(code.pairHash)).toEqual(before);
+    expect(await store.revoke('1', selectors, byAdmin('5'), NOW)).toEqual({ by: null, codes: [] });
+    const after = await codeOf(store, code);
+    expect(after).toEqual({ ...before, expiredAt: after.expiredAt });
   });
 
   it('ends a code that is used up, and its username is free', async () => {
     const store = await open();
     const code = await hand(store, { maxUses: 1 });
-    await store.redeem(code.pairHash, NOW);
-    const revocation = await store.revoke('1', [{ by: 'text', textHash: code.textHash }], '5', NOW);
+    await redeem(store, code);
+    const revocation = await store.revoke('1', [{ by: 'text', textHash: code.textHash }], byAdmin('5'), NOW);
     expect(revocation).toMatchObject({ by: 'text', codes: [{ id: code.id, uses: 1 }] });
     await issue(store, { holderId: '2' });
   });
 
   it('answers a repeated request with nothing ended', async () => {
     const { store, revoked } = await openTown();
-    await store.revoke('1', [{ by: 'username', usernameKey: 'alice' }], '5', NOW + 5);
-    expect(await store.revoke('1', [{ by: 'username', usernameKey: 'bob' }], '5', NOW + 5)).toBe('repeated');
+    await store.revoke('1', [{ by: 'username', nameHash: nameHashOf('alice') }], byAdmin('5'), NOW + 5);
+    expect(
+      await store.revoke('1', [{ by: 'username', nameHash: nameHashOf('bob') }], byAdmin('5'), NOW + 5),
+    ).toBe('repeated');
     expect(await store.claim('5', NOW)).toBe(false);
     expect(await revoked()).toEqual(['Alice']);
   });
 
   it('claims the request also when it ends nothing', async () => {
     const store = await open();
-    await store.revoke('1', [], '5', NOW);
-    expect(await store.revoke('1', [], '5', NOW)).toBe('repeated');
+    await store.revoke('1', [], byAdmin('5'), NOW);
+    expect(await store.revoke('1', [], byAdmin('5'), NOW)).toBe('repeated');
   });
 }
 
-function describeRedeem(open: () => Promise<CodeStore>): void {
+function describeRedeem(open: OpenStore): void {
   it('counts each use, without limit', async () => {
     const store = await open();
-    const { pairHash } = await hand(store);
-    expect(await store.redeem(pairHash, NOW)).toHaveProperty('uses', 1);
-    expect(await store.redeem(pairHash, NOW)).toHaveProperty('uses', 2);
-    expect(await store.findByPair(pairHash)).toHaveProperty('uses', 2);
+    const code = await hand(store);
+    expect(await redeem(store, code)).toBe(1);
+    expect(await redeem(store, code)).toBe(2);
+    expect(await codeOf(store, code)).toHaveProperty('uses', 2);
   });
 
-  it('lets exactly 7 of 20 uses at once count where 7 are allowed', async () => {
+  it('counts no use where somebody only looks', async () => {
     const store = await open();
-    const { pairHash } = await hand(store, { maxUses: 7 });
-    const redeemed = await twenty(async () => store.redeem(pairHash, NOW));
-    const counts = redeemed.flatMap((code) => (code === null ? [] : [code.uses]));
-    expect(counts.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7]);
-    expect(await store.findByPair(pairHash)).toHaveProperty('uses', 7);
+    const code = await hand(store, { maxUses: 1 });
+    const look = { accepted: true, code: await codeOf(store, code) };
+    expect(await login(store, code)).toEqual(look);
+    expect(await login(store, code)).toEqual(look);
+    expect(await codeOf(store, code)).toHaveProperty('uses', 0);
+  });
+
+  it('lets exactly 12 of 20 uses at once count where 12 are allowed', async () => {
+    const store = await open();
+    const code = await hand(store, { maxUses: 12 });
+    const counts = await twenty(async () => redeem(store, code));
+    const counted = counts.flatMap((uses) => uses ?? []);
+    expect(counted.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, n) => n + 1));
+    expect(await codeOf(store, code)).toHaveProperty('uses', 12);
   });
 
   const useless = LIVES.filter(({ status }) => status !== 'active');
 
-  it.each(useless)('refuses a code that is $what, and counts nothing', async ({ live }) => {
+  it.each(useless)('refuses a code that is $what, and counts nothing', async ({ live, status }) => {
     const store = await open();
-    const { pairHash } = await live(store);
-    const before = await store.findByPair(pairHash);
-    expect(await store.redeem(pairHash, NOW)).toBeNull();
-    expect(await store.findByPair(pairHash)).toEqual(before);
+    const code = await live(store);
+    const { uses } = await codeOf(store, code);
+    for (const redeeming of [false, true]) {
+      const outcome = await login(store, code, { redeem: redeeming });
+      expect(outcome).toMatchObject({ accepted: false, code: { id: code.id } });
+    }
+    const after = await codeOf(store, code);
+    expect(after.uses).toBe(uses);
+    expect(statusOf(after, NOW)).toBe(status);
   });
 
   it('refuses a pair that was never issued', async () => {
     const store = await open();
-    await hand(store);
-    expect(await store.redeem('no such pair', NOW)).toBeNull();
+    const code = await hand(store);
+    expect(await login(store, { ...code, pairHash: 'no such pair' }, { redeem: true })).toEqual({
+      accepted: false,
+      code: null,
+    });
   });
 
   it.each([
@@ -639,128 +707,8 @@ function describeRedeem(open: () => Promise<CodeStore>): void {
     ['cannot be used in the millisecond of its expiry', 0, 0],
   ])('a code %s', async (_when, offset, uses) => {
     const store = await open();
-    const { pairHash } = await hand(store, { expiresAt: NOW + 100 });
-    await store.redeem(pairHash, NOW + 100 + offset);
-    expect(await store.findByPair(pairHash)).toHaveProperty('uses', uses);
+    const code = await hand(store, { expiresAt: NOW + 100 });
+    await redeem(store, code, NOW + 100 + offset);
+    expect(await codeOf(store, code)).toHaveProperty('uses', uses);
   });
-}
-
-type Step = (store: CodeStore, now: number) => Promise<unknown>;
-
-const IDS = Array.from({ length: 30 }, (_, index) => String(10 + index));
-const ids = fc.constantFrom(...IDS);
-const guilds = fc.constantFrom('1', '2', '3');
-const holders = fc.constantFrom('1', '2', '3', '4');
-const usernames = fc.constantFrom('Alice', 'ALICE', 'Bob', 'Carol').map(usernameOf);
-/** Few enough that two codes collide now and then. */
-const textHashes = fc.constantFrom(...IDS).map((id) => `text ${id}`);
-const pairHashes = fc
-  .tuple(usernames, textHashes)
-  .map(([username, textHash]) => pairOf(username.key, textHash));
-
-const ALL_PAIRS = ['alice', 'bob', 'carol'].flatMap((key) => IDS.map((id) => pairOf(key, `text ${id}`)));
-
-function pairOf(usernameKey: string, textHash: string): string {
-  return `${usernameKey} with ${textHash}`;
-}
-
-const selectors: fc.Arbitrary<CodeSelector> = fc.oneof(
-  fc.record({ by: fc.constant('text'), textHash: textHashes }),
-  fc.record({ by: fc.constant('username'), usernameKey: usernames.map(({ key }) => key) }),
-  fc.record({ by: fc.constant('holder'), holderId: holders }),
-);
-
-const issues = fc
-  .record({
-    id: ids,
-    guildId: guilds,
-    holderId: holders,
-    username: usernames,
-    textHash: textHashes,
-    ttlMs: fc.constantFrom(null, 60_000, 600_000),
-    maxUses: fc.constantFrom(null, 1, 2),
-  })
-  .map(({ ttlMs, ...given }): Step => {
-    const pairHash = pairOf(given.username.key, given.textHash);
-    return async (store, now) => {
-      const expiresAt = ttlMs === null ? null : now + ttlMs;
-      return store.issue(newCode({ ...given, pairHash, issuedAt: now, expiresAt }), now - 120_000);
-    };
-  });
-
-const revocations = fc.tuple(guilds, fc.array(selectors, { maxLength: 2 }), ids).map(
-  ([guildId, chosen, id]): Step =>
-    async (store, now) =>
-      store.revoke(guildId, chosen, `r${id}`, now),
-);
-
-const steps: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: issues },
-  {
-    weight: 6,
-    arbitrary: ids.map(
-      (id): Step =>
-        async (store, now) =>
-          store.deliver(id, now),
-    ),
-  },
-  {
-    weight: 1,
-    arbitrary: ids.map(
-      (id): Step =>
-        async (store, now) =>
-          store.withdraw(id, now),
-    ),
-  },
-  {
-    weight: 1,
-    arbitrary: ids.map(
-      (id): Step =>
-        async (store, now) =>
-          store.claim(id, now),
-    ),
-  },
-  { weight: 1, arbitrary: revocations },
-  {
-    weight: 3,
-    arbitrary: pairHashes.map(
-      (pair): Step =>
-        async (store, now) =>
-          store.redeem(pair, now),
-    ),
-  },
-);
-
-function describeModel(open: () => Promise<CodeStore>): void {
-  it('answers 1,000 steps at random as a list in memory does, and holds the same codes after each', async () => {
-    const script = fc.array(fc.tuple(steps, fc.constantFrom(0, 0, 1, 59_999, 60_000, 120_001)), {
-      minLength: 100,
-      maxLength: 100,
-    });
-    await fc.assert(
-      fc.asyncProperty(script, async (scripted) => {
-        const store = await open();
-        const model = new ModelStore();
-        let now = NOW;
-        for (const [step, pauseMs] of scripted) {
-          now += pauseMs;
-          expect(await step(store, now)).toEqual(await step(model, now));
-          expect(await heldIn(store, now)).toEqual(await heldIn(model, now));
-        }
-        for (const pair of ALL_PAIRS) {
-          expect(await store.findByPair(pair)).toEqual(await model.findByPair(pair));
-        }
-      }),
-      { numRuns: 10 },
-    );
-  });
-}
-
-async function heldIn(store: CodeStore, now: number): Promise<(number | Code[])[]> {
-  const answers = ['1', '2', '3'].flatMap((guildId) => [
-    store.countHeld(guildId, now),
-    store.listHeld(guildId, now, { offset: 0, limit: 100 }),
-    store.listHeld(guildId, now, { first: 'newest', offset: 1, limit: 2 }),
-  ]);
-  return Promise.all(answers);
 }

@@ -34,10 +34,12 @@ export class TestServer {
   readonly bob: StandInUser;
   readonly #said: Said[] = [];
   readonly #places = new Map<string, string>();
+  readonly #people: StandInUser[];
 
   private constructor(discord: DiscordStandIn) {
     this.discord = discord;
     this.owner = discord.addUser('owner');
+    this.#people = [this.owner];
     this.guild = discord.addGuild('Chat Room', this.owner);
     this.general = discord.addChannel(this.guild, 'general');
     this.thread = discord.addThread(this.general, 'thread');
@@ -60,6 +62,7 @@ export class TestServer {
   join(name: string): StandInUser {
     const user = this.discord.addUser(name);
     this.discord.join(this.guild, user);
+    this.#people.push(user);
     return user;
   }
 
@@ -72,13 +75,15 @@ export class TestServer {
     if (ephemeralTo !== null) return `only ${ephemeralTo.username}`;
     const known = this.#places.get(channelId);
     if (known !== undefined) return known;
-    const people = [this.owner, this.admin, this.alice, this.bob];
-    const reader = people.find((person) =>
+    const reader = this.#people.find((person) =>
       this.discord.messages(person).some((sent) => sent.channelId === channelId),
     );
     return `@${reader?.username ?? 'somebody'}`;
   }
 }
+
+/** A person needs so long to type the next command: nobody floods by accident. */
+const TYPING_MS = 7_000;
 
 /** The production bot on the stand-in. */
 export interface TestBot {
@@ -118,6 +123,10 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
     DISCORD_API_URL: discord.apiUrl,
     DATABASE_URL: databasePath,
     LOG_LEVEL: 'trace',
+    // What limits the asking has tests of its own.
+    GETCODE_LIMIT: '1000/10m',
+    MAX_USERNAMES_PER_MEMBER: '100',
+    MEMBERSHIP_CHECK_INTERVAL: 'off',
     ...options.settings,
   });
   const log = createLog(config.logLevel, { write: (line) => (logged += line) });
@@ -138,6 +147,7 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
 
   async function say(place: StandInPlace, author: StandInUser, text: string): Promise<Said[]> {
     server.heard();
+    clock.advance(TYPING_MS);
     discord.say(place, author, text);
     await settled();
     return server.heard();
@@ -151,7 +161,7 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
 
   return {
     server,
-    app: { idle: app.idle, stop },
+    app: { ...app, stop },
     databasePath,
     clock,
     logged: () => logged,

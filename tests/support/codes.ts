@@ -32,6 +32,9 @@ export interface CodesOptions extends Partial<
   /** Default: a new database of the running test's own. */
   readonly databasePath?: string;
   readonly clock?: ManualClock;
+  /** Default: more than any test asks for. */
+  readonly getcodeLimit?: CodeServiceOptions['getcodeLimit'];
+  readonly maxUsernamesPerMember?: number;
 }
 
 interface Wish {
@@ -59,6 +62,7 @@ let requests = 0;
 export async function openCodes(options: CodesOptions = {}): Promise<Codes> {
   const { databasePath = join(temporaryFolder(), 'codes.db'), clock = new ManualClock() } = options;
   const { codeLength = 6, codeTtlMs = null, codeMaxUses = null, random = randomInt } = options;
+  const { getcodeLimit = { codes: 1_000, spanMs: 600_000 }, maxUsernamesPerMember = 100 } = options;
   const storage = await openTestStorage(databasePath);
   const { store, keys } = storage;
   const service = new CodeService({
@@ -67,6 +71,8 @@ export async function openCodes(options: CodesOptions = {}): Promise<Codes> {
     codeLength,
     codeTtlMs,
     codeMaxUses,
+    getcodeLimit,
+    maxUsernamesPerMember,
     clock: clock.read,
     random,
   });
@@ -82,8 +88,8 @@ export async function openCodes(options: CodesOptions = {}): Promise<Codes> {
       holderTag,
       username: usernameOf(username),
     });
-    if (typeof issued === 'string') throw new Error(`Not issued: ${issued}`);
-    return issued;
+    if (typeof issued === 'object' && 'text' in issued) return issued;
+    throw new Error(`Not issued: ${JSON.stringify(issued)}`);
   }
 
   async function hand(wish?: Wish): Promise<IssuedCode> {
@@ -93,6 +99,11 @@ export async function openCodes(options: CodesOptions = {}): Promise<Codes> {
   }
 
   return { databasePath, clock, storage, service, validator, issue, hand };
+}
+
+/** An administrator's command, one that was not heard before. */
+export function byAdmin(requestId = nextRequestId()): { requestId: string; actorId: string } {
+  return { requestId, actorId: 'admin' };
 }
 
 /** Ids of one length, as Discord's are: their order as text is their order in time. */

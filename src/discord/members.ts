@@ -1,0 +1,44 @@
+import { DiscordAPIError, RESTJSONErrorCodes, Routes, type Client } from 'discord.js';
+
+import type { Members } from '../codes/membership.js';
+import { serves } from './incoming.js';
+
+/** How long the gateway may take to answer about 100 members. */
+const ANSWER_PATIENCE_MS = 30_000;
+
+/** Looks members up without a privileged intent: by their ids, over the gateway. */
+export class GuildMembers implements Members {
+  readonly #client: Client;
+  readonly #allowed: ReadonlySet<string> | null;
+
+  constructor(client: Client, allowedGuildIds: ReadonlySet<string> | null) {
+    this.#client = client;
+    this.#allowed = allowedGuildIds;
+  }
+
+  guildIds(): readonly string[] {
+    const available = this.#client.guilds.cache.filter((guild) => guild.available);
+    return [...available.keys()].filter((id) => serves(this.#allowed, id));
+  }
+
+  async findLeavers(guildId: string, userIds: readonly string[]): Promise<readonly string[]> {
+    const guild = this.#client.guilds.cache.get(guildId);
+    if (guild === undefined || !guild.available) throw new Error(`Server ${guildId} cannot be asked now`);
+    const found = await guild.members.fetch({ user: [...userIds], time: ANSWER_PATIENCE_MS });
+    const missing = userIds.filter((id) => !found.has(id));
+    const leavers: string[] = [];
+    // The gateway leaves out whom it did not find and whom it could not look up: only REST says which.
+    for (const id of missing) if (await this.#isUnknownMember(guildId, id)) leavers.push(id);
+    return leavers;
+  }
+
+  async #isUnknownMember(guildId: string, userId: string): Promise<boolean> {
+    try {
+      await this.#client.rest.get(Routes.guildMember(guildId, userId));
+      return false;
+    } catch (error) {
+      if (error instanceof DiscordAPIError && error.code === RESTJSONErrorCodes.UnknownMember) return true;
+      throw error;
+    }
+  }
+}

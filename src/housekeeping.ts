@@ -1,0 +1,84 @@
+import type { CodeStore } from './codes/code-store.js';
+import { RESERVATION_MS } from './codes/code-service.js';
+import { checkMembership, type Members } from './codes/membership.js';
+import type { Log } from './log.js';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+export interface HousekeepingOptions {
+  readonly store: CodeStore;
+  readonly members: Members;
+  /** `null`: holders are not looked up. */
+  readonly membershipCheckIntervalMs: number | null;
+  readonly auditDays: number;
+  readonly clock: () => number;
+  readonly log: Log;
+}
+
+/** What has to be done from time to time. Each task runs at the start too, and never twice at once. */
+export class Housekeeping {
+  readonly #options: HousekeepingOptions;
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #underWay = new Set<string>();
+  #stopped = false;
+
+  constructor(options: HousekeepingOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#every(MINUTE_MS, 'end codes', async () => this.endCodes());
+    this.#every(HOUR_MS, 'prune', async () => this.prune());
+    const { membershipCheckIntervalMs } = this.#options;
+    if (membershipCheckIntervalMs !== null) {
+      this.#every(membershipCheckIntervalMs, 'check members', async () => this.checkMembers());
+    }
+  }
+
+  /** Starts nothing more. What is under way is not waited for: it ends whole or not at all. */
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+  }
+
+  /** Marks what has expired, and withdraws what nobody claimed. */
+  async endCodes(): Promise<void> {
+    const { store, clock } = this.#options;
+    const now = clock();
+    await store.expire(now);
+    await store.withdrawUnclaimed(now - RESERVATION_MS, now);
+  }
+
+  /** Forgets what is too old to keep. */
+  async prune(): Promise<void> {
+    const { store, clock, auditDays } = this.#options;
+    const now = clock();
+    await store.prune(now - auditDays * DAY_MS, now);
+  }
+
+  /** Ends the codes of those who left. */
+  async checkMembers(): Promise<void> {
+    const { store, members, clock, log } = this.#options;
+    for (const { guildId, revoked, error } of await checkMembership(store, members, clock)) {
+      if (revoked > 0) log.info({ guildId, revoked }, 'Revoked codes of members who left');
+      if (error !== null) log.warn({ guildId, err: error }, 'Could not look up who is still a member');
+    }
+  }
+
+  #every(ms: number, name: string, task: () => Promise<void>): void {
+    const run = async (): Promise<void> => {
+      if (this.#underWay.has(name)) return;
+      this.#underWay.add(name);
+      try {
+        await task();
+      } catch (error) {
+        if (!this.#stopped) this.#options.log.error({ err: error, task: name }, 'Housekeeping failed');
+      }
+      this.#underWay.delete(name);
+    };
+    void run();
+    this.#timers.push(setInterval(() => void run(), ms).unref());
+  }
+}

@@ -1,0 +1,96 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { expect, it } from 'vitest';
+
+import type { StandInInterceptor } from '../src/demo/stand-in/stand-in.js';
+import { openValidator } from '../src/validator/validator.js';
+import { startBot, type TestBot } from './support/bot.js';
+
+const SECRET = 'canary-secret-canary-secret-canary';
+const CLIENT = 'canary-client-198.51.100.7';
+
+/** The answers of Discord's that carry most into an error: refusals, faults, none at all. */
+const ANSWERS: readonly (readonly [string, ReturnType<StandInInterceptor>])[] = [
+  ['nothing unusual', undefined],
+  [
+    '400 to everything that is sent',
+    { status: 400, body: { message: 'Invalid Form Body', code: 50_035, errors: {} } },
+  ],
+  [
+    '403 to everything that is sent',
+    { status: 403, body: { message: 'Cannot send messages', code: 50_007 } },
+  ],
+  ['500 to everything that is sent', { status: 500, body: { message: 'oops' } }],
+  ['no answer to anything that is sent', 'lose-answer'],
+];
+
+/** Every code that the bot has put into a request, whether Discord took it or not. */
+function codesIn({ server }: TestBot): Set<string> {
+  const bodies = server.discord.requests.map(({ body }) => JSON.stringify(body) ?? '');
+  return new Set(
+    bodies.flatMap((body) => [...body.matchAll(/\*\*([A-Z2-9]{8})\*\*/g)].map(([, code = '']) => code)),
+  );
+}
+
+/** What the database and all files beside it hold, but for the secret's own file. */
+function storedBytes({ databasePath }: TestBot): string {
+  const folder = dirname(databasePath);
+  return readdirSync(folder)
+    .map((name) => readFileSync(join(folder, name), 'latin1'))
+    .join('\n');
+}
+
+it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', async (_, answer) => {
+  // Codes of 8 characters do not turn up by chance.
+  const bot = await startBot({ settings: { CODE_SECRET: SECRET, CODE_LENGTH: '8' } });
+  const { server, say, settled, clock } = bot;
+  const { discord } = server;
+  await say(server.general, server.alice, '!getcode Alice');
+  discord.interceptor = ({ method, path }) =>
+    method === 'POST' && (path.endsWith('/messages') || path.endsWith('/callback')) ? answer : undefined;
+
+  await say(server.general, server.alice, '!getcode Alice');
+  discord.setDirectMessages(server.bob, 'closed');
+  const [refused] = await say(server.general, server.bob, '!getcode Bob');
+  const button = refused?.message.components[0]?.components[0]?.custom_id;
+  if (refused !== undefined && button !== undefined && answer === undefined) {
+    await discord.press(refused.message, button, server.bob);
+  }
+  await say(server.general, server.admin, '!codes');
+  await say(server.general, server.alice, '!codes');
+  await say(server.general, server.admin, '!revoke nobody');
+  discord.interceptor = null;
+  await say(server.general, server.alice, '!getcode Alice');
+  const codes = codesIn(bot);
+  const validator = await openValidator({
+    databaseUrl: bot.databasePath,
+    codeSecret: SECRET,
+    clock: clock.read,
+  });
+  for (const code of codes) {
+    await validator.redeem('Alice', code, { client: CLIENT });
+    // People type things into the wrong box: the code as a username.
+    await validator.validate(code, code);
+  }
+  await validator.close();
+  await bot.app.housekeeping.prune();
+  await settled();
+
+  expect(codes.size).toBeGreaterThanOrEqual(2);
+  const channel = JSON.stringify([...discord.messages(server.general), ...discord.messages(server.thread)]);
+  const places: Record<string, string> = { log: bot.logged(), channel, files: storedBytes(bot) };
+  // The control: these places do hold what they should.
+  expect(places['log']).toContain(server.alice.id.slice(0, 4));
+  expect(places['channel']).toContain('!getcode Alice');
+  expect(places['files']).toContain(server.alice.id);
+  for (const [place, content] of Object.entries(places)) {
+    for (const canary of [...codes, discord.token, SECRET, CLIENT]) {
+      const sought = `${place}: ${canary.slice(0, 2)}…`;
+      expect({ sought, found: content.toUpperCase().includes(canary.toUpperCase()) }).toEqual({
+        sought,
+        found: false,
+      });
+    }
+  }
+});

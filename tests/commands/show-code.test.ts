@@ -1,0 +1,132 @@
+import { expect, it } from 'vitest';
+
+import type { StandInMessage } from '../../src/demo/stand-in/stand-in.js';
+import { openValidator } from '../../src/validator/validator.js';
+import { startBot, summarize, type TestBot } from '../support/bot.js';
+
+const MINUTE_MS = 60_000;
+
+/** Asks with direct messages closed. @returns the channel's message and the id of its button. */
+async function askClosed({ server, say }: TestBot): Promise<{ message: StandInMessage; button: string }> {
+  server.discord.setDirectMessages(server.alice, 'closed');
+  const [said] = await say(server.general, server.alice, '!getcode Alice');
+  const message = said?.message;
+  const button = message?.components[0]?.components[0]?.custom_id;
+  if (message === undefined || button === undefined) throw new Error('No button came');
+  return { message, button };
+}
+
+/** Asks the validator as the website does. */
+async function reasonFor(bot: TestBot, code: string): Promise<string> {
+  const validator = await openValidator({ databaseUrl: bot.databasePath, clock: bot.clock.read });
+  const verdict = await validator.validate('Alice', code);
+  await validator.close();
+  return verdict.valid ? 'valid' : verdict.reason;
+}
+
+it('shows the code to its asker alone, and makes it active by that', async () => {
+  const bot = await startBot();
+  const { server } = bot;
+  const { message, button } = await askClosed(bot);
+  expect(message.content).toBe(
+    `❌ <@${server.alice.id}>, I couldn't send you a DM! Please enable DMs from server members.`,
+  );
+  expect(message.components[0]?.components.map(({ label }) => label)).toEqual(['Show my code']);
+
+  const answer = await server.discord.press(message, button, server.alice);
+  await bot.settled();
+  expect(answer.ephemeral).toBe(true);
+  expect(answer.message.embeds[0]?.title).toBe('🎫 Your Chat Room Access Code');
+  expect(await reasonFor(bot, answer.message.content)).toBe('valid');
+});
+
+it('leaves a code that was not shown worthless, and its username reserved', async () => {
+  const bot = await startBot();
+  const { server, say } = bot;
+  await askClosed(bot);
+  expect(summarize(await say(server.general, server.admin, '!codes'))).toEqual([
+    '#general 📝 No access codes have been generated yet.',
+  ]);
+  expect(summarize(await say(server.general, server.bob, '!getcode Alice'))[0]).toContain('is taken');
+});
+
+it('refuses the click of anybody else, administrators too', async () => {
+  const bot = await startBot();
+  const { message, button } = await askClosed(bot);
+  for (const stranger of [bot.server.bob, bot.server.admin, bot.server.owner]) {
+    const answer = await bot.server.discord.press(message, button, stranger);
+    expect(answer).toMatchObject({
+      ephemeral: true,
+      message: { content: '❌ This button belongs to the member who asked for the code.', embeds: [] },
+    });
+  }
+});
+
+it.each([
+  ['just before', 10 * MINUTE_MS - 1, '🎫 Your Chat Room Access Code'],
+  ['when', 10 * MINUTE_MS, undefined],
+])('shows the code or not %s 10 minutes are over', async (_, later, title) => {
+  const bot = await startBot();
+  const { message, button } = await askClosed(bot);
+  bot.clock.advance(later);
+  const answer = await bot.server.discord.press(message, button, bot.server.alice);
+  expect(answer.message.embeds[0]?.title).toBe(title);
+});
+
+it('shows the code after a restart', async () => {
+  const bot = await startBot();
+  const { message, button } = await askClosed(bot);
+  await bot.app.stop();
+  const { server, databasePath, clock } = bot;
+  const again = await startBot({ server, databasePath, clock });
+  const answer = await server.discord.press(message, button, server.alice);
+  await again.settled();
+  expect(await reasonFor(again, answer.message.content)).toBe('valid');
+});
+
+it('withdraws a code that nobody claimed, and frees the username', async () => {
+  const bot = await startBot();
+  const { message, button } = await askClosed(bot);
+  bot.clock.advance(10 * MINUTE_MS + 1);
+  await bot.app.housekeeping.endCodes();
+  expect(await bot.getCode(bot.server.bob, 'Alice')).toMatch(/^\w{6}$/);
+  const answer = await bot.server.discord.press(message, button, bot.server.alice);
+  expect(answer.message.content).toContain('can no longer be shown');
+});
+
+it('keeps the code that a member holds until the new one is shown', async () => {
+  const bot = await startBot();
+  const first = await bot.getCode(bot.server.alice, 'Alice');
+  const { message, button } = await askClosed(bot);
+  expect(await reasonFor(bot, first)).toBe('valid');
+  const answer = await bot.server.discord.press(message, button, bot.server.alice);
+  await bot.settled();
+  expect(await reasonFor(bot, answer.message.content)).toBe('valid');
+  expect(await reasonFor(bot, first)).toBe('replaced');
+});
+
+it('shows nothing that was revoked meanwhile', async () => {
+  const bot = await startBot();
+  const { message, button } = await askClosed(bot);
+  await bot.say(bot.server.general, bot.server.admin, '!revoke Alice');
+  const answer = await bot.server.discord.press(message, button, bot.server.alice);
+  expect(answer.message.content).toContain('can no longer be shown');
+});
+
+it('leaves a code worthless whose showing Discord did not take', async () => {
+  const bot = await startBot();
+  const { message, button } = await askClosed(bot);
+  const { discord } = bot.server;
+  let shown = '';
+  discord.interceptor = ({ path, body }) => {
+    if (!path.endsWith('/callback')) return undefined;
+    shown = /"content":"(\w{6})"/.exec(JSON.stringify(body))?.[1] ?? '';
+    return { status: 400, body: { message: 'No', code: 50_035 } };
+  };
+  const pressed = discord.press(message, button, bot.server.alice);
+  await bot.settled();
+  discord.interceptor = null;
+  expect(shown).toMatch(/^\w{6}$/);
+  expect(await reasonFor(bot, shown)).toBe('unknown');
+  await Promise.all([expect(pressed).rejects.toThrow('closed'), discord.close()]);
+});
