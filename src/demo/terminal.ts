@@ -28,7 +28,7 @@ interface TerminalCommand {
   run(words: readonly string[]): Promise<void> | void;
 }
 
-/** A server with a few people in it, and a prompt at which one speaks as any of them. */
+/** A server with a few people in it, and a prompt at which one speaks as each of them. */
 export class Terminal {
   readonly #options: TerminalOptions;
   readonly #drawing: Drawing;

@@ -71,6 +71,7 @@ async function besiege(revives: 'nothing' | 'a visit' | 'a new code'): Promise<S
       openAt = clock.now;
     }
   }
+  process.stdout.write(`guesses looked at per day, where ${revives} revives them: ${judged.join(' ')}\n`);
   return { judged, letIn, visits };
 }
 
