@@ -64,7 +64,13 @@ async function demo(): Promise<void> {
 async function typeInto(terminal: Terminal): Promise<void> {
   const { stdin, stdout } = process;
   const input = createInterface({ input: stdin, output: stdout, terminal: stdin.isTTY && stdout.isTTY });
+  let closed = false;
   const prompt = (): void => {
+    // A pipe has often ended while its lines are still being answered.
+    if (closed) {
+      stdout.write(terminal.prompt);
+      return;
+    }
     input.setPrompt(terminal.prompt);
     input.prompt();
   };
@@ -83,7 +89,10 @@ async function typeInto(terminal: Terminal): Promise<void> {
       answered = answered.then(async () => answer(line));
       answered.catch(reject);
     });
-    input.once('close', () => void answered.then(resolve, reject));
+    input.once('close', () => {
+      closed = true;
+      void answered.then(resolve, reject);
+    });
   });
 }
 
