@@ -14,7 +14,7 @@ import { GuildMembers } from './discord/members.js';
 import { Sender } from './discord/sender.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Log } from './log.js';
-import { openStorage } from './storage/open-storage.js';
+import { openStorage, type Storage } from './storage/open-storage.js';
 
 /** Above it a guesser's chance for one username and year is worth a warning. */
 const WORRYING_CHANCE = 1 / 1_000;
@@ -55,10 +55,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   });
   try {
     const { store, keys } = storage;
-    log.info(
-      { database: storage.databasePath },
-      storage.created ? 'Made a new database' : 'Opened the database',
-    );
+    sayDatabase(log, storage, config);
     sayChanceOfGuessing(log, codeLength);
 
     const codes = new CodeService({
@@ -99,6 +96,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       store,
       members,
       membershipCheckIntervalMs,
+      allowedGuildIds,
       auditDays,
       clock,
       log,
@@ -118,6 +116,14 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     await storage.close();
     throw error;
   }
+}
+
+function sayDatabase(log: Log, { databasePath: database, created }: Storage, { codeSecret }: Config): void {
+  if (!created) log.info({ database }, 'Opened the database');
+  // Only beside a secret file of its own is a missing database known to be missing.
+  else if (codeSecret === null) log.info({ database }, 'Made a new database');
+  else
+    log.warn({ database }, 'Found no database and made an empty one: if there was one, stop and put it back');
 }
 
 /** 10 guesses an hour, all year long, against the codes that there can be. */

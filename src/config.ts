@@ -63,7 +63,7 @@ const HINTS = {
     wanted: 'an http or https address, without the version at its end',
     example: 'http://127.0.0.1:8080/api',
   },
-  COMMAND_PREFIX: { wanted: 'up to 8 characters, no space and none of ` " @ < > \\', example: '!' },
+  COMMAND_PREFIX: { wanted: 'up to 8 ASCII characters, no space and none of ` " @ < > \\', example: '!' },
   DATABASE_URL: { wanted: 'the path of a SQLite file, or a file: URL', example: DEFAULT_DATABASE },
   CODE_SECRET: {
     wanted: `at least ${MIN_SECRET_LENGTH} characters that nobody can guess`,

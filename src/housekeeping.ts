@@ -12,6 +12,8 @@ export interface HousekeepingOptions {
   readonly members: Members;
   /** `null`: holders are not looked up. */
   readonly membershipCheckIntervalMs: number | null;
+  /** `null`: every server is served. */
+  readonly allowedGuildIds: ReadonlySet<string> | null;
   readonly auditDays: number;
   readonly clock: () => number;
   readonly log: Log;
@@ -29,6 +31,7 @@ export class Housekeeping {
   }
 
   start(): void {
+    this.#attempt('end codes of other servers', async () => this.endCodesElsewhere());
     this.#every(MINUTE_MS, 'end codes', async () => this.endCodes());
     this.#every(HOUR_MS, 'prune', async () => this.prune());
     const { membershipCheckIntervalMs } = this.#options;
@@ -51,6 +54,15 @@ export class Housekeeping {
     await store.withdrawUnclaimed(now - RESERVATION_MS, now);
   }
 
+  /** Ends what was issued in servers that are not served any more: nobody there could. */
+  async endCodesElsewhere(): Promise<void> {
+    const { store, allowedGuildIds, clock, log } = this.#options;
+    if (allowedGuildIds === null) return;
+    const revoked = await store.revokeElsewhere(allowedGuildIds, clock());
+    if (revoked > 0)
+      log.warn({ revoked }, 'Revoked the codes of servers that ALLOWED_GUILD_IDS does not name');
+  }
+
   /** Forgets what is too old to keep. */
   async prune(): Promise<void> {
     const { store, clock, auditDays } = this.#options;
@@ -68,17 +80,17 @@ export class Housekeeping {
   }
 
   #every(ms: number, name: string, task: () => Promise<void>): void {
-    const run = async (): Promise<void> => {
-      if (this.#underWay.has(name)) return;
-      this.#underWay.add(name);
-      try {
-        await task();
-      } catch (error) {
+    this.#attempt(name, task);
+    this.#timers.push(setInterval(() => this.#attempt(name, task), ms).unref());
+  }
+
+  #attempt(name: string, task: () => Promise<void>): void {
+    if (this.#underWay.has(name)) return;
+    this.#underWay.add(name);
+    void task()
+      .catch((error: unknown) => {
         if (!this.#stopped) this.#options.log.error({ err: error, task: name }, 'Housekeeping failed');
-      }
-      this.#underWay.delete(name);
-    };
-    void run();
-    this.#timers.push(setInterval(() => void run(), ms).unref());
+      })
+      .finally(() => this.#underWay.delete(name));
   }
 }

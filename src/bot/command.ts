@@ -15,7 +15,7 @@ export interface Command {
   readonly preconditions: readonly Precondition[];
 
   /**
-   * Whether {@link run} itself claims the message id, in the transaction that stores what it does, and
+   * Whether what {@link prepare} returns itself claims the message id, in the transaction that stores what it does, and
    * returns `null` for a repeat. For the other commands the router claims it.
    */
   readonly claims: boolean;

@@ -12,6 +12,9 @@ const PURPLE = 0x9b59b6;
 /** What people type is cut to this many characters where it is quoted back. */
 const MAX_QUOTED = 40;
 
+/** So many usernames are listed: a message holds 2,000 characters. */
+const MAX_LISTED = 10;
+
 // Getting a code
 
 /** The code also stands as plain text, so that a phone can copy it with one touch. */
@@ -55,7 +58,9 @@ export function codeEndedMeanwhile(authorId: string): MessageBody {
 }
 
 export function tooManyUsernames(authorId: string, usernames: readonly string[]): MessageBody {
-  const held = usernames.map((username) => inlineCode(username)).join(', ');
+  const shown = usernames.slice(0, MAX_LISTED).map((username) => inlineCode(username));
+  const more = usernames.length - shown.length;
+  const held = shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
   return {
     content: `❌ ${mention(authorId)}, you hold as many usernames as one member may: ${held}. Please use one of them, or ask an administrator to end one.`,
     mention: authorId,

@@ -108,7 +108,7 @@ export interface AuditRow extends AuditEvent {
 }
 
 /**
- * Where codes are kept. Each method is one transaction: it happens whole or not at all, together with its
+ * Where codes are kept. Each method but `prune` is one transaction: it happens whole or not at all, together with its
  * rows of the audit, and once its promise is fulfilled it outlives a power cut.
  *
  * A code is *held* while it is delivered and not ended (revoked, withdrawn, replaced, expired), used up
@@ -170,6 +170,9 @@ export interface CodeStore {
 
   /** Ends every code that `holderId` has from this server, because they left it. */
   revokeLeaver(guildId: string, holderId: string, now: number): Promise<readonly Code[]>;
+
+  /** Ends every code of the servers that are not among these. @returns how many. */
+  revokeElsewhere(servedGuildIds: ReadonlySet<string>, now: number): Promise<number>;
 
   /**
    * Judges one attempt to log in, and remembers it: wrong codes are counted for the username, whether it

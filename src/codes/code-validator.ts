@@ -64,13 +64,18 @@ export class CodeValidator {
     return this.#login(username, code, options, true);
   }
 
-  async #login(username: unknown, code: unknown, options: LoginOptions, redeem: boolean): Promise<Verdict> {
+  async #login(
+    username: unknown,
+    code: unknown,
+    options: LoginOptions | null,
+    redeem: boolean,
+  ): Promise<Verdict> {
     if (typeof username !== 'string' || typeof code !== 'string') return UNKNOWN;
     const name = parseUsername(username);
     const text = parseCodeText(code);
     // What no code looks like is no guess.
     if (name === null || text === null) return UNKNOWN;
-    const client = typeof options.client === 'string' && options.client !== '' ? options.client : null;
+    const client = typeof options?.client === 'string' && options.client !== '' ? options.client : null;
     const now = this.#clock();
     const outcome = await this.#store.login(
       {

@@ -8,18 +8,22 @@ export interface Members {
   /** The servers that can be asked at this moment. */
   guildIds(): readonly string[];
   /**
-   * Those of `userIds` (at most 100) who are certainly not members of the server.
+   * Those of `userIds` (at most 100) who are certainly not members of the server. Of whom it is not certain is
+   * not among them, with `error` saying why.
    *
-   * @throws whenever the answer is not certain: an outage, a partial answer, the bot's own removal.
+   * @throws when nothing is certain: an outage, the bot's own removal.
    */
-  findLeavers(guildId: string, userIds: readonly string[]): Promise<readonly string[]>;
+  findLeavers(
+    guildId: string,
+    userIds: readonly string[],
+  ): Promise<{ readonly leavers: readonly string[]; readonly error: unknown }>;
 }
 
 /** What one look at one server found. */
 export interface MembershipReport {
   readonly guildId: string;
   readonly revoked: number;
-  /** Why the look ended early; nothing was revoked on the strength of it. */
+  /** Why it was not certain of somebody, or at all; nothing was revoked on the strength of it. */
   readonly error: unknown;
 }
 
@@ -44,7 +48,9 @@ export async function checkMembership(
         const last = holders.at(-1);
         if (last === undefined) break;
         after = last;
-        for (const leaver of await members.findLeavers(guildId, holders)) {
+        const found = await members.findLeavers(guildId, holders);
+        error ??= found.error;
+        for (const leaver of found.leavers) {
           revoked += (await store.revokeLeaver(guildId, leaver, clock())).length;
         }
       }

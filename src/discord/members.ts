@@ -21,15 +21,25 @@ export class GuildMembers implements Members {
     return [...available.keys()].filter((id) => serves(this.#allowed, id));
   }
 
-  async findLeavers(guildId: string, userIds: readonly string[]): Promise<readonly string[]> {
+  async findLeavers(
+    guildId: string,
+    userIds: readonly string[],
+  ): Promise<{ readonly leavers: readonly string[]; readonly error: unknown }> {
     const guild = this.#client.guilds.cache.get(guildId);
     if (guild === undefined || !guild.available) throw new Error(`Server ${guildId} cannot be asked now`);
     const found = await guild.members.fetch({ user: [...userIds], time: ANSWER_PATIENCE_MS });
     const missing = userIds.filter((id) => !found.has(id));
     const leavers: string[] = [];
+    let error: unknown = null;
     // The gateway leaves out whom it did not find and whom it could not look up: only REST says which.
-    for (const id of missing) if (await this.#isUnknownMember(guildId, id)) leavers.push(id);
-    return leavers;
+    for (const id of missing) {
+      try {
+        if (await this.#isUnknownMember(guildId, id)) leavers.push(id);
+      } catch (failure) {
+        error ??= failure;
+      }
+    }
+    return { leavers, error };
   }
 
   async #isUnknownMember(guildId: string, userId: string): Promise<boolean> {

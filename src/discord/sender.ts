@@ -142,13 +142,16 @@ export class Sender {
   }
 
   async #attempt(target: object, send: () => Promise<void>): Promise<Delivery> {
+    let unclear = false;
     for (let tries = 1; ; tries++) {
       try {
         await send();
         return 'delivered';
       } catch (error) {
-        const outcome = outcomeOf(error);
-        if (outcome === 'unknown' && tries < SEND_TRIES) continue;
+        unclear ||= outcomeOf(error) === 'unknown';
+        // A no to a later try does not tell what became of the one before.
+        const outcome = unclear ? 'unknown' : outcomeOf(error);
+        if (outcomeOf(error) === 'unknown' && tries < SEND_TRIES) continue;
         if (outcome === 'failed' || outcome === 'unknown') {
           this.#log.warn({ err: error, ...target, outcome }, 'A message was not sent');
         }
@@ -169,8 +172,13 @@ function outcomeOf(error: unknown): Delivery {
   return CLOSED.has(error.code) ? 'refused' : 'failed';
 }
 
+/** Gone, or another application's: the bot's own was changed since. */
 function isUnknownChannel(error: unknown): boolean {
-  return error instanceof DiscordAPIError && error.code === RESTJSONErrorCodes.UnknownChannel;
+  const gone: readonly (number | string)[] = [
+    RESTJSONErrorCodes.UnknownChannel,
+    RESTJSONErrorCodes.MissingAccess,
+  ];
+  return error instanceof DiscordAPIError && gone.includes(error.code);
 }
 
 function toPayload({

@@ -33,7 +33,7 @@ export interface Storage {
   readonly store: CodeStore;
   readonly keys: CodeKeys;
   readonly databasePath: string;
-  /** Whether this call made the database. */
+  /** Whether there was no database when this call began. */
   readonly created: boolean;
   close(): Promise<void>;
 }
@@ -41,8 +41,8 @@ export interface Storage {
 /**
  * Opens the database together with the secret that belongs to it.
  *
- * A missing file is never taken for an empty database: only an owner that finds neither database nor
- * secret file makes them, and the database appears whole or not at all.
+ * Only an owner that finds neither database nor secret file makes them, and the database appears whole or not
+ * at all. With a secret that is given there is no such file: then `created` is all that tells.
  *
  * @throws {StorageError} says what was found and what to do about it.
  */

@@ -152,12 +152,30 @@ export class SqlCodeStore implements CodeStore {
     );
   }
 
+  async revokeElsewhere(servedGuildIds: ReadonlySet<string>, now: number): Promise<number> {
+    return this.#driver.transaction(async (query) => {
+      let revoked = 0;
+      for (const guild of await query(sql.LIST_GUILDS)) {
+        const guildId = textIn(guild, 'guild_id');
+        if (servedGuildIds.has(guildId)) continue;
+        const rows = await query(sql.REVOKE_GUILD, [guildId, now]);
+        for (const row of rows)
+          await note(query, now, 'revoked', subjectIn(row), { reason: 'server not served' });
+        revoked += rows.length;
+      }
+      return revoked;
+    });
+  }
+
   async login(attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
     const outcome = await this.#driver.transaction(
       async (query) => login(query, attempt, now),
       attempt.redeem ? 'write' : 'mostly read',
     );
-    if ('accepted' in outcome && !outcome.accepted) await this.#countFailure();
+    if ('accepted' in outcome && !outcome.accepted) {
+      // The verdict stands, whatever becomes of the tidying up: the next failure tries again.
+      await this.#countFailure().catch(() => undefined);
+    }
     return outcome;
   }
 
@@ -208,8 +226,8 @@ export class SqlCodeStore implements CodeStore {
   async #countFailure(): Promise<void> {
     this.#failuresSincePrune += 1;
     if (this.#failuresSincePrune < FAILURES_BETWEEN_PRUNES) return;
-    this.#failuresSincePrune = 0;
     await this.#pruneStrangers();
+    this.#failuresSincePrune = 0;
   }
 
   async #pruneStrangers(): Promise<void> {
@@ -242,9 +260,10 @@ async function refusalOf(query: Query, code: NewCode, limits: IssueLimits): Prom
     return { limitedUntil: Math.min(integerIn(oldest, 'issued_at'), issuedAt) + limits.spanMs };
   }
 
-  const others = await query(sql.OTHER_USERNAMES, [holderId, issuedAt, limits.reservedSince, nameHash]);
-  if (others.length < limits.usernames) return null;
-  return { usernamesHeld: others.map((row) => textIn(row, 'username')) };
+  const held = await query(sql.USERNAMES_HELD, [holderId, issuedAt, limits.reservedSince]);
+  // Whoever holds the username may always renew its code.
+  if (held.length < limits.usernames || held.some((row) => row['name_hash'] === nameHash)) return null;
+  return { usernamesHeld: held.map((row) => textIn(row, 'username')) };
 }
 
 async function insert(query: Query, code: NewCode): Promise<'issued'> {

@@ -35,10 +35,10 @@ export const TAKEN = `SELECT id FROM codes
 export const LATEST_ISSUED = `SELECT issued_at FROM codes WHERE holder_id = $1 AND issued_at > $2
   ORDER BY issued_at DESC LIMIT $3`;
 
-/** $1 holder, $2 now, $3 since when what is not delivered reserves, $4 the name asked for. */
-export const OTHER_USERNAMES = `SELECT name_hash, min(username) AS username FROM codes
+/** $1 holder, $2 now, $3 since when what is not delivered reserves. */
+export const USERNAMES_HELD = `SELECT name_hash, min(username) AS username FROM codes
   WHERE holder_id = $1 AND ${NOT_ENDED} AND ${notExpired('$2')}
-    AND (delivered_at IS NOT NULL OR issued_at >= $3) AND name_hash <> $4
+    AND (delivered_at IS NOT NULL OR issued_at >= $3)
   GROUP BY name_hash ORDER BY min(issued_at), name_hash`;
 
 export const INSERT_CODE = `INSERT INTO codes (id, guild_id, holder_id, holder_tag, username, name_hash,
@@ -95,6 +95,11 @@ export const LIST_HOLDERS = `SELECT DISTINCT holder_id FROM codes
 
 const revokeWhere = (condition: string) => `UPDATE codes SET revoked_at = $3
   WHERE guild_id = $1 AND ${condition} AND ${NOT_ENDED} AND ${notExpired('$3')}
+  RETURNING ${CODE_COLUMNS}`;
+
+export const LIST_GUILDS = `SELECT DISTINCT guild_id FROM codes WHERE ${NOT_ENDED}`;
+
+export const REVOKE_GUILD = `UPDATE codes SET revoked_at = $2 WHERE guild_id = $1 AND ${NOT_ENDED}
   RETURNING ${CODE_COLUMNS}`;
 
 export const REVOKE = {

@@ -27,11 +27,11 @@ export interface ValidatorOptions {
  */
 export interface Validator {
   /** Tells whether `username` and `code` belong together, and counts no use. */
-  validate(username: string, code: string, options?: LoginOptions): Promise<Verdict>;
+  readonly validate: (username: string, code: string, options?: LoginOptions) => Promise<Verdict>;
   /** The same, and counts one use of the code where the answer is valid. */
-  redeem(username: string, code: string, options?: LoginOptions): Promise<Verdict>;
+  readonly redeem: (username: string, code: string, options?: LoginOptions) => Promise<Verdict>;
   /** Closes the database. Calls after it reject. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**

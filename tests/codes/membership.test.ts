@@ -26,12 +26,12 @@ class FakeMembers implements Members {
     return Object.keys(this.#guilds);
   }
 
-  async findLeavers(guildId: string, userIds: readonly string[]): Promise<readonly string[]> {
+  async findLeavers(guildId: string, userIds: readonly string[]) {
     this.asked.push({ guildId, userIds });
     if (this.asked.length >= this.#failing) throw new Error('Partial answer');
     const left = this.#guilds[guildId];
     if (left === undefined || left instanceof Error) throw left ?? new Error(`No server ${guildId}`);
-    return userIds.filter((id) => left.includes(id));
+    return { leavers: userIds.filter((id) => left.includes(id)), error: null };
   }
 }
 

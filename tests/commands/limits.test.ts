@@ -48,6 +48,19 @@ it('names the usernames of a member who holds as many as one may', async () => {
   await getCode(server.alice, 'three');
 });
 
+it('lets a member renew each username, also when they hold more than one may by now', async () => {
+  const bot = await startBot();
+  const { server, databasePath, clock } = bot;
+  await bot.getCode(server.alice, 'one');
+  await bot.getCode(server.alice, 'two');
+  await bot.app.stop();
+  const settings = { MAX_USERNAMES_PER_MEMBER: '1' };
+  const again = await startBot({ server, databasePath, clock, settings });
+  await again.getCode(server.alice, 'one');
+  await again.getCode(server.alice, 'two');
+  expect(summarize(await again.say(server.general, server.alice, '!getcode three'))[0]).toContain('as many');
+});
+
 it.each([
   ['Cyrillic letters', 'Alice', 'Аӏісе'],
   ['a capital I for an l', 'Alice', 'AIice'],

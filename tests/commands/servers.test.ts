@@ -22,6 +22,20 @@ it('serves the servers that ALLOWED_GUILD_IDS names, and is silent in the others
   expect(bot.logged()).toContain('Ignoring a server that ALLOWED_GUILD_IDS does not name');
 });
 
+it('ends what was issued in a server that is not served any more, and frees its usernames', async () => {
+  const open = await startBot();
+  const { server, databasePath, clock } = open;
+  const elsewhere = server.discord.addGuild('Elsewhere', server.bob);
+  const lobby = server.discord.addChannel(elsewhere, 'lobby');
+  expect(await open.say(lobby, server.bob, '!getcode Alice')).toHaveLength(2);
+  await open.app.stop();
+
+  const settings = { ALLOWED_GUILD_IDS: server.guild.id };
+  const bot = await startBot({ server, databasePath, clock, settings });
+  await expect.poll(() => bot.logged()).toContain('Revoked the codes of servers');
+  await bot.getCode(server.alice, 'Alice');
+});
+
 it('says what to set when it is in several servers and serves them all', async () => {
   const alone = await startBot();
   expect(alone.logged()).not.toContain('ALLOWED_GUILD_IDS');

@@ -70,6 +70,34 @@ it('when Discord keeps silent says that it does not know, and leaves the usernam
   expect(said[0]?.where).toBe('@alice');
 });
 
+it('does not take a no to a second try for a no to the first', async () => {
+  const { server, say } = await startBot();
+  let tries = 0;
+  // discord.js itself tries four times; the fifth is the bot's own.
+  server.discord.interceptor = ({ path }) => {
+    if (!isDirect(path, server.general.id)) return undefined;
+    tries += 1;
+    return tries <= 4 ? { status: 500 } : { status: 400, body: { message: 'No', code: 50_035 } };
+  };
+  expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
+    UNKNOWN(server.alice.id),
+  ]);
+  server.discord.interceptor = null;
+  expect(summarize(await say(server.general, server.bob, '!getcode Alice'))[0]).toContain('is taken');
+});
+
+it('opens a channel anew that is another application’s', async () => {
+  const { server, getCode, say } = await startBot();
+  await getCode(server.alice, 'Alice');
+  const body = { message: 'Missing Access', code: 50_001 };
+  let refused = 0;
+  server.discord.interceptor = ({ path }) =>
+    isDirect(path, server.general.id) && refused++ === 0 ? { status: 403, body } : undefined;
+  const said = await say(server.general, server.alice, '!getcode Alice');
+  expect(said.map(({ where }) => where)).toEqual(['@alice', '#general']);
+  expect(server.discord.requests.filter(({ path }) => path === '/users/@me/channels')).toHaveLength(2);
+});
+
 it('delivers the code even where it may not write in the channel', async () => {
   const { server, say, logged } = await startBot();
   server.discord.setBotPermissions(server.general, 1n << 10n);

@@ -89,6 +89,22 @@ it.each([
   expect(await isValid(bot, 'Alice', alice)).toBe(true);
 });
 
+it('ends the codes of those who left although one cannot be looked up', async () => {
+  const bot = await startBot();
+  const { server } = bot;
+  const alice = await bot.getCode(server.alice, 'Alice');
+  const bob = await bot.getCode(server.bob, 'Bob');
+  server.discord.leave(server.guild, server.alice);
+  server.discord.leave(server.guild, server.bob);
+  const body = { message: 'Unknown User', code: 10_013 };
+  server.discord.interceptor = ({ path }) =>
+    path.endsWith(`/members/${server.alice.id}`) ? { status: 404, body } : undefined;
+  await bot.app.housekeeping.checkMembers();
+  expect(await isValid(bot, 'Alice', alice)).toBe(true);
+  expect(await isValid(bot, 'Bob', bob)).toBe(false);
+  expect(bot.logged()).toContain('Could not look up who is still a member');
+});
+
 it('revokes nothing of a member whom a partial answer leaves out', async () => {
   const bot = await startBot();
   const { server } = bot;

@@ -17,7 +17,13 @@ import { statusOf, type Code } from '../../src/codes/code.js';
 /** What the model does as well: all but the small change of upkeep. */
 export type ModelledStore = Omit<
   CodeStore,
-  'findChannel' | 'rememberChannel' | 'forgetChannel' | 'findIdByText' | 'noteListing' | 'prune'
+  | 'findChannel'
+  | 'rememberChannel'
+  | 'forgetChannel'
+  | 'findIdByText'
+  | 'noteListing'
+  | 'prune'
+  | 'revokeElsewhere'
 >;
 
 const HOUR_MS = 3_600_000;
@@ -204,9 +210,8 @@ export class ModelStore implements ModelledStore {
       .slice(0, limits.codes);
     if (latest.length === limits.codes) return { limitedUntil: (latest.at(-1) ?? 0) + limits.spanMs };
 
-    const others = counted.filter(
-      ({ made: other }) => other.holderId === holderId && other.nameHash !== nameHash,
-    );
+    const others = counted.filter(({ made: other }) => other.holderId === holderId);
+    if (others.some(({ made: other }) => other.nameHash === nameHash)) return null;
     const names = [...new Set(others.map((other) => other.made.nameHash))].map((name) => {
       const codes = others.filter((other) => other.made.nameHash === name).map(({ code }) => code);
       const since = Math.min(...codes.map((code) => code.issuedAt));

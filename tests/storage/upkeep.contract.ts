@@ -60,6 +60,23 @@ export function describeUpkeep(open: OpenStore): void {
     expect(await pagesOf(store, '1', 100)).toEqual([['1', '2']]);
   });
 
+  it('ends every code of servers that are not served, and says why', async () => {
+    const store = await open();
+    const served = await hand(store);
+    const other = await hand(store, { guildId: '2', holderId: '2', ...named('Other') });
+    const waiting = await issue(store, { guildId: '3', holderId: '3', ...named('Waiting') });
+    expect(await store.revokeElsewhere(new Set(['1']), NOW + 1)).toBe(2);
+    expect(await store.revokeElsewhere(new Set(['1']), NOW + 1)).toBe(0);
+    expect(idsIn(await store.listHeld('1', NOW + 1, { offset: 0, limit: 10 }))).toEqual([served.id]);
+    const revoked = (await store.readAudit({})).filter(({ event }) => event === 'revoked');
+    expect(revoked.map(({ codeId, reason }) => [codeId, reason])).toEqual(
+      expect.arrayContaining([
+        [other.id, 'server not served'],
+        [waiting.id, 'server not served'],
+      ]),
+    );
+  });
+
   it('ends every code that a leaver has from this server, and only those', async () => {
     const store = await open();
     const alice = await hand(store);

@@ -162,6 +162,12 @@ describe('openValidator', () => {
     expect(await validator.validate('Alice', wrong)).toEqual(UNKNOWN);
     expect(await validator.redeem(wrong, text)).toEqual(UNKNOWN);
     expect(await validator.redeem('Alice', wrong)).toEqual(UNKNOWN);
+    // Nor do strange options change the answer.
+    const options = [value, { client: value }];
+    for (const option of options) {
+      const verdict: unknown = await Reflect.apply(validator.validate, validator, ['Alice', text, option]);
+      expect(verdict).toHaveProperty('valid', true);
+    }
   });
 
   it('counts exactly the uses that are allowed, from two validators at once', async () => {
