@@ -23,6 +23,12 @@ const CACHE_KIB = 16 * 1_024;
 /** Older ones can lose a commit when two processes write (the WAL-reset bug, sqlite.org/wal.html). */
 const OLDEST_SQLITE = [3, 51, 3] as const;
 
+/**
+ * Every object of better-sqlite3's, for good. From version 24.19 Node 24 aborts the process when one of them is
+ * garbage-collected (better-sqlite3 13 is mended, and crashes on Node 20). They are few, and closed they are small.
+ */
+const kept: object[] = [];
+
 /** One connection to a SQLite file. Statements run one after the other; transactions never mix. */
 export class SqliteDriver implements SqlDriver {
   readonly #database: Database.Database;
@@ -31,6 +37,7 @@ export class SqliteDriver implements SqlDriver {
 
   private constructor(database: Database.Database) {
     this.#database = database;
+    kept.push(database);
   }
 
   /**
@@ -82,18 +89,18 @@ export class SqliteDriver implements SqlDriver {
   }
 
   #prepareConnection(path: string, create: boolean): void {
-    refuseOldSqlite(this.#database);
-    if (create) this.#database.pragma(`application_id = ${APPLICATION_ID}`);
-    else if (this.#database.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
+    refuseOldSqlite(String(this.#run('SELECT sqlite_version() AS version', [])[0]?.['version']));
+    if (create) this.#run(`PRAGMA application_id = ${APPLICATION_ID}`, []);
+    else if (this.#run('PRAGMA application_id', [])[0]?.['application_id'] !== APPLICATION_ID) {
       throw new StorageError(
         'DATABASE_FOREIGN',
         `${path} is the database of another program. Name another file in DATABASE_URL.`,
       );
     }
-    this.#database.pragma('journal_mode = WAL');
+    this.#run('PRAGMA journal_mode = WAL', []);
     // better-sqlite3 is built to fall back to NORMAL under WAL, which loses commits at a power cut.
-    this.#database.pragma('synchronous = FULL');
-    this.#database.pragma(`cache_size = -${CACHE_KIB}`);
+    this.#run('PRAGMA synchronous = FULL', []);
+    this.#run(`PRAGMA cache_size = -${CACHE_KIB}`, []);
   }
 
   /** Tries again while another process holds the lock; others have their turn between two tries. */
@@ -121,6 +128,7 @@ export class SqliteDriver implements SqlDriver {
     if (statement === undefined) {
       statement = this.#database.prepare<[object], SqlRow>(sql);
       this.#statements.set(sql, statement);
+      kept.push(statement);
     }
     // SQLite takes $1 for a name; an object with the keys 1, 2, ... binds them by position.
     const named = Object.fromEntries(parameters.map((value, index) => [index + 1, bindable(value)]));
@@ -140,8 +148,7 @@ function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
 }
 
-function refuseOldSqlite(database: Database.Database): void {
-  const version = String(database.prepare('SELECT sqlite_version()').pluck().get());
+function refuseOldSqlite(version: string): void {
   const found = version.split('.').map(Number);
   for (const [index, oldest] of OLDEST_SQLITE.entries()) {
     const part = found[index] ?? 0;

@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SqlValue } from '../../src/storage/driver.js';
 import { SqliteDriver } from '../../src/storage/sqlite-driver.js';
 import { temporaryFolder } from '../support/folder.js';
+import { run } from '../support/process.js';
 
 async function openDriver(path: string, create = true): Promise<SqliteDriver> {
   const driver = await SqliteDriver.open(path, { create });
@@ -143,4 +144,10 @@ describe('SqliteDriver', () => {
     await expect(driver.query(ALL)).rejects.toThrow('not open');
     await expect(driver.transaction(async () => 1)).rejects.toThrow('not open');
   });
+});
+
+it('leaves nothing that garbage collection could end the process with', async () => {
+  const collector = run('tests/support/collector.mjs', { cwd: temporaryFolder() });
+  expect(await collector.ended).toBe(0);
+  expect(collector.stdout()).toBe('collected\n');
 });
