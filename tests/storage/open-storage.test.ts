@@ -11,7 +11,6 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 
 import type { LoginAttempt } from '../../src/codes/code-store.js';
@@ -25,6 +24,7 @@ import {
 import { StorageError, type StorageErrorCode } from '../../src/storage/storage-error.js';
 import { byAdmin, openCodes, openTestStorage, nextRequestId, usernameOf } from '../support/codes.js';
 import { temporaryFolder } from '../support/folder.js';
+import { openRaw } from '../support/raw-database.js';
 
 const SECRET = 'a secret of the tests, which is long enough';
 const OTHER_SECRET = 'another secret, which is long enough as well';
@@ -58,7 +58,7 @@ function redemptionOf({ keys }: Storage, text: string): LoginAttempt {
 }
 
 function alterDatabase(path: string, sql: string): void {
-  const database = new Database(path);
+  const database = openRaw(path);
   database.exec(sql);
   database.close();
 }

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 
-import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { openTestStorage } from '../support/codes.js';
 import { temporaryFolder } from '../support/folder.js';
+import { keep, openRaw } from '../support/raw-database.js';
 import { describeCodeStore } from './code-store.contract.js';
 import { failTimes, guess, hand, HOUR_MS, nameHashOf, NOW, WRONG } from './contract-support.js';
 
@@ -20,7 +20,7 @@ describe('many invented usernames', () => {
     const { store } = await openTestStorage(databasePath);
     await hand(store);
     await failTimes(store, 10, 'Alice');
-    const database = new Database(databasePath);
+    const database = openRaw(databasePath);
     onTestFinished(() => void database.close());
     const strangers = `WITH RECURSIVE strangers (n) AS (
       SELECT 1 UNION ALL SELECT n + 1 FROM strangers WHERE n < 100500)`;
@@ -28,7 +28,10 @@ describe('many invented usernames', () => {
       ${strangers} SELECT 'stranger ' || n, 'stranger ' || n, ${NOW} + n, 1, ${NOW} + n FROM strangers`);
     database.exec(`INSERT INTO audit (at, event, name_hash, reason)
       ${strangers} SELECT ${NOW} + n, 'refused', 'stranger ' || n, 'unknown' FROM strangers`);
-    const numberOf = (what: string): unknown => database.prepare(`SELECT ${what}`).pluck().get();
+    const numberOf = (what: string): unknown =>
+      keep(database.prepare(`SELECT ${what}`))
+        .pluck()
+        .get();
     return { store, numberOf };
   }
 

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 
-import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import type { SqlValue } from '../../src/storage/driver.js';
 import { SqliteDriver } from '../../src/storage/sqlite-driver.js';
 import { temporaryFolder } from '../support/folder.js';
 import { run } from '../support/process.js';
+import { openRaw } from '../support/raw-database.js';
 
 async function openDriver(path: string, create = true): Promise<SqliteDriver> {
   const driver = await SqliteDriver.open(path, { create });
@@ -118,7 +118,7 @@ describe('SqliteDriver', () => {
 
   it("waits for another process's transaction instead of failing", async () => {
     const { path, driver } = await openNotes();
-    const other = new Database(path);
+    const other = openRaw(path);
     onTestFinished(() => void other.close());
     other.exec("BEGIN IMMEDIATE; INSERT INTO notes VALUES (1, 'other')");
     const added = driver.query(ADD, [2, 'ours']);
