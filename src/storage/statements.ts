@@ -74,11 +74,8 @@ export const EXPIRE = `UPDATE codes SET expired_at = $1
 
 // An administrator's view
 
-/** Two counts that each read one index. */
-export const COUNT_HELD = `SELECT
-    (SELECT count(*) FROM codes WHERE guild_id = $1 AND ${DELIVERED})
-    - (SELECT count(*) FROM codes
-       WHERE expires_at IS NOT NULL AND expires_at <= $2 AND guild_id = $1 AND ${DELIVERED}) AS total`;
+/** After {@link EXPIRE}: it reads one index and no row. */
+export const COUNT_HELD = `SELECT count(*) AS total FROM codes WHERE guild_id = $1 AND ${DELIVERED}`;
 
 /** The inner query reads nothing but the index, so that skipping `$4` rows stays cheap. */
 const listHeld = (direction: 'ASC' | 'DESC') => `SELECT ${CODE_COLUMNS} FROM codes WHERE id IN (
