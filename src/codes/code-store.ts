@@ -108,8 +108,8 @@ export interface AuditRow extends AuditEvent {
 }
 
 /**
- * Where codes are kept. Each method but `prune` is one transaction: it happens whole or not at all, together with its
- * rows of the audit, and once its promise is fulfilled it outlives a power cut.
+ * Where codes are kept. Each method but `prune` and `countHeld`, which may stop between their steps and harm nothing,
+ * is one transaction: it happens whole or not at all, together with its rows of the audit, and once its promise is fulfilled it outlives a power cut.
  *
  * A code is *held* while it is delivered and not ended (revoked, withdrawn, replaced, expired), used up
  * or not. Times are Unix milliseconds.
@@ -144,7 +144,7 @@ export interface CodeStore {
 
   find(id: string): Promise<SealedCode | null>;
 
-  /** One server's held codes at this moment. */
+  /** Marks what has expired, as {@link expire} does, and counts one server's held codes. */
   countHeld(guildId: string, now: number): Promise<number>;
 
   /** Held codes of one server in the order of their issue, or from the newest back. */
