@@ -19,6 +19,7 @@ export class CodeKeys {
   readonly #pairKey: Buffer;
   readonly #nameKey: Buffer;
   readonly #clientKey: Buffer;
+  readonly #redemptionKey: Buffer;
   readonly #sealKey: Buffer;
   /** Tells one secret from another and gives nothing of it away; kept in the database. */
   readonly fingerprint: string;
@@ -30,6 +31,7 @@ export class CodeKeys {
     this.#pairKey = derive('username and code');
     this.#nameKey = derive('username');
     this.#clientKey = derive('client');
+    this.#redemptionKey = derive('redemption');
     this.#sealKey = derive('sealed code');
     this.fingerprint = derive('fingerprint').toString('base64url');
   }
@@ -52,6 +54,11 @@ export class CodeKeys {
   /** The hash by which a visitor is known again at one username. `client` is an address, a device id or the like. */
   hashClient(usernameKey: string, client: string): string {
     return hmac(this.#clientKey, `${usernameKey}\0${client}`);
+  }
+
+  /** The hash by which a repeated redemption is known. `key` is what the website calls it by. */
+  hashRedemption(key: string): string {
+    return hmac(this.#redemptionKey, key);
   }
 
   /** Encrypts `codeText` so that only {@link open} with the same `id` gets it back. */

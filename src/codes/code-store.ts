@@ -1,5 +1,5 @@
 import type { AuditEvent } from './audit.js';
-import type { Code } from './code.js';
+import type { Code, CodeStatus } from './code.js';
 
 /** Four, whether they differ or not: a statement has a fixed number of parameters. */
 export type Skeletons = readonly [string, string, string, string];
@@ -86,12 +86,21 @@ export interface LoginAttempt {
   readonly clientHash: string | null;
   /** Whether a use is counted where the answer is yes. */
   readonly redeem: boolean;
+  /** Keyed hash of what names this redemption, so that a repeat costs nothing; `null`: nothing does. */
+  readonly keyHash: string | null;
 }
 
-/** `code` is the one that the pair names, after the attempt; `accepted` says whether it opens the door. */
+/**
+ * - `throttledMs`: it was not looked at, and the next will be after so long (or never: infinity).
+ * - `accepted`: the code that the pair names opens the door; as it is after the attempt.
+ * - refused: what that code was worth, `null` where there is none.
+ * - `keyReused`: this redemption's name is that of another one.
+ */
 export type LoginOutcome =
   | { readonly throttledMs: number }
-  | { readonly accepted: boolean; readonly code: Code | null };
+  | { readonly accepted: true; readonly code: Code }
+  | { readonly accepted: false; readonly status: CodeStatus | null }
+  | { readonly keyReused: true };
 
 /** Which rows of the audit are asked for: those that fit every property that is given. */
 export interface AuditFilter {
@@ -176,9 +185,15 @@ export interface CodeStore {
 
   /**
    * Judges one attempt to log in, and remembers it: wrong codes are counted for the username, whether it
-   * exists or not, or for a client that got in with it before.
+   * exists or not, or for a client that got in with it before. A look at a code that is used up is no wrong code.
+   *
+   * A redemption with the key of an earlier one gets that one's outcome for a day, and changes nothing;
+   * one that was throttled leaves its key free.
    */
   login(attempt: LoginAttempt, now: number): Promise<LoginOutcome>;
+
+  /** Writes, and so tells whether anything could be. @throws what keeps it from writing. */
+  touch(now: number): Promise<void>;
 
   /** Forgets what is too old, or too much, to keep. */
   prune(auditSince: number, now: number): Promise<void>;

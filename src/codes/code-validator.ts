@@ -1,11 +1,11 @@
 import type { CodeKeys } from './code-keys.js';
 import type { CodeStore } from './code-store.js';
 import { parseCodeText } from './code-text.js';
-import { statusOf, usesLeft, type Code } from './code.js';
+import { usesLeft, type Code, type CodeStatus } from './code.js';
 import { parseUsername } from './username.js';
 
 /** Why a login was refused. For the website's own logic: its visitors are told "invalid" and no more. */
-export type InvalidReason = 'unknown' | 'expired' | 'replaced' | 'revoked' | 'used_up';
+export type InvalidReason = 'unknown' | 'expired' | 'replaced' | 'revoked' | 'used_up' | 'key_reused';
 
 /** What the website knows about a login beyond what its visitor typed. */
 export interface LoginOptions {
@@ -14,6 +14,14 @@ export interface LoginOptions {
    * out a visitor who got in with this username before. Only a keyed hash of it is kept.
    */
   readonly client?: string | undefined;
+}
+
+export interface RedeemOptions extends LoginOptions {
+  /**
+   * Names this redemption: for a day the same key gets the same answer and counts no second use, so a site that heard
+   * no answer may ask again. With another username or code the reason is `key_reused`. Only a keyed hash of it is kept.
+   */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** The answer to a login. */
@@ -38,15 +46,17 @@ export type Verdict =
       readonly retryAfterMs: number | null;
     };
 
+type ValidatorKeys = Pick<CodeKeys, 'hashName' | 'hashPair' | 'hashClient' | 'hashRedemption'>;
+
 /** Says whether a username and a code belong together. Both methods answer; only an outage throws. */
 export class CodeValidator {
   readonly #store: Pick<CodeStore, 'login'>;
-  readonly #keys: Pick<CodeKeys, 'hashName' | 'hashPair' | 'hashClient'>;
+  readonly #keys: ValidatorKeys;
   readonly #clock: () => number;
 
   constructor(options: {
     readonly store: Pick<CodeStore, 'login'>;
-    readonly keys: Pick<CodeKeys, 'hashName' | 'hashPair' | 'hashClient'>;
+    readonly keys: ValidatorKeys;
     readonly clock: () => number;
   }) {
     this.#store = options.store;
@@ -54,20 +64,20 @@ export class CodeValidator {
     this.#clock = options.clock;
   }
 
-  /** Looks, and counts no use. Wrong codes are counted. */
+  /** Looks, and counts no use. Wrong codes are counted; a right one that is used up is not wrong. */
   async validate(username: string, code: string, options: LoginOptions = {}): Promise<Verdict> {
     return this.#login(username, code, options, false);
   }
 
   /** Looks and, where the answer is valid, counts one use: n uses are n uses, from however many processes. */
-  async redeem(username: string, code: string, options: LoginOptions = {}): Promise<Verdict> {
+  async redeem(username: string, code: string, options: RedeemOptions = {}): Promise<Verdict> {
     return this.#login(username, code, options, true);
   }
 
   async #login(
     username: unknown,
     code: unknown,
-    options: LoginOptions | null,
+    options: RedeemOptions | null,
     redeem: boolean,
   ): Promise<Verdict> {
     if (typeof username !== 'string' || typeof code !== 'string') return UNKNOWN;
@@ -75,34 +85,48 @@ export class CodeValidator {
     const text = parseCodeText(code);
     // What no code looks like is no guess.
     if (name === null || text === null) return UNKNOWN;
-    const client = typeof options?.client === 'string' && options.client !== '' ? options.client : null;
-    const now = this.#clock();
+    const client = textOrNull(options?.client);
+    const key = redeem ? textOrNull(options?.idempotencyKey) : null;
     const outcome = await this.#store.login(
       {
         nameHash: this.#keys.hashName(name.key),
         pairHash: this.#keys.hashPair(name.key, text),
         clientHash: client === null ? null : this.#keys.hashClient(name.key, client),
         redeem,
+        keyHash: key === null ? null : this.#keys.hashRedemption(key),
       },
-      now,
+      this.#clock(),
     );
     if ('throttledMs' in outcome) {
       const { throttledMs } = outcome;
       const retryAfterMs = Number.isFinite(throttledMs) ? throttledMs : null;
       return { valid: false, reason: 'throttled', retryAfterMs };
     }
-    if (outcome.code === null) return UNKNOWN;
-    return outcome.accepted ? accept(outcome.code) : refuse(outcome.code, now);
+    if ('keyReused' in outcome) return { valid: false, reason: 'key_reused' };
+    return outcome.accepted ? accept(outcome.code) : refuse(outcome.status);
   }
 }
 
 const UNKNOWN: Verdict = Object.freeze({ valid: false, reason: 'unknown' });
 
-function refuse(code: Code, now: number): Verdict {
-  const status = statusOf(code, now);
-  // Nobody was ever told a code that is pending or withdrawn: whoever brings it guessed it.
-  if (status === 'active' || status === 'pending' || status === 'withdrawn') return UNKNOWN;
-  return { valid: false, reason: status };
+function refuse(status: CodeStatus | null): Verdict {
+  switch (status) {
+    case 'expired':
+    case 'replaced':
+    case 'revoked':
+    case 'used_up':
+      return { valid: false, reason: status };
+    // Nobody was ever told a code that is pending or withdrawn: whoever brings it guessed it.
+    case 'pending':
+    case 'withdrawn':
+    case 'active':
+    case null:
+      return UNKNOWN;
+  }
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 function accept(code: Code): Verdict {

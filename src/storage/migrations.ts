@@ -80,6 +80,17 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE INDEX audit_by_time ON audit (at)`,
     `CREATE INDEX audit_of_strangers ON audit (at) WHERE code_id IS NULL AND name_hash IS NOT NULL`,
   ],
+  [
+    `CREATE TABLE redemptions (
+       key_hash    TEXT   NOT NULL PRIMARY KEY,  -- keyed hash of what the website named it by
+       pair_hash   TEXT   NOT NULL,
+       code_id     TEXT,                         -- NULL: refused
+       refused_as  TEXT,                         -- what the code was worth; NULL: accepted, or there was none
+       uses        BIGINT NOT NULL,              -- of the code, afterwards
+       redeemed_at BIGINT NOT NULL
+     )`,
+    `CREATE INDEX redemptions_by_time ON redemptions (redeemed_at)`,
+  ],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -13,7 +13,7 @@ import type {
   Revocation,
   SealedCode,
 } from '../codes/code-store.js';
-import { statusOf, type Code } from '../codes/code.js';
+import { statusOf, type Code, type CodeStatus } from '../codes/code.js';
 import { afterFailure, MAX_GUESSES, NO_FAILURES, throttledMs, type Guard } from '../codes/guessing.js';
 import {
   integerIn,
@@ -28,6 +28,9 @@ import * as sql from './statements.js';
 
 /** Discord repeats an event within minutes; a claimed request is remembered for a day. */
 const REQUEST_MEMORY_MS = 24 * 3_600_000;
+
+/** A website that heard no answer asks again within seconds, or by hand; after a day it is another login. */
+const REDEMPTION_MEMORY_MS = 24 * 3_600_000;
 
 /** A visitor who does not come back for so long is a stranger again. */
 const CLIENT_MEMORY_MS = 90 * 24 * 3_600_000;
@@ -171,7 +174,10 @@ export class SqlCodeStore implements CodeStore {
 
   async login(attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
     const outcome = await this.#driver.transaction(
-      async (query) => login(query, attempt, now),
+      async (query) =>
+        attempt.keyHash === null
+          ? login(query, attempt, now)
+          : loginOnce(query, attempt, attempt.keyHash, now),
       attempt.redeem ? 'write' : 'mostly read',
     );
     if ('accepted' in outcome && !outcome.accepted) {
@@ -181,9 +187,14 @@ export class SqlCodeStore implements CodeStore {
     return outcome;
   }
 
+  async touch(now: number): Promise<void> {
+    await this.#driver.query(sql.TOUCH, [String(now)]);
+  }
+
   async prune(auditSince: number, now: number): Promise<void> {
     await this.#driver.query(sql.FORGET_REQUESTS, [now - REQUEST_MEMORY_MS]);
     await this.#driver.query(sql.FORGET_CLIENTS, [now - CLIENT_MEMORY_MS]);
+    await this.#driver.query(sql.FORGET_REDEMPTIONS, [now - REDEMPTION_MEMORY_MS]);
     await this.#driver.query(sql.FORGET_AUDIT, [auditSince]);
     await this.#pruneStrangers();
   }
@@ -237,6 +248,10 @@ export class SqlCodeStore implements CodeStore {
     if (guard !== undefined) await this.#driver.query(sql.FORGET_GUARDS, [integerIn(guard, 'changed_at')]);
     const [row] = await this.#driver.query(sql.LATEST_STRANGERS, [STRANGERS_KEPT]);
     if (row !== undefined) await this.#driver.query(sql.FORGET_STRANGERS, [integerIn(row, 'at')]);
+    const [last] = await this.#driver.query(sql.LATEST_REDEMPTIONS, [STRANGERS_KEPT]);
+    if (last !== undefined) {
+      await this.#driver.query(sql.FORGET_REFUSED_REDEMPTIONS, [integerIn(last, 'redeemed_at')]);
+    }
   }
 }
 
@@ -302,6 +317,31 @@ async function revoke(
   return rows.map(codeIn).toSorted(oldestFirst);
 }
 
+/** A redemption that has a name: a repeat gets the outcome of the first. */
+async function loginOnce(
+  query: Query,
+  attempt: LoginAttempt,
+  keyHash: string,
+  now: number,
+): Promise<LoginOutcome> {
+  const [first] = await query(sql.FIND_REDEMPTION, [keyHash, now - REDEMPTION_MEMORY_MS]);
+  if (first !== undefined) {
+    if (textIn(first, 'pair_hash') !== attempt.pairHash) return { keyReused: true };
+    const codeId = textOrNullIn(first, 'code_id');
+    if (codeId === null) return { accepted: false, status: statusOrNullIn(first, 'refused_as') };
+    const [code] = await query(sql.FIND, [codeId]);
+    if (code === undefined) throw new TypeError(`There is no code ${codeId}, which was redeemed`);
+    return { accepted: true, code: { ...codeIn(code), uses: integerIn(first, 'uses') } };
+  }
+  const outcome = await login(query, attempt, now);
+  if ('accepted' in outcome) {
+    const { id, uses } = outcome.accepted ? outcome.code : { id: null, uses: 0 };
+    const refusedAs = outcome.accepted ? null : outcome.status;
+    await query(sql.WRITE_REDEMPTION, [keyHash, attempt.pairHash, id, refusedAs, uses, now]);
+  }
+  return outcome;
+}
+
 async function login(query: Query, attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
   const { nameHash, pairHash, clientHash, redeem } = attempt;
   const [client] = clientHash === null ? [] : await query(sql.FIND_CLIENT, [clientHash, nameHash]);
@@ -314,6 +354,8 @@ async function login(query: Query, attempt: LoginAttempt, now: number): Promise<
   if (row === undefined) throw new Error('The database answered a login with nothing');
   const found = codeIn(row);
   const status = statusOf(found, now);
+  // A website that looks again at a session of a one-time code guesses nothing.
+  if (status === 'used_up' && !redeem) return { accepted: false, status };
   if (status !== 'active') {
     const after = afterFailure(guard, now);
     await query(sql.WRITE_GUARD, [budget, nameHash, after.failures.join(','), after.inARow, now]);
@@ -322,7 +364,7 @@ async function login(query: Query, attempt: LoginAttempt, now: number): Promise<
     await note(query, now, 'refused', subject, { reason: exists ? status : 'unknown' });
     if (throttledMs(after, now) > 0) await note(query, now, 'throttled', subject);
     if (status === 'expired') await query(sql.EXPIRE, [now]);
-    return { accepted: false, code: exists ? found : null };
+    return { accepted: false, status: exists ? status : null };
   }
 
   if (guard.inARow > 0) await query(sql.WRITE_GUARD, [budget, nameHash, guard.failures.join(','), 0, now]);
@@ -331,7 +373,7 @@ async function login(query: Query, attempt: LoginAttempt, now: number): Promise<
   }
   if (!redeem) return { accepted: true, code: found };
   const [redeemed] = await query(sql.REDEEM, [pairHash, now]);
-  if (redeemed === undefined) return { accepted: false, code: found };
+  if (redeemed === undefined) return { accepted: false, status };
   await note(query, now, 'redeemed', subjectIn(redeemed));
   return { accepted: true, code: codeIn(redeemed) };
 }
@@ -395,6 +437,26 @@ function codeIn(row: SqlRow): Code {
     uses: integerIn(row, 'uses'),
     maxUses: integerOrNullIn(row, 'max_uses'),
   };
+}
+
+const STATUSES: Readonly<Record<CodeStatus, true>> = {
+  pending: true,
+  active: true,
+  used_up: true,
+  expired: true,
+  replaced: true,
+  revoked: true,
+  withdrawn: true,
+};
+
+function isStatus(text: string): text is CodeStatus {
+  return Object.hasOwn(STATUSES, text);
+}
+
+function statusOrNullIn(row: SqlRow, column: string): CodeStatus | null {
+  const text = textOrNullIn(row, column);
+  if (text !== null && !isStatus(text)) throw new TypeError(`Column ${column}: ${text} is no status`);
+  return text;
 }
 
 const EVENTS: Readonly<Record<AuditEventName, true>> = {

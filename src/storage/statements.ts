@@ -123,6 +123,24 @@ export const REDEEM = `UPDATE codes SET uses = uses + 1
   WHERE pair_hash = $1 AND ${DELIVERED} AND ${notExpired('$2')} AND (max_uses IS NULL OR uses < max_uses)
   RETURNING ${CODE_COLUMNS}`;
 
+export const FIND_REDEMPTION =
+  'SELECT pair_hash, code_id, refused_as, uses FROM redemptions WHERE key_hash = $1 AND redeemed_at > $2';
+
+export const WRITE_REDEMPTION = `INSERT INTO redemptions
+    (key_hash, pair_hash, code_id, refused_as, uses, redeemed_at)
+  VALUES ($1, $2, $3, $4, $5, $6)
+  ON CONFLICT (key_hash) DO UPDATE SET pair_hash = excluded.pair_hash, code_id = excluded.code_id,
+    refused_as = excluded.refused_as, uses = excluded.uses, redeemed_at = excluded.redeemed_at`;
+
+export const FORGET_REDEMPTIONS = 'DELETE FROM redemptions WHERE redeemed_at <= $1';
+
+export const LATEST_REDEMPTIONS =
+  'SELECT redeemed_at FROM redemptions ORDER BY redeemed_at DESC LIMIT 1 OFFSET $1';
+
+/** Those that were refused: strangers make as many as they like. */
+export const FORGET_REFUSED_REDEMPTIONS =
+  'DELETE FROM redemptions WHERE redeemed_at <= $1 AND code_id IS NULL';
+
 /** $1 client, $2 name: a client is known as long as the member who got in with it holds the username. */
 export const FIND_CLIENT = `SELECT clients.seen_at FROM clients
   JOIN codes ON codes.name_hash = $2 AND codes.holder_id = clients.holder_id
@@ -176,6 +194,9 @@ export const FORGET_STRANGERS = `DELETE FROM audit
     AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.name_hash = audit.name_hash)`;
 
 export const FIND_ID_BY_TEXT = 'SELECT id FROM codes WHERE text_hash = $1';
+
+export const TOUCH = `INSERT INTO meta (name, value) VALUES ('touched_at', $1)
+  ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
 
 // Direct-message channels
 

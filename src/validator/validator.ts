@@ -1,10 +1,15 @@
 import { fileURLToPath } from 'node:url';
 
-import { CodeValidator, type LoginOptions, type Verdict } from '../codes/code-validator.js';
+import {
+  CodeValidator,
+  type LoginOptions,
+  type RedeemOptions,
+  type Verdict,
+} from '../codes/code-validator.js';
 import { parseDatabaseUrl } from '../storage/database-path.js';
 import { openStorage } from '../storage/open-storage.js';
 
-export type { InvalidReason, LoginOptions, Verdict } from '../codes/code-validator.js';
+export type { InvalidReason, LoginOptions, RedeemOptions, Verdict } from '../codes/code-validator.js';
 export { StorageError, type StorageErrorCode } from '../storage/storage-error.js';
 
 export interface ValidatorOptions {
@@ -29,7 +34,7 @@ export interface Validator {
   /** Tells whether `username` and `code` belong together, and counts no use. */
   readonly validate: (username: string, code: string, options?: LoginOptions) => Promise<Verdict>;
   /** The same, and counts one use of the code where the answer is valid. */
-  readonly redeem: (username: string, code: string, options?: LoginOptions) => Promise<Verdict>;
+  readonly redeem: (username: string, code: string, options?: RedeemOptions) => Promise<Verdict>;
   /** Closes the database. Calls after it reject. */
   readonly close: () => Promise<void>;
 }

@@ -43,6 +43,7 @@ describe('CodeKeys', () => {
     expect(others.hashText('ABC234')).not.toBe(keys.hashText('ABC234'));
     expect(others.hashPair('alice', 'ABC234')).not.toBe(keys.hashPair('alice', 'ABC234'));
     expect(others.hashName('alice')).not.toBe(keys.hashName('alice'));
+    expect(others.hashRedemption('form 1')).not.toBe(keys.hashRedemption('form 1'));
     expect(others.hashClient('alice', '192.0.2.1')).not.toBe(keys.hashClient('alice', '192.0.2.1'));
   });
 
@@ -54,8 +55,9 @@ describe('CodeKeys', () => {
       keys.hashName('alice\0ABC234'),
       keys.hashPair('alice', 'ABC234'),
       keys.hashClient('alice', 'ABC234'),
+      keys.hashRedemption('alice\0ABC234'),
     ];
-    expect(new Set(hashes).size).toBe(4);
+    expect(new Set(hashes).size).toBe(5);
   });
 
   it('knows a client at one username only, and one client from another', () => {

@@ -109,6 +109,25 @@ describe('CodeValidator', () => {
     expect(await codes.validator.validate('Alice', text)).toHaveProperty('valid', true);
   });
 
+  it('redeems once what is named by one key, and says so where the key belongs to another', async () => {
+    const { validator, hand, clock } = await openCodes({ codeMaxUses: 2 });
+    const { text } = await hand();
+    const options = { idempotencyKey: 'form 1' };
+    const first = await validator.redeem('Alice', text, options);
+    expect(first).toHaveProperty('usesLeft', 1);
+    expect(await validator.redeem('ALICE', text.toLowerCase(), options)).toEqual(first);
+    expect(await validator.redeem('Alice', 'AAAAAA', options)).toEqual({
+      valid: false,
+      reason: 'key_reused',
+    });
+    // A look needs no name, and an empty one is none.
+    expect(await validator.validate('Alice', 'AAAAAA', { client: '', ...options })).toEqual(UNKNOWN);
+    expect(await validator.redeem('Alice', text, { idempotencyKey: '' })).toHaveProperty('usesLeft', 0);
+    expect(await validator.redeem('Alice', text, { idempotencyKey: '' })).toHaveProperty('reason', 'used_up');
+    clock.advance(86_400_000);
+    expect(await validator.redeem('Alice', text, options)).toHaveProperty('reason', 'used_up');
+  });
+
   it('leaves no code, no typed name and no client in the audit', async () => {
     const codes = await openCodes();
     const { text } = await codes.hand();

@@ -77,16 +77,18 @@ interface Visit {
   readonly now?: number;
   readonly client?: string;
   readonly redeem?: boolean;
+  readonly key?: string;
 }
 
 /** Somebody who brings a username and a code to the website's door; nobody known unless told otherwise. */
 export async function login(
   store: Pick<CodeStore, 'login'>,
   { nameHash, pairHash }: Pair,
-  { now = NOW, client, redeem: redeeming = false }: Visit = {},
+  { now = NOW, client, redeem: redeeming = false, key }: Visit = {},
 ): Promise<LoginOutcome> {
   const clientHash = client === undefined ? null : `${client} at ${nameHash}`;
-  return store.login({ nameHash, pairHash, clientHash, redeem: redeeming }, now);
+  const keyHash = key === undefined ? null : `hash of ${key}`;
+  return store.login({ nameHash, pairHash, clientHash, redeem: redeeming, keyHash }, now);
 }
 
 /** The same with a code that nobody ever had. */
@@ -109,12 +111,12 @@ export async function failTimes(
 }
 
 /** The answer to a pair that was never issued. */
-export const WRONG: LoginOutcome = { accepted: false, code: null };
+export const WRONG: LoginOutcome = { accepted: false, status: null };
 
 /** Counts one use. @returns the uses so far, or `null` when it was refused. */
 export async function redeem(store: CodeStore, pair: Pair, now = NOW): Promise<number | null> {
   const outcome = await login(store, pair, { now, redeem: true });
-  return 'accepted' in outcome && outcome.accepted && outcome.code !== null ? outcome.code.uses : null;
+  return 'accepted' in outcome && outcome.accepted ? outcome.code.uses : null;
 }
 
 /** Twenty calls at once. */

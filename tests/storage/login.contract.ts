@@ -4,6 +4,7 @@ import type { CodeStore, NewCode } from '../../src/codes/code-store.js';
 import { byAdmin } from '../support/codes.js';
 import {
   codeOf,
+  DAY_MS,
   failTimes,
   guess,
   hand,
@@ -115,10 +116,98 @@ export function describeLogin(open: OpenStore): void {
     await redeem(store, used);
     const waiting = await issue(store);
     for (let n = 0; n < 5; n++) {
-      expect(await login(store, used)).toMatchObject({ accepted: false, code: { id: used.id } });
-      expect(await login(store, waiting)).toMatchObject({ accepted: false, code: { id: waiting.id } });
+      expect(await login(store, used, { redeem: true })).toEqual({ accepted: false, status: 'used_up' });
+      expect(await login(store, waiting)).toEqual({ accepted: false, status: 'pending' });
     }
     expect(await login(store, used)).toEqual({ throttledMs: HOUR_MS });
+  });
+
+  it('counts no look at a code that is used up: a website looks again while somebody is in', async () => {
+    const store = await open();
+    const code = await hand(store, { maxUses: 1 });
+    await redeem(store, code);
+    const before = await store.readAudit({});
+    for (let n = 0; n < 30; n++) {
+      expect(await login(store, code, { client: 'home' })).toEqual({ accepted: false, status: 'used_up' });
+    }
+    expect(await store.readAudit({})).toEqual(before);
+    await failTimes(store, 10, 'Alice');
+    expect(await login(store, code)).toEqual({ throttledMs: HOUR_MS });
+  });
+
+  describe('a redemption with a key', () => {
+    const ONCE = { redeem: true, key: 'form 1' };
+
+    it('counts one use, however often it is asked for, also at once', async () => {
+      const store = await open();
+      const code = await hand(store, { maxUses: 3 });
+      const outcomes = await Promise.all(Array.from({ length: 20 }, async () => login(store, code, ONCE)));
+      const first = { accepted: true, code: await codeOf(store, code) };
+      expect(first.code.uses).toBe(1);
+      expect(outcomes).toEqual(Array.from({ length: 20 }, () => first));
+      expect((await store.readAudit({})).filter(({ event }) => event === 'redeemed')).toHaveLength(1);
+    });
+
+    it('says later what it said first, whatever happened to the code', async () => {
+      const store = await open();
+      const code = await hand(store, { maxUses: 2 });
+      const first = await login(store, code, ONCE);
+      await login(store, code, { redeem: true });
+      await store.revoke('1', [{ by: 'text', textHash: code.textHash }], byAdmin(), NOW);
+      expect(await login(store, code, { ...ONCE, now: NOW + DAY_MS - 1 })).toMatchObject({
+        accepted: true,
+        code: { uses: 'code' in first ? first.code.uses : null },
+      });
+      expect(await login(store, code, { ...ONCE, now: NOW + DAY_MS })).toEqual({
+        accepted: false,
+        status: 'revoked',
+      });
+    });
+
+    it('counts one failure, and repeats why', async () => {
+      const store = await open();
+      const used = await hand(store, { maxUses: 1 });
+      await redeem(store, used);
+      for (let n = 0; n < 30; n++) {
+        expect(await login(store, used, ONCE)).toEqual({ accepted: false, status: 'used_up' });
+        expect(await guess(store, 'Bob', { redeem: true, key: 'form 2' })).toEqual(WRONG);
+      }
+      await store.revoke('1', [{ by: 'text', textHash: used.textHash }], byAdmin(), NOW);
+      expect(await login(store, used, ONCE)).toEqual({ accepted: false, status: 'used_up' });
+      await failTimes(store, 9, 'Bob');
+      expect(await guess(store, 'Bob')).toEqual({ throttledMs: HOUR_MS });
+      // Nor does a repeat need a look at what is throttled meanwhile.
+      expect(await guess(store, 'Bob', { redeem: true, key: 'form 2' })).toEqual(WRONG);
+    });
+
+    it('keeps its key free while it is throttled', async () => {
+      const store = await open();
+      const code = await hand(store, { maxUses: 1 });
+      await failTimes(store, 10, 'Alice');
+      expect(await login(store, code, ONCE)).toEqual({ throttledMs: HOUR_MS });
+      expect(await login(store, code, { ...ONCE, now: NOW + HOUR_MS })).toHaveProperty('accepted', true);
+    });
+
+    it('is refused, and counts nothing, where its key belongs to another pair', async () => {
+      const store = await open();
+      const alice = await hand(store, { maxUses: 1 });
+      const bob = await hand(store, { holderId: '2', maxUses: 1, ...named('Bob') });
+      await login(store, alice, ONCE);
+      for (let n = 0; n < 30; n++) expect(await login(store, bob, ONCE)).toEqual({ keyReused: true });
+      expect(await redeem(store, bob)).toBe(1);
+    });
+
+    it('is another one with another key', async () => {
+      const store = await open();
+      const code = await hand(store, { maxUses: 2 });
+      for (const key of ['form 1', 'form 2']) {
+        expect(await login(store, code, { redeem: true, key })).toHaveProperty('accepted', true);
+      }
+      expect(await login(store, code, { redeem: true, key: 'form 3' })).toEqual({
+        accepted: false,
+        status: 'used_up',
+      });
+    });
   });
 
   it('neither lets in nor judges what is throttled, although it is right', async () => {

@@ -24,6 +24,7 @@ export type ModelledStore = Omit<
   | 'noteListing'
   | 'prune'
   | 'revokeElsewhere'
+  | 'touch'
 >;
 
 const HOUR_MS = 3_600_000;
@@ -47,6 +48,7 @@ export class ModelStore implements ModelledStore {
   readonly #failures = new Map<string, Failures>();
   /** Whose code a client got in with. */
   readonly #clients = new Map<string, string>();
+  readonly #redemptions = new Map<string, { pairHash: string; outcome: LoginOutcome; at: number }>();
   readonly #audit: AuditEvent[] = [];
 
   async claim(requestId: string): Promise<boolean> {
@@ -156,6 +158,18 @@ export class ModelStore implements ModelledStore {
   }
 
   async login(attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
+    const { keyHash, pairHash } = attempt;
+    if (keyHash === null) return this.#login(attempt, now);
+    const first = this.#redemptions.get(keyHash);
+    if (first !== undefined && first.at > now - 24 * HOUR_MS) {
+      return first.pairHash === pairHash ? first.outcome : { keyReused: true };
+    }
+    const outcome = this.#login(attempt, now);
+    if ('accepted' in outcome) this.#redemptions.set(keyHash, { pairHash, outcome, at: now });
+    return outcome;
+  }
+
+  #login(attempt: LoginAttempt, now: number): LoginOutcome {
     const { nameHash, pairHash, clientHash, redeem } = attempt;
     const host = clientHash === null ? undefined : this.#clients.get(clientHash);
     const isKnown = this.#entries.some(
@@ -170,11 +184,12 @@ export class ModelStore implements ModelledStore {
 
     const entry = this.#entries.find(({ made }) => made.pairHash === pairHash);
     if (entry === undefined || statusOf(entry.code, now) !== 'active') {
+      const status = entry === undefined ? null : statusOf(entry.code, now);
+      if (status === 'used_up' && !redeem) return { accepted: false, status };
       this.#failures.set(budget, { nameHash, times: [...recent, now], inARow: inARow + 1 });
-      const reason = entry === undefined ? 'unknown' : statusOf(entry.code, now);
-      this.#note(now, 'refused', entry ?? nameHash, { reason });
+      this.#note(now, 'refused', entry ?? nameHash, { reason: status ?? 'unknown' });
       if (recent.length === 9 || inARow === 99) this.#note(now, 'throttled', entry ?? nameHash);
-      return { accepted: false, code: entry === undefined ? null : withoutText(entry) };
+      return { accepted: false, status };
     }
     if (inARow > 0) this.#failures.set(budget, { nameHash, times: recent, inARow: 0 });
     if (clientHash !== null) this.#clients.set(clientHash, entry.code.holderId);

@@ -53,11 +53,18 @@ const revocations = fc.tuple(guilds, fc.array(selectors, { maxLength: 2 }), ids)
 );
 
 const logins = fc
-  .record({ username: usernames, textHash: textHashes, client: clients, redeem: fc.boolean() })
-  .map(({ username, textHash, client, redeem }): Step => async (store, now) => {
+  .record({
+    username: usernames,
+    textHash: textHashes,
+    client: clients,
+    redeem: fc.boolean(),
+    key: fc.constantFrom(null, null, 'form 1', 'form 2'),
+  })
+  .map(({ username, textHash, client, redeem, key }): Step => async (store, now) => {
     const nameHash = nameHashOf(username);
     const clientHash = client === null ? null : `${client} at ${nameHash}`;
-    return store.login({ nameHash, pairHash: pairOf(username, textHash), clientHash, redeem }, now);
+    const keyHash = redeem ? key : null;
+    return store.login({ nameHash, pairHash: pairOf(username, textHash), clientHash, redeem, keyHash }, now);
   });
 
 /** A step that goes by a code's id. */

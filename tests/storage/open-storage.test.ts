@@ -54,7 +54,7 @@ async function madeDatabase(secret: string | null = null) {
 /** Somebody at the website who redeems Alice's code. */
 function redemptionOf({ keys }: Storage, text: string): LoginAttempt {
   const nameHash = keys.hashName('alice');
-  return { nameHash, pairHash: keys.hashPair('alice', text), clientHash: null, redeem: true };
+  return { nameHash, pairHash: keys.hashPair('alice', text), clientHash: null, redeem: true, keyHash: null };
 }
 
 function alterDatabase(path: string, sql: string): void {
