@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { Router } from './bot/router.js';
 import { CodeService } from './codes/code-service.js';
+import { CodeValidator } from './codes/code-validator.js';
 import type { RandomInt } from './codes/code-text.js';
 import { chanceOfGuessing } from './codes/guessing.js';
 import { createCommands } from './commands/commands.js';
@@ -13,6 +14,8 @@ import { isAdministrator, serves } from './discord/incoming.js';
 import { GuildMembers } from './discord/members.js';
 import { Sender } from './discord/sender.js';
 import { Housekeeping } from './housekeeping.js';
+import { healthCheck } from './http/health.js';
+import type { HttpDoor } from './http/http-door.js';
 import type { Log } from './log.js';
 import { openStorage, type Storage } from './storage/open-storage.js';
 
@@ -23,6 +26,10 @@ const WORRYING_CHANCE = 1 / 1_000;
 export interface App {
   /** Resolves when everything that the bot has heard is answered. */
   readonly idle: () => Promise<void>;
+  /** Whether Discord is heard at this moment. */
+  readonly hears: () => boolean;
+  /** Where websites can ask; `null`: nowhere. */
+  readonly httpPort: number | null;
   /** Does now what is done from time to time anyway. */
   readonly housekeeping: Pick<Housekeeping, 'endCodes' | 'prune' | 'checkMembers'>;
   /** Finishes what is under way, then closes Discord and the database; within 5 seconds. */
@@ -41,6 +48,7 @@ export interface AppOptions {
  * Puts the bot together and starts it; resolves when it hears its servers.
  *
  * @throws {StorageError} the database or its secret is missing, wrong or damaged.
+ * @throws {HttpSetupError} the port for websites cannot be listened on.
  * @throws {DiscordSetupError} the token is refused, or the Message Content intent is off.
  */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
@@ -53,6 +61,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     secret: config.codeSecret,
     as: 'owner',
   });
+  let door: HttpDoor | null = null;
   try {
     const { store, keys } = storage;
     sayDatabase(log, storage, config);
@@ -89,6 +98,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       wait: async (ms) => pause(ms, undefined, { ref: false }),
     });
     const bot = new DiscordBot({ client, router, sender, log, onFatal, allowedGuildIds });
+    // Before Discord: who has a code gets in while Discord cannot be reached.
+    door = await openDoor(config, { storage, hears: () => bot.hears(), clock, log });
     await bot.start(config.discordToken);
 
     const members = new GuildMembers(client, allowedGuildIds);
@@ -105,17 +116,40 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 
     return {
       idle: async () => bot.idle(),
+      hears: () => bot.hears(),
+      httpPort: door?.port ?? null,
       housekeeping,
       stop: async () => {
         housekeeping.stop();
+        await door?.close();
         await bot.stop();
         await storage.close();
       },
     };
   } catch (error) {
+    await door?.close();
     await storage.close();
     throw error;
   }
+}
+
+async function openDoor(
+  { httpPort: port, httpHost: host, httpTokens: tokens }: Config,
+  parts: {
+    readonly storage: Storage;
+    readonly hears: () => boolean;
+    readonly clock: () => number;
+    readonly log: Log;
+  },
+): Promise<HttpDoor | null> {
+  if (port === null) return null;
+  const { storage, hears, clock, log } = parts;
+  const { store, keys } = storage;
+  // Loaded where it is wanted: otherwise it would cost the start and the memory of everybody.
+  const { openHttpDoor } = await import('./http/http-door.js');
+  const validator = new CodeValidator({ store, keys, clock });
+  const health = healthCheck({ touch: async (now) => store.touch(now), hears, clock });
+  return openHttpDoor({ host, port, tokens, validator, health, clock, log });
 }
 
 function sayDatabase(log: Log, { databasePath: database, created }: Storage, { codeSecret }: Config): void {

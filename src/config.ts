@@ -23,6 +23,11 @@ export interface Config {
   /** How often it is looked whether holders are still members; `null`: never. */
   readonly membershipCheckIntervalMs: number | null;
   readonly auditDays: number;
+  /** `null`: no HTTP. 0: any free port. */
+  readonly httpPort: number | null;
+  readonly httpHost: string;
+  /** One, or two while one replaces the other; none only where there is no HTTP. */
+  readonly httpTokens: readonly string[];
   readonly logLevel: LogLevel;
   /** `null`: pretty on a terminal, otherwise JSON. */
   readonly logFormat: LogFormat | null;
@@ -47,6 +52,9 @@ const UNIT_MS = new Map([
   ['w', 7 * DAY_MS],
 ]);
 const MAX_USES = 1_000_000_000;
+
+const MIN_TOKEN_LENGTH = 32;
+const MAX_TOKENS = 2;
 
 const MAX_SPAN_MS = 100 * 365 * DAY_MS;
 
@@ -89,6 +97,12 @@ const HINTS = {
     example: '10m',
   },
   AUDIT_DAYS: { wanted: 'a whole number of days from 1 to 36500', example: '365' },
+  HTTP_PORT: { wanted: 'off, or a port from 0 to 65535; 0 takes a free one', example: '8080' },
+  HTTP_HOST: { wanted: 'an address of this machine', example: '127.0.0.1' },
+  HTTP_TOKEN: {
+    wanted: `at least ${MIN_TOKEN_LENGTH} characters, letters, digits and - . _ ~ + / =; or two such tokens with a comma between them`,
+    example: 'what this prints: npm run --silent token',
+  },
   LOG_LEVEL: { wanted: `one of ${LOG_LEVELS.join(', ')}`, example: 'info' },
   LOG_FORMAT: { wanted: `one of ${LOG_FORMATS.join(', ')}`, example: 'json' },
 } as const;
@@ -99,6 +113,7 @@ type SettingName = keyof typeof HINTS;
 const SECRETS: ReadonlySet<SettingName> = new Set([
   'DISCORD_TOKEN',
   'CODE_SECRET',
+  'HTTP_TOKEN',
   'DATABASE_URL',
   'DISCORD_API_URL',
 ] as const);
@@ -108,6 +123,9 @@ const MISSING_TOKEN = [
   "Copy .env.example to .env and put your bot's token into it; the README says where to get one.",
   'To try the bot without an account and without a token: npm run demo',
 ].join('\n');
+
+const MISSING_HTTP_TOKEN =
+  'HTTP_PORT is set and HTTP_TOKEN is not, so anybody who reaches the port could try codes. Put what this prints into HTTP_TOKEN, here and in your website: npm run --silent token';
 
 /** Reads the text of a setting; `undefined`: it does not fit. */
 type Parse<T> = (text: string) => T | undefined;
@@ -125,7 +143,7 @@ type Read = <T>(name: SettingName, parse: Parse<T>, fallback: T) => T;
 export function loadConfig(env: Env): Config {
   return load(env, (read, problems) => {
     if (!env['DISCORD_TOKEN']?.trim()) problems.push(MISSING_TOKEN);
-    return {
+    const config = {
       discordToken: read('DISCORD_TOKEN', matching(/^[\w.-]+$/), ''),
       discordApiUrl: read('DISCORD_API_URL', parseApiUrl, DEFAULT_API_URL),
       commandPrefix: read('COMMAND_PREFIX', matching(/^[!#-;=?A-[\]-_a-~]{1,8}$/), '!'),
@@ -138,9 +156,14 @@ export function loadConfig(env: Env): Config {
       allowedGuildIds: read('ALLOWED_GUILD_IDS', parseIds, null),
       membershipCheckIntervalMs: read('MEMBERSHIP_CHECK_INTERVAL', orNull('off', parseInterval), 600_000),
       auditDays: read('AUDIT_DAYS', wholeNumber(1, 36_500), 365),
+      httpPort: read('HTTP_PORT', orNull('off', wholeNumber(0, 65_535)), null),
+      httpHost: read('HTTP_HOST', matching(/^[\w.:-]{1,253}$/), '127.0.0.1'),
+      httpTokens: read('HTTP_TOKEN', parseTokens, []),
       logLevel: read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),
       logFormat: read('LOG_FORMAT', oneOf(LOG_FORMATS), null),
     };
+    if (config.httpPort !== null && !env['HTTP_TOKEN']?.trim()) problems.push(MISSING_HTTP_TOKEN);
+    return config;
   });
 }
 
@@ -219,6 +242,13 @@ function parseInterval(text: string): number | undefined {
 function parseIds(text: string): ReadonlySet<string> | undefined {
   const ids = text.split(',').map((id) => id.trim());
   return ids.every((id) => /^\d{17,20}$/.test(id)) ? new Set(ids) : undefined;
+}
+
+/** The characters are those of a Bearer token (RFC 6750). */
+function parseTokens(text: string): readonly string[] | undefined {
+  const tokens = text.split(',').map((token) => token.trim());
+  const fit = tokens.every((token) => token.length >= MIN_TOKEN_LENGTH && /^[\w.~+/=-]+$/.test(token));
+  return fit && tokens.length <= MAX_TOKENS ? tokens : undefined;
 }
 
 function parseApiUrl(text: string): string | undefined {

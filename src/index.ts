@@ -3,6 +3,7 @@ import { config as loadDotenv } from 'dotenv';
 import { startApp, type App } from './app.js';
 import { ConfigError, loadConfig, type Config } from './config.js';
 import { DiscordSetupError } from './discord/discord-bot.js';
+import { HttpSetupError } from './http/http-setup-error.js';
 import { createLog, openLogDestination } from './log.js';
 import { StorageError } from './storage/storage-error.js';
 
@@ -46,7 +47,8 @@ try {
 
 async function fail(error: unknown): Promise<void> {
   if (ending) return;
-  const known = error instanceof StorageError || error instanceof DiscordSetupError;
+  const known =
+    error instanceof StorageError || error instanceof DiscordSetupError || error instanceof HttpSetupError;
   if (known) log.fatal(error.message);
   else log.fatal({ err: error }, 'The bot cannot go on');
   await end(known ? EXIT_CONFIG : EXIT_FAILURE);

@@ -8,6 +8,8 @@ import { openValidator } from '../src/validator/validator.js';
 import { startBot, type TestBot } from './support/bot.js';
 
 const SECRET = 'canary-secret-canary-secret-canary';
+const TOKEN = 'canary-token-canary-token-canary-token';
+const KEY = 'canary-key-';
 const CLIENT = 'canary-client-198.51.100.7';
 
 /** The answers of Discord's that carry most into an error: refusals, faults, none at all. */
@@ -41,9 +43,30 @@ function storedBytes({ databasePath }: TestBot): string {
     .join('\n');
 }
 
+/** A login, and what a careless website would send. */
+async function askOverHttp({ app }: TestBot, code: string): Promise<void> {
+  const good = JSON.stringify({ username: 'Alice', code, client: CLIENT });
+  const bodies = [good, good.slice(0, -2), `"${code}"`, JSON.stringify({ code, [code]: code })];
+  for (const body of bodies) {
+    for (const token of [TOKEN, code]) {
+      await fetch(`http://127.0.0.1:${app.httpPort}/v1/redeem?code=${code}`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          'idempotency-key': `${KEY}${code}`,
+        },
+        body,
+      });
+    }
+  }
+}
+
 it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', async (_, answer) => {
   // Codes of 8 characters do not turn up by chance.
-  const bot = await startBot({ settings: { CODE_SECRET: SECRET, CODE_LENGTH: '8' } });
+  const bot = await startBot({
+    settings: { CODE_SECRET: SECRET, CODE_LENGTH: '8', HTTP_PORT: '0', HTTP_TOKEN: TOKEN },
+  });
   const { server, say, settled, clock } = bot;
   const { discord } = server;
   await say(server.general, server.alice, '!getcode Alice');
@@ -72,6 +95,7 @@ it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', 
     await validator.redeem('Alice', code, { client: CLIENT });
     // People type things into the wrong box: the code as a username.
     await validator.validate(code, code);
+    await askOverHttp(bot, code);
   }
   await validator.close();
   await bot.app.housekeeping.prune();
@@ -85,7 +109,7 @@ it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', 
   expect(places['channel']).toContain('!getcode Alice');
   expect(places['files']).toContain(server.alice.id);
   for (const [place, content] of Object.entries(places)) {
-    for (const canary of [...codes, discord.token, SECRET, CLIENT]) {
+    for (const canary of [...codes, discord.token, SECRET, CLIENT, TOKEN, KEY]) {
       const sought = `${place}: ${canary.slice(0, 2)}…`;
       expect({ sought, found: content.toUpperCase().includes(canary.toUpperCase()) }).toEqual({
         sought,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../src/config.js';
 
 const DISCORD_TOKEN = 'MTIz.Gabc-1.x_Y';
+const TOKEN = 'crab_only-for-tests_0123456789abcdef';
 
 /** The message with which the settings are refused; fails the test when they are not. */
 function refusalOf(env: Readonly<Record<string, string | undefined>>): string {
@@ -31,6 +32,9 @@ describe('loadConfig', () => {
       allowedGuildIds: null,
       membershipCheckIntervalMs: 600_000,
       auditDays: 365,
+      httpPort: null,
+      httpHost: '127.0.0.1',
+      httpTokens: [],
       logLevel: 'info',
       logFormat: null,
     });
@@ -49,6 +53,9 @@ describe('loadConfig', () => {
     'ALLOWED_GUILD_IDS',
     'MEMBERSHIP_CHECK_INTERVAL',
     'AUDIT_DAYS',
+    'HTTP_PORT',
+    'HTTP_HOST',
+    'HTTP_TOKEN',
     'LOG_LEVEL',
     'LOG_FORMAT',
   ])('takes an empty or blank %s for one that is not set', (name) => {
@@ -106,6 +113,11 @@ describe('loadConfig', () => {
     ['MEMBERSHIP_CHECK_INTERVAL', '7d', { membershipCheckIntervalMs: 604_800_000 }],
     ['AUDIT_DAYS', '1', { auditDays: 1 }],
     ['AUDIT_DAYS', '36500', { auditDays: 36_500 }],
+    ['HTTP_PORT', 'off', { httpPort: null }],
+    ['HTTP_HOST', '0.0.0.0', { httpHost: '0.0.0.0' }],
+    ['HTTP_HOST', '::1', { httpHost: '::1' }],
+    ['HTTP_TOKEN', TOKEN, { httpTokens: [TOKEN] }],
+    ['HTTP_TOKEN', `${TOKEN} , ${TOKEN}+/=`, { httpTokens: [TOKEN, `${TOKEN}+/=`] }],
     ['LOG_LEVEL', 'trace', { logLevel: 'trace' }],
     ['LOG_LEVEL', 'fatal', { logLevel: 'fatal' }],
     ['LOG_FORMAT', 'pretty', { logFormat: 'pretty' }],
@@ -189,6 +201,11 @@ describe('loadConfig', () => {
     ['AUDIT_DAYS', '36501'],
     ['AUDIT_DAYS', '30d'],
     ['AUDIT_DAYS', 'never'],
+    ['HTTP_PORT', '65536'],
+    ['HTTP_PORT', '-1'],
+    ['HTTP_PORT', 'on'],
+    ['HTTP_HOST', 'http://localhost'],
+    ['HTTP_HOST', '127.0.0.1 ::1'],
     ['LOG_LEVEL', 'verbose'],
     ['LOG_LEVEL', 'silent'],
     ['LOG_FORMAT', 'xml'],
@@ -209,6 +226,11 @@ describe('loadConfig', () => {
     ],
     ['DATABASE_URL', 'mysql://bot:hunter2@localhost/codes', /^DATABASE_URL has /],
     ['DATABASE_URL', 'file://bot:hunter2@host/codes.db', /^DATABASE_URL has /],
+    ['HTTP_TOKEN', 'hunter2-hunter2-hunter2-hunter2', /^HTTP_TOKEN has .* at least 32 characters/],
+    ['HTTP_TOKEN', `${TOKEN},hunter2`, /^HTTP_TOKEN has /],
+    ['HTTP_TOKEN', `${TOKEN},`, /^HTTP_TOKEN has /],
+    ['HTTP_TOKEN', `${TOKEN},${TOKEN},hunter2-${TOKEN}`, /^HTTP_TOKEN has .* two such tokens/],
+    ['HTTP_TOKEN', `hunter2 ${TOKEN}`, /^HTTP_TOKEN has /],
     ['DISCORD_API_URL', 'hunter2:8080/api', /^DISCORD_API_URL has .* without the version/],
     ['DISCORD_API_URL', 'ftp://hunter2/api', /^DISCORD_API_URL has /],
     ['DISCORD_API_URL', 'https://bot:hunter2@proxy/api/v10', /^DISCORD_API_URL has /],
@@ -248,6 +270,9 @@ describe('loadConfig', () => {
       ALLOWED_GUILD_IDS: 'here',
       MEMBERSHIP_CHECK_INTERVAL: '1s',
       AUDIT_DAYS: '0',
+      HTTP_PORT: 'on',
+      HTTP_HOST: 'a b',
+      HTTP_TOKEN: 'hunter2',
       LOG_LEVEL: 'loud',
       LOG_FORMAT: 'xml',
     });
@@ -265,10 +290,25 @@ describe('loadConfig', () => {
       'ALLOWED_GUILD_IDS',
       'MEMBERSHIP_CHECK_INTERVAL',
       'AUDIT_DAYS',
+      'HTTP_PORT',
+      'HTTP_HOST',
+      'HTTP_TOKEN',
       'LOG_LEVEL',
       'LOG_FORMAT',
     ]);
     expect(message).not.toContain('hunter2');
+  });
+
+  it('opens no port without a token', () => {
+    expect(loadConfig({ DISCORD_TOKEN, HTTP_PORT: '8080', HTTP_TOKEN: TOKEN })).toMatchObject({
+      httpPort: 8_080,
+      httpHost: '127.0.0.1',
+      httpTokens: [TOKEN],
+    });
+    expect(refusalOf({ DISCORD_TOKEN, HTTP_PORT: '8080' })).toMatch(
+      /^HTTP_PORT is set and HTTP_TOKEN is not, [^\n]+ npm run --silent token$/,
+    );
+    expect(refusalOf({ DISCORD_TOKEN, HTTP_PORT: '8080', HTTP_TOKEN: ' ' })).toMatch(/^HTTP_PORT is set/);
   });
 
   it('names other problems beside a missing token', () => {

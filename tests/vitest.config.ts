@@ -5,6 +5,7 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['tests/**/*.test.ts'],
     globalSetup: ['tests/support/build.ts'],
+    provide: { faults: 'short' },
     testTimeout: 20_000,
     maxWorkers: '100%',
   },

@@ -6,6 +6,7 @@ import {
   Events,
   OAuth2Scopes,
   PermissionFlagsBits,
+  Status,
   type Client,
   type Interaction,
   type Message,
@@ -117,6 +118,12 @@ export class DiscordBot {
     // On a connection that fell silent discord.js would wait for half a minute.
     await Promise.race([this.#client.destroy(), impatience]);
     patience.abort();
+  }
+
+  /** Whether the gateway's connections stand. */
+  hears(): boolean {
+    const { shards } = this.#client.ws;
+    return shards.size > 0 && shards.every(({ status }) => status === Status.Ready);
   }
 
   /** Resolves when nothing that was heard is still being answered. */

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    root: new URL('../..', import.meta.url).pathname,
+    include: ['tests/faults/**/*.test.ts'],
+    globalSetup: ['tests/support/build.ts'],
+    provide: { faults: 'full' },
+    testTimeout: 600_000,
+    fileParallelism: false,
+  },
+});
