@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { startApp } from '../app.js';
 import { ConfigError, loadConfig } from '../config.js';
 import { createLog, openLogDestination } from '../log.js';
 import { openValidator } from '../validator/validator.js';
+import { httpDoor, moduleDoor } from './doors.js';
 import { DiscordStandIn } from './stand-in/stand-in.js';
 import { Terminal } from './terminal.js';
 
@@ -19,6 +21,7 @@ async function demo(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'access-bot-demo-'));
   const discord = await DiscordStandIn.start();
   try {
+    const token = randomBytes(32).toString('base64url');
     const databasePath = join(folder, 'data', 'access-codes.db');
     // What codes are like may be tried out: CODE_TTL=1m npm run demo
     const config = loadConfig({
@@ -27,6 +30,9 @@ async function demo(): Promise<void> {
       DISCORD_API_URL: discord.apiUrl,
       DATABASE_URL: databasePath,
       CODE_SECRET: '',
+      HTTP_PORT: '0',
+      HTTP_HOST: '127.0.0.1',
+      HTTP_TOKEN: token,
       LOG_LEVEL: env['LOG_LEVEL'] || 'warn',
     });
     const log = createLog(config.logLevel, await openLogDestination(config.logFormat ?? 'pretty'));
@@ -38,7 +44,7 @@ async function demo(): Promise<void> {
     try {
       const terminal = new Terminal({
         discord,
-        validator,
+        doors: { module: moduleDoor(validator), http: httpDoor(app.httpPort ?? 0, token) },
         prefix: config.commandPrefix,
         colors: stdout.isTTY && !env['NO_COLOR'],
         print: (text) => stdout.write(`${text}\n`),

@@ -1,5 +1,5 @@
-import type { Validator } from '../validator/validator.js';
 import { drawMessage, styled, type Drawing } from './draw.js';
+import type { Door } from './doors.js';
 import type {
   DiscordStandIn,
   StandInChannel,
@@ -13,7 +13,8 @@ type Place = 'general' | 'thread' | 'dm';
 
 export interface TerminalOptions {
   readonly discord: DiscordStandIn;
-  readonly validator: Pick<Validator, 'validate'>;
+  /** Where the website asks. */
+  readonly doors: Readonly<Record<'module' | 'http', Door>>;
   readonly prefix: string;
   readonly colors: boolean;
   /** Takes whole lines. */
@@ -39,6 +40,7 @@ export class Terminal {
   readonly #commands: ReadonlyMap<string, TerminalCommand>;
   #speaker: StandInUser;
   #place: Place = 'general';
+  #door: 'module' | 'http' = 'module';
   #ended = false;
 
   /** Peoples the stand-in; the bot may be started before or after. */
@@ -137,6 +139,14 @@ export class Terminal {
           run: (words) => this.#login(words),
         },
       ],
+      [
+        'door',
+        {
+          usage: '/door module|http',
+          summary: 'how the website asks from now on: with the module, or over HTTP',
+          run: ([door]) => this.#takeDoor(door),
+        },
+      ],
       ['help', { usage: '/help', summary: 'this list', run: () => this.#help() }],
       [
         'quit',
@@ -224,11 +234,24 @@ export class Terminal {
       );
       return;
     }
-    const verdict = await this.#options.validator.validate(username.replaceAll('"', ''), code);
+    const answer = await this.#options.doors[this.#door](username.replaceAll('"', ''), code);
+    const said =
+      answer.username === null
+        ? styled('red', '✘ website: invalid access code', this.#drawing)
+        : styled('green', `✔ website: welcome, ${answer.username}!`, this.#drawing);
+    this.#print(`${said} (${answer.detail})`);
+  }
+
+  #takeDoor(door: string | undefined): void {
+    if (door !== 'module' && door !== 'http') {
+      this.#print('Say which: /door module or /door http');
+      return;
+    }
+    this.#door = door;
     this.#print(
-      verdict.valid
-        ? styled('green', `✔ website: welcome, ${verdict.username}!`, this.#drawing)
-        : `${styled('red', '✘ website: invalid access code', this.#drawing)} (the validator's reason: ${verdict.reason})`,
+      door === 'http'
+        ? 'The website asks over HTTP now, as one does that cannot open the database.'
+        : 'The website asks with the module now, as one in Node does beside the bot.',
     );
   }
 

@@ -27,10 +27,15 @@ it('walks the whole way through a pipe: code, login, list, revocation, and the e
     '!getcode Alice',
     '/login',
     '/login Alice AAAAAA',
+    '/door http',
+    '/login  ',
+    '/login Alice BBBBBB',
+    '/door window',
     '/as admin',
     '!codes',
     '!revoke Alice',
     '/as alice',
+    '/door module',
     '/login ',
   ]);
   expect(stderr).toBe('');
@@ -45,7 +50,18 @@ it('walks the whole way through a pipe: code, login, list, revocation, and the e
     '#general, access-bot:',
     '✅ Access code sent to @alice via DM!',
   ]);
-  expect(answerTo(stdout, '/login')).toEqual(['✔ website: welcome, Alice!']);
+  expect(answerTo(stdout, '/login')).toEqual(['✔ website: welcome, Alice! (by the module)']);
+  expect(answerTo(stdout, '/login  ')).toEqual([
+    expect.stringMatching(
+      /^✔ website: welcome, Alice! \(POST http:\/\/127\.0\.0\.1:\d+\/v1\/validate: 200 \{"valid":true,/,
+    ),
+  ]);
+  expect(answerTo(stdout, '/login Alice BBBBBB')).toEqual([
+    expect.stringMatching(
+      /^✘ website: invalid access code \(POST .*: 200 \{"valid":false,"reason":"unknown"\}\)$/,
+    ),
+  ]);
+  expect(answerTo(stdout, '/door window')).toEqual(['Say which: /door module or /door http']);
   expect(answerTo(stdout, '/login Alice AAAAAA')).toEqual([
     "✘ website: invalid access code (the validator's reason: unknown)",
   ]);
@@ -122,7 +138,7 @@ it('closes direct messages, turns pages and lists its own words', async () => {
   );
   expect(answerTo(stdout, '/press next')).toContain('[ Previous ] ( Next )');
   expect(answerTo(stdout, '/press Next')).toEqual(['There is no button Next that owner could press.']);
-  for (const word of ['/as', '/in', '/dms', '/press', '/login', '/help', '/quit']) {
+  for (const word of ['/as', '/in', '/dms', '/press', '/login', '/door', '/help', '/quit']) {
     expect(answerTo(stdout, '/help').some((line) => line.startsWith(word))).toBe(true);
   }
   expect(answerTo(stdout, '/nonsense')).toEqual(['There is no /nonsense here. /help lists what there is.']);
