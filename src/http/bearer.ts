@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 /**
  * Tells whether an `Authorization` header brings one of `tokens`. Digests of one length are compared, all of them
@@ -14,5 +14,5 @@ export function bearerCheck(tokens: readonly string[]): (header: string | undefi
 }
 
 function digest(text: string): Buffer {
-  return createHash('sha256').update(text, 'utf8').digest();
+  return hash('sha256', text, 'buffer');
 }

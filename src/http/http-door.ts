@@ -117,11 +117,10 @@ export function createHttpApp(options: Omit<HttpOptions, 'host' | 'port'>): Fast
       'There are POST /v1/validate, POST /v1/redeem, GET /healthz and GET /openapi.json.',
     ),
   );
-  app.addHook('onSend', async (_request, reply) => {
+  // With a callback: a promise for each request would cost a tenth of it.
+  app.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store');
-  });
-  app.addHook('onResponse', async ({ method, routeOptions }, { statusCode, elapsedTime }) => {
-    log.debug({ method, route: routeOptions.url, status: statusCode, ms: elapsedTime }, 'Answered over HTTP');
+    done();
   });
 
   /** Before the body is read: a stranger's is not looked at. */

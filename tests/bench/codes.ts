@@ -7,6 +7,7 @@ import { CODES_PER_PAGE, CodeService } from '../../src/codes/code-service.js';
 import { generateCodeText } from '../../src/codes/code-text.js';
 import { CodeValidator } from '../../src/codes/code-validator.js';
 import { openStorage } from '../../src/storage/open-storage.js';
+import { measureHttp, type Pair } from './http.js';
 import { median, print, report } from './report.js';
 
 const WARM_UP = 50_000;
@@ -16,15 +17,15 @@ const PAGES = 15;
 /** Long enough that a million of them do not collide. */
 const LENGTH = 12;
 
-/** @returns microseconds that one validation takes. */
-export async function measureCodes(folder: string, count: number): Promise<number> {
+/** @param withHttp whether it is measured over HTTP, too. @returns microseconds that one validation takes. */
+export async function measureCodes(folder: string, count: number, withHttp: boolean): Promise<number> {
   const databasePath = join(folder, `codes-${count}`, 'access-codes.db');
   const storage = await openStorage({ databasePath, secret: null, as: 'owner' });
   const { store, keys } = storage;
 
   const database = new Database(databasePath);
   const pairs = fill(database, count);
-  const anyPair = (): readonly [string, string] => pairs[randomInt(pairs.length)] ?? ['', ''];
+  const anyPair = (): Pair => pairs[randomInt(pairs.length)] ?? ['', ''];
   const find = database.prepare('SELECT * FROM codes WHERE pair_hash = ?');
 
   const validator = new CodeValidator({ store, keys, clock: Date.now });
@@ -80,12 +81,13 @@ export async function measureCodes(folder: string, count: number): Promise<numbe
     print(`!codes, ${name} page: ${median(times).toFixed(2)} ms (target for 1,000,000 codes: 50 ms)`);
   }
   database.close();
+  if (withHttp) await measureHttp(databasePath, pairs);
   await storage.close();
   return median(ours);
 
   /** Active codes of one server, straight into the table. */
-  function fill(into: Database.Database, size: number): [username: string, code: string][] {
-    const filled: [string, string][] = [];
+  function fill(into: Database.Database, size: number): Pair[] {
+    const filled: Pair[] = [];
     const insert = into.prepare(
       `INSERT INTO codes (id, guild_id, holder_id, holder_tag, username, name_hash, text_hash, pair_hash,
          sealed_text, uses, issued_at, delivered_at) VALUES (?, 'guild', ?, 'holder', ?, ?, ?, ?, ?, 0, ?, ?)`,
