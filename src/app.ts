@@ -1,6 +1,7 @@
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import { Outbox } from './bot/outbox.js';
 import { Router } from './bot/router.js';
 import { CodeService } from './codes/code-service.js';
 import { CodeValidator } from './codes/code-validator.js';
@@ -31,7 +32,7 @@ export interface App {
   /** Where websites can ask; `null`: nowhere. */
   readonly httpPort: number | null;
   /** Does now what is done from time to time anyway. */
-  readonly housekeeping: Pick<Housekeeping, 'endCodes' | 'prune' | 'checkMembers'>;
+  readonly housekeeping: Pick<Housekeeping, 'endCodes' | 'prune' | 'checkMembers' | 'tendAnswers'>;
   /** Finishes what is under way, then closes Discord and the database; within 5 seconds. */
   readonly stop: () => Promise<void>;
 }
@@ -42,6 +43,8 @@ export interface AppOptions {
   readonly onFatal: (error: Error) => void;
   readonly clock?: () => number;
   readonly random?: RandomInt;
+  /** Resolves after so many ms; never rejects. */
+  readonly wait?: (ms: number) => Promise<void>;
 }
 
 /**
@@ -53,6 +56,7 @@ export interface AppOptions {
  */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const { log, onFatal, clock = Date.now, random = randomInt } = options;
+  const { wait = async (ms) => pause(ms, undefined, { ref: false }) } = options;
   const { allowedGuildIds, auditDays, codeLength, codeMaxUses, codeTtlMs, commandPrefix: prefix } = config;
   const { getcodeLimit, maxUsernamesPerMember, membershipCheckIntervalMs } = config;
 
@@ -85,7 +89,6 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         serves(allowedGuildIds, guildId) && isAdministrator(client, guildId, userId),
       prefix,
     });
-    const router = new Router({ commands, prefix, requests: codes, log, clock });
     const sender = new Sender({
       client,
       log,
@@ -95,9 +98,19 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         forget: async (userId) => store.forgetChannel(userId),
       },
       clock,
-      wait: async (ms) => pause(ms, undefined, { ref: false }),
+      wait,
     });
-    const bot = new DiscordBot({ client, router, sender, log, onFatal, allowedGuildIds });
+    const owner = randomBytes(8).toString('hex');
+    const outbox = new Outbox({ store, keys, commands, messenger: sender, owner, clock, log });
+    const router = new Router({
+      commands,
+      prefix,
+      requests: codes,
+      pack: (message, command, reply) => outbox.pack(message, command, reply),
+      log,
+      clock,
+    });
+    const bot = new DiscordBot({ client, router, sender, outbox, log, onFatal, allowedGuildIds });
     // Before Discord: who has a code gets in while Discord cannot be reached.
     door = await openDoor(config, { storage, hears: () => bot.hears(), clock, log });
     await bot.start(config.discordToken);
@@ -106,6 +119,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     const housekeeping = new Housekeeping({
       store,
       members,
+      outbox,
       membershipCheckIntervalMs,
       allowedGuildIds,
       auditDays,

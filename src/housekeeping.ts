@@ -1,8 +1,11 @@
 import type { CodeStore } from './codes/code-store.js';
 import { RESERVATION_MS } from './codes/code-service.js';
+import type { Outbox } from './bot/outbox.js';
 import { checkMembership, type Members } from './codes/membership.js';
 import type { Log } from './log.js';
 
+/** A third of the lease of an answer. */
+const TEND_MS = 5_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
@@ -10,6 +13,7 @@ const DAY_MS = 86_400_000;
 export interface HousekeepingOptions {
   readonly store: CodeStore;
   readonly members: Members;
+  readonly outbox: Pick<Outbox, 'tend'>;
   /** `null`: holders are not looked up. */
   readonly membershipCheckIntervalMs: number | null;
   /** `null`: every server is served. */
@@ -32,6 +36,7 @@ export class Housekeeping {
 
   start(): void {
     this.#attempt('end codes of other servers', async () => this.endCodesElsewhere());
+    this.#every(TEND_MS, 'tend answers', async () => this.tendAnswers());
     this.#every(MINUTE_MS, 'end codes', async () => this.endCodes());
     this.#every(HOUR_MS, 'prune', async () => this.prune());
     const { membershipCheckIntervalMs } = this.#options;
@@ -44,6 +49,11 @@ export class Housekeeping {
   stop(): void {
     this.#stopped = true;
     for (const timer of this.#timers.splice(0)) clearInterval(timer);
+  }
+
+  /** Keeps the answers that are being sent, and takes over those that were left unfinished. */
+  async tendAnswers(): Promise<void> {
+    await this.#options.outbox.tend();
   }
 
   /** Marks what has expired, and withdraws what nobody claimed. */

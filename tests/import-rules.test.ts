@@ -43,7 +43,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   demo: ['app.ts', 'config.ts', 'log.ts', 'validator'],
   'config.ts': ['codes', 'storage'],
   'log.ts': ['config.ts'],
-  'housekeeping.ts': ['codes', 'log.ts'],
+  'housekeeping.ts': ['bot', 'codes', 'log.ts'],
   'app.ts': [
     'bot',
     'codes',

@@ -59,19 +59,16 @@ export interface MessageBody {
  * - `refused`: its addressee takes none from the bot.
  * - `failed`: Discord said no for another reason.
  * - `unknown`: it may have arrived. Whoever acted as if it had not could end a code that somebody holds.
+ * - `unfinished`: this process stopped before it was known; another one goes on.
  */
-export type Delivery = 'delivered' | 'refused' | 'failed' | 'unknown';
+export type Delivery = 'delivered' | 'refused' | 'failed' | 'unknown' | 'unfinished';
 
-/** What a command answers. It is sent elsewhere, in one place. */
-export type Reply =
-  | { readonly to: 'channel'; readonly body: MessageBody }
-  | {
-      /** The author alone, by direct message: anything with a code in it. */
-      readonly to: 'author';
-      readonly body: MessageBody;
-      /** Hears how that went, and says what the channel is told. */
-      readonly afterwards: (delivery: Delivery) => Promise<MessageBody>;
-    };
+/** What a command answers. It is stored, and sent elsewhere, in one place. */
+export interface Reply {
+  /** `author`: by direct message, to them alone. Anything with a code in it. */
+  readonly to: 'author' | 'channel';
+  readonly body: MessageBody;
+}
 
 /** What the press of a button does: changes the message it stands under, or answers the presser alone. */
 export interface PressReply {

@@ -39,14 +39,17 @@ export function codeSent(authorId: string): MessageBody {
   return { content: `✅ Access code sent to ${mention(authorId)} via DM!`, mention: authorId };
 }
 
-const UNDELIVERED: { readonly [Outcome in Exclude<Delivery, 'delivered'>]: (mention: string) => string } = {
+/** How a direct message can fail for good. */
+type Loss = Exclude<Delivery, 'delivered' | 'unfinished'>;
+
+const UNDELIVERED: { readonly [Outcome in Loss]: (mention: string) => string } = {
   refused: (member) => `❌ ${member}, I couldn't send you a DM! Please enable DMs from server members.`,
   failed: (member) => `❌ ${member}, Discord did not take my DM just now. Please try again in a moment.`,
   unknown: (member) =>
     `❌ ${member}, Discord did not say whether my DM reached you. Please try again in a moment.`,
 };
 
-export function directMessageLost(delivery: Exclude<Delivery, 'delivered'>, authorId: string): MessageBody {
+export function directMessageLost(delivery: Loss, authorId: string): MessageBody {
   return { content: UNDELIVERED[delivery](mention(authorId)), mention: authorId };
 }
 

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 
 import type { CodeService } from '../codes/code-service.js';
+import type { NewAnswer } from '../codes/code-store.js';
 import type { Log } from '../log.js';
-import type { Command } from './command.js';
+import type { Answering, Command } from './command.js';
 import { FloodGate } from './flood-gate.js';
-import type { ButtonPress, IncomingMessage, MessageBody, PressReply, Reply } from './message.js';
+import type { ButtonPress, IncomingMessage, PressReply, Reply } from './message.js';
 import { parseCommand, splitWords } from './parse.js';
 import * as replies from './replies.js';
 import { UserError } from './user-error.js';
@@ -12,11 +13,21 @@ import { UserError } from './user-error.js';
 /** Commands of one member, and presses of buttons: a person who types needs fewer. */
 const COMMANDS_A_MINUTE = 10;
 
+/** What a message is answered with, and by which command. */
+export interface Answered {
+  readonly command: string;
+  readonly reply: Reply;
+}
+
+/** Gives what is stored of a reply. */
+type Pack = (message: IncomingMessage, command: string, reply: Reply) => NewAnswer;
+
 /** From a message to the command that it calls, and to one answer at most. Every failure ends here. */
 export class Router {
   readonly #commands = new Map<string, Command>();
   readonly #prefix: string;
   readonly #requests: Pick<CodeService, 'claim'>;
+  readonly #pack: Pack;
   readonly #log: Log;
   readonly #gate: FloodGate;
 
@@ -24,6 +35,7 @@ export class Router {
     readonly commands: readonly Command[];
     readonly prefix: string;
     readonly requests: Pick<CodeService, 'claim'>;
+    readonly pack: Pack;
     readonly log: Log;
     readonly clock: () => number;
   }) {
@@ -33,26 +45,31 @@ export class Router {
     }
     this.#prefix = options.prefix;
     this.#requests = options.requests;
+    this.#pack = options.pack;
     this.#log = options.log;
     this.#gate = new FloodGate({ limit: COMMANDS_A_MINUTE, spanMs: 60_000, clock: options.clock });
   }
 
   /** @returns `null`: silence, because the message is not ours or was answered before. Never rejects. */
-  async handle(message: IncomingMessage): Promise<Reply | null> {
+  async handle(message: IncomingMessage): Promise<Answered | null> {
     const parsed = parseCommand(message.text, this.#prefix);
     const command = parsed === null ? undefined : this.#commands.get(parsed.name);
     if (parsed === null || command === undefined) return null;
     const gate = this.#gate.pass(message.author.id);
     if (gate === 'silence') return null;
+    const answering: Answering = {
+      pack: (reply) => (reply === null ? null : this.#pack(message, command.name, reply)),
+      claim: async (reply) =>
+        (await this.#requests.claim(message.id, answering.pack(reply))) ? reply : null,
+    };
     try {
       const reply =
         gate === 'pass'
-          ? await this.#answer(command, parsed.rest, message)
-          : await this.#refuse(message, replies.slowDown(message.author.id, gate));
-      if (reply?.to !== 'author') return reply;
-      return { ...reply, afterwards: (delivery) => this.#guard(command, () => reply.afterwards(delivery)) };
+          ? await this.#answer(command, parsed.rest, message, answering)
+          : await answering.claim({ to: 'channel', body: replies.slowDown(message.author.id, gate) });
+      return reply === null ? null : { command: command.name, reply };
     } catch (error) {
-      return { to: 'channel', body: this.#report(command, error) };
+      return { command: command.name, reply: { to: 'channel', body: this.#report(command, error) } };
     }
   }
 
@@ -71,8 +88,13 @@ export class Router {
     }
   }
 
-  async #answer(command: Command, rest: string, message: IncomingMessage): Promise<Reply | null> {
-    let run: () => Promise<Reply | null>;
+  async #answer(
+    command: Command,
+    rest: string,
+    message: IncomingMessage,
+    answering: Answering,
+  ): Promise<Reply | null> {
+    let run: ReturnType<Command['prepare']>;
     try {
       // Permission comes before arguments: nobody learns how to use what they may not.
       for (const precondition of command.preconditions) {
@@ -80,27 +102,14 @@ export class Router {
         if (refusal !== null) throw refusal;
       }
       run = command.prepare(splitWords(rest), message);
-      if (command.claims) return await run();
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      return this.#refuse(message, replies.userError(error));
+      return answering.claim({ to: 'channel', body: replies.userError(error) });
     }
-    return (await this.#requests.claim(message.id)) ? run() : null;
+    return run(answering);
   }
 
-  async #refuse(message: IncomingMessage, body: MessageBody): Promise<Reply | null> {
-    return (await this.#requests.claim(message.id)) ? { to: 'channel', body } : null;
-  }
-
-  async #guard(command: Command, work: () => Promise<MessageBody>): Promise<MessageBody> {
-    try {
-      return await work();
-    } catch (error) {
-      return this.#report(command, error);
-    }
-  }
-
-  #report(command: Command, error: unknown): MessageBody {
+  #report(command: Command, error: unknown): Reply['body'] {
     if (error instanceof UserError) return replies.userError(error);
     const reference = randomBytes(4).toString('hex');
     this.#log.error({ err: error, reference, command: command.name }, 'A command failed');

@@ -61,18 +61,18 @@ export class CodeKeys {
     return hmac(this.#redemptionKey, key);
   }
 
-  /** Encrypts `codeText` so that only {@link open} with the same `id` gets it back. */
-  seal(codeText: string, id: string): string {
+  /** Encrypts `text` so that only {@link open} with the same `id` gets it back. */
+  seal(text: string, id: string): string {
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.#sealKey, nonce).setAAD(Buffer.from(id));
-    const sealed = Buffer.concat([cipher.update(codeText, 'utf8'), cipher.final()]);
+    const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
     return Buffer.concat([nonce, sealed, cipher.getAuthTag()]).toString('base64url');
   }
 
   /** @throws {Error} when `sealed` was damaged, or made for another `id` or with another secret. */
   open(sealed: string, id: string): string {
     const bytes = Buffer.from(sealed, 'base64url');
-    if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new Error(`The sealed text of code ${id} is damaged`);
+    if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new Error(`The sealed text of ${id} is damaged`);
     const nonce = bytes.subarray(0, NONCE_BYTES);
     const decipher = createDecipheriv('aes-256-gcm', this.#sealKey, nonce, { authTagLength: TAG_BYTES });
     decipher.setAAD(Buffer.from(id)).setAuthTag(bytes.subarray(-TAG_BYTES));
@@ -80,7 +80,7 @@ export class CodeKeys {
       const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8');
       return text + decipher.final('utf8');
     } catch (cause) {
-      throw new Error(`The sealed text of code ${id} is damaged`, { cause });
+      throw new Error(`The sealed text of ${id} is damaged`, { cause });
     }
   }
 }

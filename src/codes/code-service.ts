@@ -1,5 +1,13 @@
 import type { CodeKeys } from './code-keys.js';
-import type { CodeSelector, CodeStore, IssueOutcome, Revocation, SealedCode } from './code-store.js';
+import type {
+  AnswerTo,
+  CodeSelector,
+  CodeStore,
+  IssueOutcome,
+  NewAnswer,
+  Revocation,
+  SealedCode,
+} from './code-store.js';
 import { generateCodeText, parseCodeText, type RandomInt } from './code-text.js';
 import { statusOf, type Code } from './code.js';
 import { skeletonsOf } from './look-alikes.js';
@@ -62,6 +70,12 @@ export interface CodePage {
 /** Discord's embeds hold 25 fields; the list shows 10 a page, as the original did. */
 export const CODES_PER_PAGE = 10;
 
+/** Why a request got no code. */
+export type IssueRefusal = Exclude<IssueOutcome, 'issued' | 'repeated' | 'collision'>;
+
+/** What is known of a code that was to be delivered. */
+export type DeliveryState = 'due' | 'delivered' | 'ended';
+
 /** The life of a code, from request to end. Validation is {@link CodeValidator}'s. */
 export class CodeService {
   readonly #store: CodeStore;
@@ -77,9 +91,13 @@ export class CodeService {
   /**
    * Makes a code that nobody can use yet: {@link deliver}, {@link withdraw} or {@link noteUndeliverable} must follow.
    *
+   * @param answerTo what the member is told, stored in the same transaction.
    * @returns the code, or why there is none.
    */
-  async issue(request: IssueRequest): Promise<IssuedCode | Exclude<IssueOutcome, 'issued' | 'collision'>> {
+  async issue(
+    request: IssueRequest,
+    answerTo: AnswerTo<IssuedCode | IssueRefusal> = () => null,
+  ): Promise<IssuedCode | IssueRefusal | 'repeated'> {
     const { codeLength, codeTtlMs, codeMaxUses, getcodeLimit, maxUsernamesPerMember, clock, random } =
       this.#options;
     const { id, guildId, holderId, holderTag, username } = request;
@@ -93,6 +111,7 @@ export class CodeService {
 
     for (let tries = 0; tries < ISSUE_TRIES; tries++) {
       const text = generateCodeText(codeLength, random);
+      const issued = { id, username: username.text, text, expiresAt };
       const outcome = await this.#store.issue(
         {
           id,
@@ -110,8 +129,9 @@ export class CodeService {
           maxUses: codeMaxUses,
         },
         limits,
+        (stored) => answerTo(stored === 'issued' ? issued : stored),
       );
-      if (outcome === 'issued') return { id, username: username.text, text, expiresAt };
+      if (outcome === 'issued') return issued;
       if (outcome !== 'collision') return outcome;
     }
     throw new Error(`No unused code in ${ISSUE_TRIES} tries: is the source of randomness stuck?`);
@@ -130,6 +150,14 @@ export class CodeService {
   /** Says that the code reached nobody and never will. */
   async withdraw(id: string, reason: string): Promise<void> {
     await this.#store.withdraw(id, reason, this.#options.clock());
+  }
+
+  /** Tells whether the code `id` is still to be delivered. */
+  async stateOf(id: string): Promise<DeliveryState> {
+    const code = await this.#store.find(id);
+    if (code === null) return 'ended';
+    if (code.deliveredAt !== null) return 'delivered';
+    return statusOf(code, this.#options.clock()) === 'pending' ? 'due' : 'ended';
   }
 
   /**
@@ -152,8 +180,28 @@ export class CodeService {
 
   /** One page of the server's held codes for the administrator `actorId`; a page past the end gives the last. */
   async list(guildId: string, page: number, actorId: string): Promise<CodePage> {
+    await this.#store.noteListing(guildId, actorId, this.#options.clock());
+    return this.#page(guildId, page);
+  }
+
+  /** The same as the answer to a request. @returns `repeated` when it was answered before. */
+  async listOnce(
+    guildId: string,
+    page: number,
+    by: { readonly requestId: string; readonly actorId: string },
+    answerTo: AnswerTo<CodePage>,
+  ): Promise<CodePage | 'repeated'> {
+    const listed = await this.#page(guildId, page);
+    const { requestId, actorId } = by;
+    const isFirst = await this.#store.claim(requestId, this.#options.clock(), answerTo(listed), {
+      guildId,
+      actorId,
+    });
+    return isFirst ? listed : 'repeated';
+  }
+
+  async #page(guildId: string, page: number): Promise<CodePage> {
     const now = this.#options.clock();
-    await this.#store.noteListing(guildId, actorId, now);
     const total = await this.#store.countHeld(guildId, now);
     const pages = Math.max(1, Math.ceil(total / CODES_PER_PAGE));
     const shown = Math.min(Math.max(1, page), pages);
@@ -173,8 +221,10 @@ export class CodeService {
     guildId: string,
     holderId: string,
     by: { readonly requestId: string; readonly actorId: string },
+    answerTo: AnswerTo<Revocation> = () => null,
   ): Promise<Revocation | 'repeated'> {
-    return this.#store.revoke(guildId, [{ by: 'holder', holderId }], by, this.#options.clock());
+    const selectors: readonly CodeSelector[] = [{ by: 'holder', holderId }];
+    return this.#store.revoke(guildId, selectors, by, this.#options.clock(), answerTo);
   }
 
   /** Ends the code that `typed` spells; where no code does, every code of the username that it spells. */
@@ -182,18 +232,19 @@ export class CodeService {
     guildId: string,
     typed: string,
     by: { readonly requestId: string; readonly actorId: string },
+    answerTo: AnswerTo<Revocation> = () => null,
   ): Promise<Revocation | 'repeated'> {
     const text = parseCodeText(typed);
     const username = parseUsername(typed);
     const selectors: CodeSelector[] = [];
     if (text !== null) selectors.push({ by: 'text', textHash: this.#keys.hashText(text) });
     if (username !== null) selectors.push({ by: 'username', nameHash: this.#keys.hashName(username.key) });
-    return this.#store.revoke(guildId, selectors, by, this.#options.clock());
+    return this.#store.revoke(guildId, selectors, by, this.#options.clock(), answerTo);
   }
 
   /** @returns `false` when the request was answered before. */
-  async claim(requestId: string): Promise<boolean> {
-    return this.#store.claim(requestId, this.#options.clock());
+  async claim(requestId: string, answer: NewAnswer | null = null): Promise<boolean> {
+    return this.#store.claim(requestId, this.#options.clock(), answer);
   }
 
   #open({ sealedText, ...code }: SealedCode): ListedCode {

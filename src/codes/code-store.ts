@@ -57,6 +57,33 @@ export type IssueOutcome =
   | { readonly limitedUntil: number }
   | { readonly usernamesHeld: readonly string[] };
 
+/** The answer to a request: stored in the transaction that claims the request, and kept until it is sent. */
+export interface NewAnswer {
+  /** Which command gives it. */
+  readonly command: string;
+  /** Where the request was made. */
+  readonly channelId: string;
+  readonly authorId: string;
+  /** Whom it tells. */
+  readonly to: 'author' | 'channel';
+  /** What it says, encrypted. */
+  readonly sealedBody: string;
+  /** The process that sends it: until `leasedUntil` no other does. */
+  readonly owner: string;
+  readonly leasedUntil: number;
+}
+
+/** An answer that nobody is known to have finished. */
+export interface PendingAnswer extends Pick<NewAnswer, 'command' | 'channelId' | 'authorId' | 'to'> {
+  readonly requestId: string;
+  /** `null`: it is known to be delivered, and only the rest has to be done. */
+  readonly sealedBody: string | null;
+  readonly receivedAt: number;
+}
+
+/** Gives the answer to store with what happened; `null`: there is none. May be called again, and changes nothing. */
+export type AnswerTo<T> = (outcome: T) => NewAnswer | null;
+
 /** Which codes of a server are meant. */
 export type CodeSelector =
   | { readonly by: 'text'; readonly textHash: string }
@@ -124,15 +151,30 @@ export interface AuditRow extends AuditEvent {
  * or not. Times are Unix milliseconds.
  */
 export interface CodeStore {
-  /** @returns `false` when the request `requestId` was claimed before, by whichever process. */
-  claim(requestId: string, now: number): Promise<boolean>;
+  /**
+   * Claims a request and stores its answer.
+   *
+   * @param listing an administrator who read a server's codes, where that was the request.
+   * @returns `false` when it was claimed before, by whichever process.
+   */
+  claim(
+    requestId: string,
+    now: number,
+    answer?: NewAnswer | null,
+    listing?: { readonly guildId: string; readonly actorId: string },
+  ): Promise<boolean>;
 
   /** Claims the request `code.id` and, where the limits allow it, stores its code, not yet delivered. */
-  issue(code: NewCode, limits: IssueLimits): Promise<IssueOutcome>;
+  issue(
+    code: NewCode,
+    limits: IssueLimits,
+    answerTo?: AnswerTo<Exclude<IssueOutcome, 'repeated' | 'collision'>>,
+  ): Promise<IssueOutcome>;
 
   /**
    * Makes the code `id` active, replaces the one that was active for its username, and forgets wrong codes
    * for that username. A code that is still to be delivered replaces it in turn: the one that arrived last counts.
+   * A repeat changes nothing. What its answer says is wiped.
    *
    * @param how by direct message, or shown at the press of a button.
    * @returns `false` when it cannot become active: it has ended, or somebody else holds the username by now.
@@ -145,7 +187,7 @@ export interface CodeStore {
   /** Ends a code that was not delivered. */
   withdraw(id: string, reason: string, now: number): Promise<void>;
 
-  /** Ends every code that was issued before `issuedBefore` and never delivered. */
+  /** Ends every code that was issued before `issuedBefore` and never delivered, unless its answer is still to be sent. */
   withdrawUnclaimed(issuedBefore: number, now: number): Promise<void>;
 
   /** Marks what has expired, so that a clock that is set back revives nothing. */
@@ -175,6 +217,7 @@ export interface CodeStore {
     selectors: readonly CodeSelector[],
     by: { readonly requestId: string; readonly actorId: string },
     now: number,
+    answerTo?: AnswerTo<Revocation>,
   ): Promise<Revocation | 'repeated'>;
 
   /** Ends every code that `holderId` has from this server, because they left it. */
@@ -191,6 +234,15 @@ export interface CodeStore {
    * one that was throttled leaves its key free.
    */
   login(attempt: LoginAttempt, now: number): Promise<LoginOutcome>;
+
+  /** Answers whose lease is over, oldest first, `limit` at most: from now on they are `owner`'s until `leasedUntil`. */
+  takeAnswers(owner: string, now: number, leasedUntil: number, limit: number): Promise<PendingAnswer[]>;
+
+  /** Makes the leases of all of the owner's answers last until then. */
+  renewAnswers(owner: string, leasedUntil: number): Promise<void>;
+
+  /** Forgets an answer: it was sent, and nothing of it is left to do. */
+  finishAnswer(requestId: string): Promise<void>;
 
   /** Writes, and so tells whether anything could be. @throws what keeps it from writing. */
   touch(now: number): Promise<void>;

@@ -1,5 +1,5 @@
 import type { Command } from '../bot/command.js';
-import type { Button, MessageBody } from '../bot/message.js';
+import type { Button, MessageBody, Reply } from '../bot/message.js';
 import { administratorOnly } from '../bot/preconditions.js';
 import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
@@ -12,7 +12,7 @@ export type IsAdministrator = (guildId: string, userId: string) => Promise<boole
 
 /** `!codes [page]`: an administrator receives the server's codes by direct message, with buttons to turn pages. */
 export function codesCommand(
-  codes: Pick<CodeService, 'list'>,
+  codes: Pick<CodeService, 'list' | 'listOnce'>,
   isAdministrator: IsAdministrator,
   prefix: string,
 ): Command {
@@ -21,25 +21,28 @@ export function codesCommand(
     usage: '(Admin)',
     summary: 'View all generated access codes',
     preconditions: [administratorOnly],
-    claims: false,
 
-    prepare([typed = '1', ...more], { guildId, author }) {
+    prepare([typed = '1', ...more], { id, guildId, author }) {
       if (guildId === null) throw new UserError('notAdministrator', null);
       const page = parsePage(typed);
       if (page === null || more.length > 0) throw new UserError('notAPage', { example: `${prefix}codes 2` });
 
-      return async () => {
-        const listed = await codes.list(guildId, page, author.id);
-        if (listed.total === 0) return { to: 'channel', body: replies.noCodes() };
-        return {
-          to: 'author',
-          body: listMessage(guildId, listed),
-          afterwards: async (delivery) =>
-            delivery === 'delivered'
-              ? replies.codeListSent(author.id)
-              : replies.directMessageLost(delivery, author.id),
-        };
+      const replyTo = (listed: CodePage): Reply =>
+        listed.total === 0
+          ? { to: 'channel', body: replies.noCodes() }
+          : { to: 'author', body: listMessage(guildId, listed) };
+
+      return async ({ pack }) => {
+        const by = { requestId: id, actorId: author.id };
+        const listed = await codes.listOnce(guildId, page, by, (found) => pack(replyTo(found)));
+        return listed === 'repeated' ? null : replyTo(listed);
       };
+    },
+
+    async afterwards(_requestId, delivery, authorId) {
+      return delivery === 'delivered'
+        ? replies.codeListSent(authorId)
+        : replies.directMessageLost(delivery, authorId);
     },
 
     /** `argument` is `<server>:<page>`. The list hangs in a direct message: permission is asked for anew. */

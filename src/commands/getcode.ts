@@ -1,9 +1,9 @@
 import type { Command } from '../bot/command.js';
-import type { Button, Delivery, MessageBody, Reply } from '../bot/message.js';
+import type { Button, Reply } from '../bot/message.js';
 import { guildOnly } from '../bot/preconditions.js';
 import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
-import type { CodeService, IssuedCode } from '../codes/code-service.js';
+import type { CodeService, IssuedCode, IssueRefusal } from '../codes/code-service.js';
 import { parseUsername } from '../codes/username.js';
 
 const NAME = 'getcode';
@@ -11,7 +11,10 @@ const NAME = 'getcode';
 /** Members who were told that they ask too often, at most: past that the oldest are told once more. */
 const MAX_TOLD = 1_000;
 
-type Codes = Pick<CodeService, 'issue' | 'deliver' | 'withdraw' | 'noteUndeliverable' | 'findToShow'>;
+type Codes = Pick<
+  CodeService,
+  'issue' | 'deliver' | 'withdraw' | 'noteUndeliverable' | 'findToShow' | 'stateOf'
+>;
 
 /** `!getcode <username>`: a member receives an access code by direct message, or behind a button. */
 export function getcodeCommand(codes: Codes, prefix: string): Command {
@@ -23,7 +26,6 @@ export function getcodeCommand(codes: Codes, prefix: string): Command {
     usage: '<username>',
     summary: 'Generate an access code for the chat room',
     preconditions: [guildOnly],
-    claims: true,
 
     prepare([typed, ...more], { id, guildId, author }) {
       if (typed === undefined)
@@ -34,20 +36,46 @@ export function getcodeCommand(codes: Codes, prefix: string): Command {
       if (username === null) throw new UserError('unusableUsername', null);
       if (guildId === null) throw new UserError('guildOnly', null);
 
-      return async () => {
-        const code = await codes.issue({ id, guildId, holderId: author.id, holderTag: author.tag, username });
-        if (code === 'repeated') return null;
-        if (code === 'taken') return { to: 'channel', body: replies.usernameTaken(username.text) };
-        if ('usernamesHeld' in code) {
-          return { to: 'channel', body: replies.tooManyUsernames(author.id, code.usernamesHeld) };
+      const replyTo = (outcome: IssuedCode | IssueRefusal): Reply | null => {
+        if (outcome === 'taken') return { to: 'channel', body: replies.usernameTaken(username.text) };
+        if ('usernamesHeld' in outcome) {
+          return { to: 'channel', body: replies.tooManyUsernames(author.id, outcome.usernamesHeld) };
         }
-        if ('limitedUntil' in code) return refuseOnce(author.id, code.limitedUntil);
-        return {
-          to: 'author',
-          body: replies.accessCode(code),
-          afterwards: async (delivery) => afterwards(code, author.id, delivery),
-        };
+        if ('limitedUntil' in outcome) {
+          const { limitedUntil } = outcome;
+          const isTold = (told.get(author.id) ?? 0) >= limitedUntil;
+          return isTold ? null : { to: 'channel', body: replies.tooManyCodes(author.id, limitedUntil) };
+        }
+        return { to: 'author', body: replies.accessCode(outcome) };
       };
+
+      return async ({ pack }) => {
+        const request = { id, guildId, holderId: author.id, holderTag: author.tag, username };
+        const outcome = await codes.issue(request, (found) => pack(replyTo(found)));
+        if (outcome === 'repeated') return null;
+        const reply = replyTo(outcome);
+        if (typeof outcome === 'object' && 'limitedUntil' in outcome)
+          noteTold(author.id, outcome.limitedUntil);
+        return reply;
+      };
+    },
+
+    async stateOf(id) {
+      return codes.stateOf(id);
+    },
+
+    async afterwards(id, delivery, authorId) {
+      if (delivery === 'delivered') {
+        return (await codes.deliver(id)) ? replies.codeSent(authorId) : replies.codeEndedMeanwhile(authorId);
+      }
+      const lost = replies.directMessageLost(delivery, authorId);
+      if (delivery === 'failed') {
+        await codes.withdraw(id, 'not sent');
+        return lost;
+      }
+      if (delivery === 'refused') await codes.noteUndeliverable(id);
+      const show: Button = { id: `${NAME}:${id}`, label: 'Show my code', disabled: false };
+      return { ...lost, buttons: [show] };
     },
 
     /** `id` is the code's. Shown to its holder alone; active from then on. */
@@ -65,29 +93,12 @@ export function getcodeCommand(codes: Codes, prefix: string): Command {
     },
   };
 
-  function refuseOnce(memberId: string, until: number): Reply | null {
-    if ((told.get(memberId) ?? 0) >= until) return null;
+  function noteTold(memberId: string, until: number): void {
     told.delete(memberId);
     told.set(memberId, until);
     for (const oldest of told.keys()) {
       if (told.size <= MAX_TOLD) break;
       told.delete(oldest);
     }
-    return { to: 'channel', body: replies.tooManyCodes(memberId, until) };
-  }
-
-  async function afterwards(code: IssuedCode, authorId: string, delivery: Delivery): Promise<MessageBody> {
-    const { id } = code;
-    if (delivery === 'delivered') {
-      return (await codes.deliver(id)) ? replies.codeSent(authorId) : replies.codeEndedMeanwhile(authorId);
-    }
-    const lost = replies.directMessageLost(delivery, authorId);
-    if (delivery === 'failed') {
-      await codes.withdraw(id, 'not sent');
-      return lost;
-    }
-    if (delivery === 'refused') await codes.noteUndeliverable(id);
-    const show: Button = { id: `${NAME}:${id}`, label: 'Show my code', disabled: false };
-    return { ...lost, buttons: [show] };
   }
 }

@@ -8,14 +8,13 @@ export function helpCommand(commands: readonly Command[], prefix: string): Comma
     usage: '',
     summary: 'Show chat room bot help',
     preconditions: [],
-    claims: false,
 
     prepare() {
       const fields = commands.map(({ name, usage, summary }) => ({
         name: `${prefix}${name} ${usage}`,
         value: summary,
       }));
-      return async () => ({ to: 'channel', body: replies.help(fields) });
+      return async ({ claim }) => claim({ to: 'channel', body: replies.help(fields) });
     },
   };
 }

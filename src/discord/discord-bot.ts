@@ -12,7 +12,7 @@ import {
   type Message,
 } from 'discord.js';
 
-import * as replies from '../bot/replies.js';
+import type { Outbox } from '../bot/outbox.js';
 import type { Router } from '../bot/router.js';
 import type { Log } from '../log.js';
 import { serves, toIncomingMessage } from './incoming.js';
@@ -47,6 +47,7 @@ export class DiscordBot {
   readonly #client: Client;
   readonly #router: Router;
   readonly #sender: Sender;
+  readonly #outbox: Pick<Outbox, 'send' | 'idle' | 'stop'>;
   readonly #log: Log;
   readonly #onFatal: (error: Error) => void;
   readonly #allowed: ReadonlySet<string> | null;
@@ -57,6 +58,7 @@ export class DiscordBot {
     readonly client: Client;
     readonly router: Router;
     readonly sender: Sender;
+    readonly outbox: Pick<Outbox, 'send' | 'idle' | 'stop'>;
     readonly log: Log;
     readonly onFatal: (error: Error) => void;
     /** `null`: every server. */
@@ -68,6 +70,7 @@ export class DiscordBot {
     this.#onFatal = options.onFatal;
     this.#allowed = options.allowedGuildIds;
     this.#sender = options.sender;
+    this.#outbox = options.outbox;
   }
 
   /**
@@ -115,6 +118,7 @@ export class DiscordBot {
     const finished = await Promise.race([this.idle().then(() => true), impatience]);
     if (!finished)
       this.#log.warn({ unfinished: this.#underWay.size }, 'Stopped without finishing everything');
+    await this.#outbox.stop();
     // On a connection that fell silent discord.js would wait for half a minute.
     await Promise.race([this.#client.destroy(), impatience]);
     patience.abort();
@@ -129,6 +133,7 @@ export class DiscordBot {
   /** Resolves when nothing that was heard is still being answered. */
   async idle(): Promise<void> {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    await this.#outbox.idle();
   }
 
   #track(work: Promise<void>): void {
@@ -140,18 +145,9 @@ export class DiscordBot {
 
   async #onMessage(message: Message): Promise<void> {
     const incoming = serves(this.#allowed, message.guildId) ? toIncomingMessage(message) : null;
-    const reply = incoming === null ? null : await this.#router.handle(incoming);
-    if (incoming === null || reply === null) return;
-    const { id, channelId, author } = incoming;
-    if (reply.to === 'channel') {
-      await this.#sender.toChannel(channelId, reply.body, id);
-      return;
-    }
-    const delivery = await this.#sender.toUser(author.id, reply.body, id, () => {
-      const notice = replies.directMessageDelayed(author.id);
-      this.#track(this.#sender.toChannel(channelId, notice, `${id}+`));
-    });
-    await this.#sender.toChannel(channelId, await reply.afterwards(delivery), id);
+    const answered = incoming === null ? null : await this.#router.handle(incoming);
+    if (incoming === null || answered === null) return;
+    await this.#outbox.send(incoming, answered.command, answered.reply);
   }
 
   async #onInteraction(interaction: Interaction): Promise<void> {

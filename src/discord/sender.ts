@@ -13,6 +13,7 @@ import {
 } from 'discord.js';
 
 import type { Delivery, MessageBody, PressReply } from '../bot/message.js';
+import type { Messenger } from '../bot/outbox.js';
 import type { Log } from '../log.js';
 import {
   DirectMessages,
@@ -34,17 +35,26 @@ const ANSWERED_ALREADY: ReadonlySet<number | string> = new Set([
   RESTJSONErrorCodes.UnknownInteraction,
 ]);
 
-/** discord.js itself does not try again after some broken connections. With a nonce another try is safe. */
-const SEND_TRIES = 3;
+/**
+ * Where it is not known whether a message arrived, it is sent again after so long: discord.js tries again by itself,
+ * but not for long, nor after every fault. All within {@link NONCE_MEMORY_MS}.
+ */
+const RETRY_PAUSES_MS = [0, 0, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000];
+
+/** Discord knows a nonce again for "a few minutes": past that a repeat could be a second message. */
+const NONCE_MEMORY_MS = 120_000;
 
 /**
  * The one place that sends. Whatever it sends pings at most the one person that the body names, and
  * carries a nonce, by which Discord recognises a repeat and gives back the first message.
  */
-export class Sender {
+export class Sender implements Messenger {
   readonly #client: Client;
   readonly #log: Log;
   readonly #directMessages: DirectMessages;
+  readonly #clock: () => number;
+  readonly #wait: (ms: number) => Promise<void>;
+  readonly #stopping = new AbortController();
 
   /** @param options.clock and `wait`: as {@link DirectMessages} has them. */
   constructor(options: {
@@ -57,19 +67,23 @@ export class Sender {
     const { client, log, memory, clock, wait } = options;
     this.#client = client;
     this.#log = log;
+    this.#clock = clock;
+    this.#wait = wait;
     const open = async (userId: string): Promise<string> => this.#open(userId);
     this.#directMessages = new DirectMessages({ open, memory, clock, wait, log });
   }
 
-  /** Direct messages that wait for a new channel fail at once, now and from now on. All else goes on. */
+  /** Whatever waits, for a new channel or for another try, is unfinished at once, now and from now on. All else goes on. */
   stop(): void {
     this.#directMessages.stop();
+    this.#stopping.abort();
   }
 
   /** @param nonce at most 25 characters. */
-  async toChannel(channelId: string, body: MessageBody, nonce: string): Promise<void> {
+  async toChannel(channelId: string, body: MessageBody, nonce: string): Promise<Delivery> {
     const delivery = await this.#attempt({ channelId }, async () => this.#post(channelId, body, nonce));
     if (delivery === 'refused') this.#log.warn({ channelId }, 'May not write in this channel');
+    return delivery;
   }
 
   /**
@@ -142,29 +156,51 @@ export class Sender {
   }
 
   async #attempt(target: object, send: () => Promise<void>): Promise<Delivery> {
-    let unclear = false;
-    for (let tries = 1; ; tries++) {
+    let firstUnknownAt: number | null = null;
+    for (let tries = 0; ; tries++) {
       try {
         await send();
         return 'delivered';
       } catch (error) {
-        unclear ||= outcomeOf(error) === 'unknown';
-        // A no to a later try does not tell what became of the one before.
-        const outcome = unclear ? 'unknown' : outcomeOf(error);
-        if (outcomeOf(error) === 'unknown' && tries < SEND_TRIES) continue;
-        if (outcome === 'failed' || outcome === 'unknown') {
+        const outcome = outcomeOf(error);
+        if (outcome === 'unknown') firstUnknownAt ??= this.#clock();
+        if (outcome === 'unfinished' || (outcome === 'unknown' && this.#stopping.signal.aborted)) {
+          return 'unfinished';
+        }
+        const pauseMs = RETRY_PAUSES_MS[tries];
+        const isRemembered = firstUnknownAt !== null && this.#clock() - firstUnknownAt < NONCE_MEMORY_MS;
+        if (outcome === 'unknown' && pauseMs !== undefined && isRemembered) {
+          await this.#pause(pauseMs);
+          continue;
+        }
+        if (outcome === 'failed' || firstUnknownAt !== null) {
           this.#log.warn({ err: error, ...target, outcome }, 'A message was not sent');
         }
-        return outcome;
+        // A no to a later try does not tell what became of the one before.
+        return firstUnknownAt === null ? outcome : 'unknown';
       }
     }
+  }
+
+  /** Waits, unless the bot is stopped. */
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#stopping;
+    if (ms === 0 || signal.aborted) return;
+    let stop: () => void = () => undefined;
+    const stopped = new Promise<void>((resolve) => {
+      stop = resolve;
+      signal.addEventListener('abort', stop);
+    });
+    await Promise.race([this.#wait(ms), stopped]);
+    signal.removeEventListener('abort', stop);
   }
 }
 
 /** Only a 4xx is a definite no. A timeout, a 5xx or a broken connection may hide a yes. */
 function outcomeOf(error: unknown): Delivery {
   // Only the opening of a channel meets these: the message itself was not sent.
-  if (error instanceof TooManyWaitingError || error instanceof StoppedError) return 'failed';
+  if (error instanceof StoppedError) return 'unfinished';
+  if (error instanceof TooManyWaitingError) return 'failed';
   if (error instanceof RateLimitError) return 'failed';
   if (!(error instanceof DiscordAPIError) || error.status >= 500) return 'unknown';
   // A repeat of a message that was deleted since.

@@ -91,6 +91,19 @@ const MIGRATIONS: readonly (readonly string[])[] = [
      )`,
     `CREATE INDEX redemptions_by_time ON redemptions (redeemed_at)`,
   ],
+  [
+    `CREATE TABLE answers (
+       request_id   TEXT   NOT NULL PRIMARY KEY, -- the request that is not known to be answered
+       command      TEXT   NOT NULL,
+       channel_id   TEXT   NOT NULL,
+       author_id    TEXT   NOT NULL,
+       addressee    TEXT   NOT NULL,             -- author, or channel
+       sealed_body  TEXT,                        -- encrypted; NULL: known to be delivered
+       received_at  BIGINT NOT NULL,
+       owner        TEXT   NOT NULL,             -- the process that sends it
+       leased_until BIGINT NOT NULL              -- when others may
+     )`,
+  ],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,5 +1,6 @@
 import type { AuditEvent, AuditEventName } from '../codes/audit.js';
 import type {
+  AnswerTo,
   AuditFilter,
   AuditRow,
   CodeSelector,
@@ -9,7 +10,9 @@ import type {
   ListRange,
   LoginAttempt,
   LoginOutcome,
+  NewAnswer,
   NewCode,
+  PendingAnswer,
   Revocation,
   SealedCode,
 } from '../codes/code-store.js';
@@ -54,17 +57,37 @@ export class SqlCodeStore implements CodeStore {
     this.#driver = driver;
   }
 
-  async claim(requestId: string, now: number): Promise<boolean> {
-    return this.#driver.transaction(async (query) => claim(query, requestId, now));
+  async claim(
+    requestId: string,
+    now: number,
+    answer: NewAnswer | null = null,
+    listing?: { readonly guildId: string; readonly actorId: string },
+  ): Promise<boolean> {
+    return this.#driver.transaction(async (query) => {
+      if (!(await claim(query, requestId, now))) return false;
+      if (listing !== undefined) {
+        await note(query, now, 'listed', { guildId: listing.guildId }, { actorId: listing.actorId });
+      }
+      await writeAnswer(query, requestId, answer, now);
+      return true;
+    });
   }
 
-  async issue(code: NewCode, limits: IssueLimits): Promise<IssueOutcome> {
+  async issue(
+    code: NewCode,
+    limits: IssueLimits,
+    answerTo: AnswerTo<Exclude<IssueOutcome, 'repeated' | 'collision'>> = () => null,
+  ): Promise<IssueOutcome> {
     try {
       return await this.#driver.transaction(async (query) => {
         if (!(await claim(query, code.id, code.issuedAt))) return 'repeated';
         // What has expired gives its username up for good, also when the clock is set back later.
         await query(sql.EXPIRE, [code.issuedAt]);
-        return (await refusalOf(query, code, limits)) ?? (await insert(query, code));
+        const outcome = (await refusalOf(query, code, limits)) ?? (await insert(query, code));
+        if (outcome !== 'repeated') {
+          await writeAnswer(query, code.id, answerTo(outcome), code.issuedAt);
+        }
+        return outcome;
       });
     } catch (error) {
       if (error instanceof CollisionError) return 'collision';
@@ -75,8 +98,11 @@ export class SqlCodeStore implements CodeStore {
   async deliver(id: string, how: 'delivered' | 'shown', now: number): Promise<boolean> {
     return this.#driver.transaction(async (query) => {
       await query(sql.EXPIRE, [now]);
+      const [before] = await query(sql.FIND, [id]);
       const [row] = await query(sql.DELIVER, [id, now]);
-      if (row === undefined) return false;
+      if (row === undefined || before === undefined) return false;
+      await query(sql.WIPE_ANSWER, [id]);
+      if (integerOrNullIn(before, 'delivered_at') !== null) return true;
       const nameHash = textIn(row, 'name_hash');
       const replaced = await query(sql.REPLACE_OTHERS, [nameHash, id, now]);
       await query(sql.FORGET_GUARDS_OF_NAME, [nameHash]);
@@ -140,14 +166,13 @@ export class SqlCodeStore implements CodeStore {
     selectors: readonly CodeSelector[],
     by: { readonly requestId: string; readonly actorId: string },
     now: number,
+    answerTo: AnswerTo<Revocation> = () => null,
   ): Promise<Revocation | 'repeated'> {
     return this.#driver.transaction(async (query) => {
       if (!(await claim(query, by.requestId, now))) return 'repeated';
-      for (const selector of selectors) {
-        const codes = await revoke(query, guildId, selector, { actorId: by.actorId }, now);
-        if (codes.length > 0) return { by: selector.by, codes };
-      }
-      return { by: null, codes: [] };
+      const revocation = await revokeFirst(query, guildId, selectors, by.actorId, now);
+      await writeAnswer(query, by.requestId, answerTo(revocation), now);
+      return revocation;
     });
   }
 
@@ -187,6 +212,27 @@ export class SqlCodeStore implements CodeStore {
       await this.#countFailure().catch(() => undefined);
     }
     return outcome;
+  }
+
+  async takeAnswers(
+    owner: string,
+    now: number,
+    leasedUntil: number,
+    limit: number,
+  ): Promise<PendingAnswer[]> {
+    const tooLong = 2 * leasedUntil - now;
+    const found = await this.#driver.query(sql.FIND_UNLEASED, [now, tooLong]);
+    if (found.length === 0) return [];
+    const rows = await this.#driver.query(sql.TAKE_ANSWERS, [now, tooLong, owner, leasedUntil, limit]);
+    return rows.map(answerIn).toSorted((a, b) => a.receivedAt - b.receivedAt);
+  }
+
+  async renewAnswers(owner: string, leasedUntil: number): Promise<void> {
+    await this.#driver.query(sql.RENEW_ANSWERS, [owner, leasedUntil]);
+  }
+
+  async finishAnswer(requestId: string): Promise<void> {
+    await this.#driver.query(sql.FINISH_ANSWER, [requestId]);
   }
 
   async touch(now: number): Promise<void> {
@@ -276,7 +322,32 @@ async function claim(query: Query, requestId: string, now: number): Promise<bool
   return claimed.length > 0;
 }
 
-async function refusalOf(query: Query, code: NewCode, limits: IssueLimits): Promise<IssueOutcome | null> {
+async function writeAnswer(
+  query: Query,
+  requestId: string,
+  answer: NewAnswer | null,
+  now: number,
+): Promise<void> {
+  if (answer === null) return;
+  const { command, channelId, authorId, to, sealedBody, owner, leasedUntil } = answer;
+  await query(sql.WRITE_ANSWER, [
+    requestId,
+    command,
+    channelId,
+    authorId,
+    to,
+    sealedBody,
+    now,
+    owner,
+    leasedUntil,
+  ]);
+}
+
+async function refusalOf(
+  query: Query,
+  code: NewCode,
+  limits: IssueLimits,
+): Promise<Exclude<IssueOutcome, 'issued' | 'collision'> | null> {
   const { id, holderId, nameHash, skeletons, issuedAt } = code;
   // A code outlives the memory of its request.
   if ((await query(sql.FIND, [id])).length > 0) return 'repeated';
@@ -316,6 +387,21 @@ async function insert(query: Query, code: NewCode): Promise<'issued'> {
   for (const skeleton of code.skeletons) await query(sql.INSERT_LOOK, [skeleton, nameHash]);
   await note(query, code.issuedAt, 'issued', { codeId: id, nameHash });
   return 'issued';
+}
+
+/** Ends what the first of the selectors that matches any names. */
+async function revokeFirst(
+  query: Query,
+  guildId: string,
+  selectors: readonly CodeSelector[],
+  actorId: string,
+  now: number,
+): Promise<Revocation> {
+  for (const selector of selectors) {
+    const codes = await revoke(query, guildId, selector, { actorId }, now);
+    if (codes.length > 0) return { by: selector.by, codes };
+  }
+  return { by: null, codes: [] };
 }
 
 async function revoke(
@@ -449,6 +535,20 @@ function codeIn(row: SqlRow): Code {
     withdrawnAt: integerOrNullIn(row, 'withdrawn_at'),
     uses: integerIn(row, 'uses'),
     maxUses: integerOrNullIn(row, 'max_uses'),
+  };
+}
+
+function answerIn(row: SqlRow): PendingAnswer {
+  const to = textIn(row, 'addressee');
+  if (to !== 'author' && to !== 'channel') throw new TypeError(`Column addressee: ${to} is none`);
+  return {
+    requestId: textIn(row, 'request_id'),
+    command: textIn(row, 'command'),
+    channelId: textIn(row, 'channel_id'),
+    authorId: textIn(row, 'author_id'),
+    to,
+    sealedBody: textOrNullIn(row, 'sealed_body'),
+    receivedAt: integerIn(row, 'received_at'),
   };
 }
 

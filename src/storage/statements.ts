@@ -17,6 +17,29 @@ const alike = (nameHash: string) => `(SELECT theirs.name_hash FROM look_alikes A
 export const CLAIM =
   'INSERT INTO requests (id, received_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id';
 
+export const WRITE_ANSWER = `INSERT INTO answers
+    (request_id, command, channel_id, author_id, addressee, sealed_body, received_at, owner, leased_until)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
+
+/** $1 now, $2 later than any lease that a clock could have given that was not set back since. */
+const LEASE_IS_OVER = '(leased_until <= $1 OR leased_until > $2)';
+
+export const FIND_UNLEASED = `SELECT request_id FROM answers WHERE ${LEASE_IS_OVER} LIMIT 1`;
+
+/** $3 owner, $4 until when, $5 how many. */
+export const TAKE_ANSWERS = `UPDATE answers SET owner = $3, leased_until = $4
+  WHERE request_id IN (SELECT request_id FROM answers WHERE ${LEASE_IS_OVER} ORDER BY request_id LIMIT $5)
+  RETURNING request_id, command, channel_id, author_id, addressee, sealed_body, received_at`;
+
+export const RENEW_ANSWERS = 'UPDATE answers SET leased_until = $2 WHERE owner = $1';
+
+export const WIPE_ANSWER = 'UPDATE answers SET sealed_body = NULL WHERE request_id = $1';
+
+export const FINISH_ANSWER = 'DELETE FROM answers WHERE request_id = $1';
+
+/** Whether the answer with this code is still to be sent. */
+const UNANSWERED = 'EXISTS (SELECT 1 FROM answers WHERE answers.request_id = codes.id)';
+
 export const FORGET_REQUESTS = 'DELETE FROM requests WHERE received_at < $1';
 
 // The life of a code
@@ -28,7 +51,7 @@ export const INSERT_LOOK =
 export const TAKEN = `SELECT id FROM codes
   WHERE name_hash IN (SELECT name_hash FROM look_alikes WHERE skeleton IN ($4, $5, $6, $7))
     AND holder_id <> $1 AND ${NOT_ENDED} AND ${notExpired('$2')}
-    AND (delivered_at IS NOT NULL OR issued_at >= $3)
+    AND (delivered_at IS NOT NULL OR issued_at >= $3 OR ${UNANSWERED})
   LIMIT 1`;
 
 /** $1 holder, $2 since when, $3 how many are allowed: the oldest of the latest so many. */
@@ -38,7 +61,7 @@ export const LATEST_ISSUED = `SELECT issued_at FROM codes WHERE holder_id = $1 A
 /** $1 holder, $2 now, $3 since when what is not delivered reserves. */
 export const USERNAMES_HELD = `SELECT name_hash, min(username) AS username FROM codes
   WHERE holder_id = $1 AND ${NOT_ENDED} AND ${notExpired('$2')}
-    AND (delivered_at IS NOT NULL OR issued_at >= $3)
+    AND (delivered_at IS NOT NULL OR issued_at >= $3 OR ${UNANSWERED})
   GROUP BY name_hash ORDER BY min(issued_at), name_hash`;
 
 export const INSERT_CODE = `INSERT INTO codes (id, guild_id, holder_id, holder_tag, username, name_hash,
@@ -67,7 +90,7 @@ export const WITHDRAW = `UPDATE codes SET withdrawn_at = $2
   WHERE id = $1 AND delivered_at IS NULL AND ${NOT_ENDED} RETURNING ${CODE_COLUMNS}`;
 
 export const WITHDRAW_UNCLAIMED = `UPDATE codes SET withdrawn_at = $2
-  WHERE issued_at < $1 AND delivered_at IS NULL AND ${NOT_ENDED} RETURNING ${CODE_COLUMNS}`;
+  WHERE issued_at < $1 AND delivered_at IS NULL AND ${NOT_ENDED} AND NOT ${UNANSWERED} RETURNING ${CODE_COLUMNS}`;
 
 export const EXPIRE = `UPDATE codes SET expired_at = $1
   WHERE expires_at IS NOT NULL AND expires_at <= $1 AND ${NOT_ENDED}`;

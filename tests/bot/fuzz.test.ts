@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 
-import type { MessageBody, Reply } from '../../src/bot/message.js';
+import type { IncomingMessage, MessageBody, Reply } from '../../src/bot/message.js';
 import { Router } from '../../src/bot/router.js';
+import type { NewAnswer } from '../../src/codes/code-store.js';
 import { createCommands } from '../../src/commands/commands.js';
 import { createLog } from '../../src/log.js';
 import { openCodes } from '../support/codes.js';
@@ -42,7 +43,16 @@ it(`takes ${RUNS} strange commands and usernames with nothing uncaught, no ping 
   let logged = '';
   const log = createLog('error', { write: (line) => (logged += line) });
   const commands = createCommands({ codes: service, isAdministrator: async () => true, prefix: '!' });
-  const router = new Router({ commands, prefix: '!', requests: service, log, clock: clock.read });
+  const pack = (_message: IncomingMessage, command: string, { to, body }: Reply): NewAnswer => ({
+    command,
+    channelId: 'c',
+    authorId: 'a',
+    to,
+    sealedBody: JSON.stringify(body),
+    owner: 'o',
+    leasedUntil: 0,
+  });
+  const router = new Router({ commands, prefix: '!', requests: service, pack, log, clock: clock.read });
 
   const strange = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 40 }),
@@ -87,7 +97,7 @@ it(`takes ${RUNS} strange commands and usernames with nothing uncaught, no ping 
   };
   for (const [index, typed] of fc.sample(text, { numRuns: RUNS, seed: 20_261_122 }).entries()) {
     const authorId = String(100_000_000_000_000_000n + BigInt(index % 5_000));
-    const reply: Reply | null = await router.handle({
+    const answer = await router.handle({
       id: `m${index}`,
       text: typed,
       channelId: 'c',
@@ -96,10 +106,18 @@ it(`takes ${RUNS} strange commands and usernames with nothing uncaught, no ping 
       authorIsAdministrator: index % 3 === 0,
     });
     clock.advance(50);
-    if (reply === null) continue;
+    if (answer === null) continue;
+    const { command: name, reply } = answer;
     judge(typed, reply.body, authorId);
-    if (reply.to === 'author')
-      judge(typed, await reply.afterwards(index % 4 === 0 ? 'refused' : 'delivered'), authorId);
+    if (reply.to === 'channel') continue;
+    const command = commands.find((one) => one.name === name);
+    const told = await command?.afterwards?.(
+      `m${index}`,
+      index % 4 === 0 ? 'refused' : 'delivered',
+      authorId,
+    );
+    if (told === undefined) faults.push(`no word to the channel: ${JSON.stringify(typed)}`);
+    else judge(typed, told, authorId);
   }
   expect(faults).toEqual([]);
   expect(logged).toBe('');

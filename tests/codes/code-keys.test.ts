@@ -126,7 +126,7 @@ describe('CodeKeys', () => {
   ])('refuses a text that is %s, and names the id but no code', (_what, open) => {
     const error = refusal(open);
     expect(error).toBeInstanceOf(Error);
-    expect(String(error)).toMatch(/^Error: The sealed text of code [12] is damaged$/);
+    expect(String(error)).toMatch(/^Error: The sealed text of [12] is damaged$/);
     expect(error).toHaveProperty('stack', expect.not.stringContaining('ABC234'));
   });
 });

@@ -24,6 +24,7 @@ import {
   type OpenStore,
 } from './contract-support.js';
 import { describeLimits } from './limits.contract.js';
+import { describeAnswers } from './answers.contract.js';
 import { describeLogin } from './login.contract.js';
 import { describeModel } from './model.contract.js';
 import { describeUpkeep } from './upkeep.contract.js';
@@ -105,6 +106,7 @@ export function describeCodeStore(name: string, open: OpenStore): void {
     describeRevoke(open);
     describeRedeem(open);
     describeLimits(open);
+    describeAnswers(open);
     describeLogin(open);
     describeAudit(open);
     describeUpkeep(open);

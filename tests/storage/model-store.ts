@@ -25,6 +25,9 @@ export type ModelledStore = Omit<
   | 'prune'
   | 'revokeElsewhere'
   | 'touch'
+  | 'takeAnswers'
+  | 'renewAnswers'
+  | 'finishAnswer'
 >;
 
 const HOUR_MS = 3_600_000;
@@ -88,7 +91,8 @@ export class ModelStore implements ModelledStore {
       (other) => other.code.holderId !== entry.code.holderId && this.#areAlike(other.made, entry.made),
     );
     if (isTaken) return false;
-    entry.code = { ...entry.code, deliveredAt: entry.code.deliveredAt ?? now };
+    if (entry.code.deliveredAt !== null) return true;
+    entry.code = { ...entry.code, deliveredAt: now };
     this.#note(now, how, entry);
     for (const other of held.filter(({ made }) => made.nameHash === entry.made.nameHash)) {
       other.code = { ...other.code, replacedAt: now };

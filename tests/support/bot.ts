@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { onTestFinished } from 'vitest';
 
@@ -108,6 +109,8 @@ export interface TestBotOptions {
   readonly settings?: Readonly<Record<string, string>>;
   readonly clock?: ManualClock;
   readonly random?: (limit: number) => number;
+  /** Default: nobody waits, and the clock is so much later. */
+  readonly wait?: (ms: number) => Promise<void>;
 }
 
 /** Starts the bot; it is stopped when the test ends, if the test has not done so. */
@@ -134,6 +137,12 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
     log,
     onFatal: (error) => fatal.push(error),
     clock: clock.read,
+    wait:
+      options.wait ??
+      (async (ms) => {
+        clock.advance(ms);
+        await nextTurn();
+      }),
     ...(options.random === undefined ? {} : { random: options.random }),
   });
   let stopped: Promise<void> | null = null;

@@ -1,0 +1,169 @@
+import type { CodeKeys } from '../codes/code-keys.js';
+import type { CodeStore, NewAnswer, PendingAnswer } from '../codes/code-store.js';
+import type { Log } from '../log.js';
+import type { Command } from './command.js';
+import type { Delivery, IncomingMessage, MessageBody, Reply } from './message.js';
+import * as replies from './replies.js';
+
+/**
+ * How long an answer is one process's own. It is renewed three times as often; when the process dies, another one
+ * takes it over after so long.
+ */
+const LEASE_MS = 15_000;
+
+/** So many answers of the dead are taken over at a time. */
+const BATCH = 50;
+
+/** Whoever asked so long ago is asked to ask again: nobody waits for that direct message any more. */
+const MAX_AGE_MS = 30 * 60_000;
+
+/** Sends what it is told to, and tells what became of it. */
+export interface Messenger {
+  /** @param nonce by which Discord knows a repeat for some minutes. */
+  toChannel(channelId: string, body: MessageBody, nonce: string): Promise<Delivery>;
+  /** @param onDelay hears, at most once, that it takes longer. */
+  toUser(userId: string, body: MessageBody, nonce: string, onDelay: () => void): Promise<Delivery>;
+}
+
+type Store = Pick<CodeStore, 'takeAnswers' | 'renewAnswers' | 'finishAnswer'>;
+
+/** What is needed of an answer to send it. */
+type Outgoing = Omit<PendingAnswer, 'sealedBody'> & { readonly body: MessageBody | null };
+
+/**
+ * Every answer is stored with the request that it answers, and forgotten when it is sent: what a process that
+ * died left unfinished, another one finishes. A repeat is no second answer: each message's nonce is made from the
+ * request's id.
+ */
+export class Outbox {
+  readonly #store: Store;
+  readonly #keys: Pick<CodeKeys, 'seal' | 'open'>;
+  readonly #commands = new Map<string, Command>();
+  readonly #messenger: Messenger;
+  readonly #owner: string;
+  readonly #clock: () => number;
+  readonly #log: Pick<Log, 'info' | 'error'>;
+  /** By request: what this process is sending. */
+  readonly #underWay = new Map<string, Promise<void>>();
+  #stopped = false;
+
+  /** @param options.owner names this process among all that ever share the database. */
+  constructor(options: {
+    readonly store: Store;
+    readonly keys: Pick<CodeKeys, 'seal' | 'open'>;
+    readonly commands: readonly Command[];
+    readonly messenger: Messenger;
+    readonly owner: string;
+    readonly clock: () => number;
+    readonly log: Pick<Log, 'info' | 'error'>;
+  }) {
+    this.#store = options.store;
+    this.#keys = options.keys;
+    for (const command of options.commands) this.#commands.set(command.name, command);
+    this.#messenger = options.messenger;
+    this.#owner = options.owner;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  /** What is stored with the request; to be sent by {@link send}. */
+  pack({ id, channelId, author }: IncomingMessage, command: string, reply: Reply): NewAnswer {
+    return {
+      command,
+      channelId,
+      authorId: author.id,
+      to: reply.to,
+      sealedBody: this.#keys.seal(JSON.stringify(reply.body), sealName(id)),
+      owner: this.#owner,
+      leasedUntil: this.#clock() + LEASE_MS,
+    };
+  }
+
+  /** Sends an answer that was just stored. Never rejects. */
+  async send(
+    { id, channelId, author }: IncomingMessage,
+    command: string,
+    { to, body }: Reply,
+  ): Promise<void> {
+    const receivedAt = this.#clock();
+    await this.#track({ requestId: id, command, channelId, authorId: author.id, to, body, receivedAt });
+  }
+
+  /** Keeps what is this process's own, and begins to finish what others left. To be called every {@link LEASE_MS} / 3. */
+  async tend(): Promise<void> {
+    if (this.#stopped) return;
+    const now = this.#clock();
+    const leasedUntil = now + LEASE_MS;
+    if (this.#underWay.size > 0) await this.#store.renewAnswers(this.#owner, leasedUntil);
+    const left = await this.#store.takeAnswers(this.#owner, now, leasedUntil, BATCH);
+    for (const { sealedBody, ...answer } of left) {
+      if (this.#underWay.has(answer.requestId)) continue;
+      const { requestId, command } = answer;
+      this.#log.info({ requestId, command }, 'Finishing an answer that was left unfinished');
+      void this.#track({ ...answer, body: sealedBody === null ? null : this.#open(requestId, sealedBody) });
+    }
+  }
+
+  /** Resolves when nothing is being sent. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay.values());
+  }
+
+  /** Takes nothing over any more, and leaves what is unfinished to others at once. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#underWay.size > 0) await this.#store.renewAnswers(this.#owner, this.#clock());
+  }
+
+  async #track(answer: Outgoing): Promise<void> {
+    const { requestId, command } = answer;
+    const work = this.#finish(answer)
+      // It stays stored: when the lease is over, somebody tries again.
+      .catch((err: unknown) => this.#log.error({ err, requestId, command }, 'An answer was not finished'))
+      .finally(() => this.#underWay.delete(requestId));
+    this.#underWay.set(requestId, work);
+    await work;
+  }
+
+  async #finish(answer: Outgoing): Promise<void> {
+    const { requestId, channelId, to } = answer;
+    const body = to === 'author' ? await this.#tellAuthor(answer) : answer.body;
+    if (body === 'unfinished') return;
+    if (body !== null && (await this.#messenger.toChannel(channelId, body, requestId)) === 'unfinished')
+      return;
+    await this.#store.finishAnswer(requestId);
+  }
+
+  /** @returns what the channel is told. */
+  async #tellAuthor(answer: Outgoing): Promise<MessageBody | null | 'unfinished'> {
+    const { requestId, authorId } = answer;
+    const command = this.#commands.get(answer.command);
+    if (command?.afterwards === undefined) return null;
+    const delivery = await this.#deliver(answer, command);
+    return delivery === 'unfinished' ? delivery : command.afterwards(requestId, delivery, authorId);
+  }
+
+  async #deliver(answer: Outgoing, command: Command): Promise<Delivery> {
+    const { requestId, channelId, authorId, body } = answer;
+    if (body === null) return 'delivered';
+    // A code may have ended, or arrived, since its answer was stored.
+    const state = (await command.stateOf?.(requestId)) ?? 'due';
+    if (state === 'delivered') return 'delivered';
+    if (state === 'ended' || this.#clock() - answer.receivedAt > MAX_AGE_MS) return 'failed';
+    return this.#messenger.toUser(authorId, body, requestId, () => {
+      const notice = replies.directMessageDelayed(authorId);
+      void this.#messenger.toChannel(channelId, notice, `${requestId}+`);
+    });
+  }
+
+  #open(requestId: string, sealedBody: string): MessageBody {
+    // Sealed by this program, and by nobody else: the key says so.
+    const body: MessageBody = JSON.parse(this.#keys.open(sealedBody, sealName(requestId)));
+    return body;
+  }
+}
+
+/** A sealed answer is never taken for the sealed code of the same request. */
+function sealName(requestId: string): string {
+  return `answer ${requestId}`;
+}

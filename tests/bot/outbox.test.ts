@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest';
+
+import { openValidator } from '../../src/validator/validator.js';
+import { startBot, summarize, TestServer, type TestBot, type TestBotOptions } from '../support/bot.js';
+import { openRaw } from '../support/raw-database.js';
+
+const LEASE_MS = 15_000;
+const MINUTE_MS = 60_000;
+
+/** A process that hangs: it never tries again what went wrong once. */
+const HANGS: TestBotOptions = { wait: async () => new Promise(() => undefined) };
+
+type Part = 'direct message' | 'acknowledgement';
+
+/** A bot that has hung while it sent this part of the answer to `!getcode Alice`, and another one beside it. */
+async function startAfterHang(part: Part): Promise<{ dead: TestBot; next: TestBot; tried: () => number }> {
+  const server = await TestServer.start();
+  const { discord, general, alice } = server;
+  const dead = await startBot({ ...HANGS, server });
+  let tries = 0;
+  const hung = new Promise<void>((resolve) => {
+    discord.interceptor = ({ path, method }) => {
+      if (method !== 'POST' || !path.endsWith('/messages')) return undefined;
+      if (path.includes(general.id) !== (part === 'acknowledgement')) return undefined;
+      tries += 1;
+      // discord.js tries four times by itself, and the bot twice more before it waits.
+      if (tries === 12) resolve();
+      return { status: 500 };
+    };
+  });
+  discord.say(general, alice, '!getcode Alice');
+  await hung;
+  await discord.delivered();
+  discord.interceptor = null;
+  const next = await startBot({ server, databasePath: dead.databasePath, clock: dead.clock });
+  return { dead, next, tried: () => tries };
+}
+
+/** What the bot says when it looks for answers that were left. */
+async function tend({ app, settled, server }: TestBot): Promise<string[]> {
+  await app.housekeeping.tendAnswers();
+  await settled();
+  return summarize(server.heard());
+}
+
+async function opens({ databasePath, clock }: TestBot, username: string, code: string): Promise<boolean> {
+  const validator = await openValidator({ databaseUrl: databasePath, clock: clock.read });
+  const { valid } = await validator.validate(username, code);
+  await validator.close();
+  return valid;
+}
+
+function storedAnswers({ databasePath }: TestBot): unknown[] {
+  const database = openRaw(databasePath);
+  const rows = database.prepare('SELECT request_id, sealed_body FROM answers').all();
+  database.close();
+  return rows;
+}
+
+describe('an answer that a process left unfinished', () => {
+  it('is given by another one when the lease is over, and not before', async () => {
+    const { next } = await startAfterHang('direct message');
+    const { alice } = next.server;
+    next.clock.advance(LEASE_MS - 1);
+    expect(await tend(next)).toEqual([]);
+    next.clock.advance(1);
+    const [direct, told, ...more] = await tend(next);
+    expect(direct).toMatch(/^@alice \[🎫/);
+    expect(told).toBe(`#general ✅ Access code sent to <@${alice.id}> via DM!`);
+    expect(more).toEqual([]);
+    const [sent] = next.server.discord.directMessages(alice);
+    expect(await opens(next, 'Alice', sent?.content ?? '')).toBe(true);
+    expect(storedAnswers(next)).toEqual([]);
+    next.clock.advance(LEASE_MS);
+    expect(await tend(next)).toEqual([]);
+  });
+
+  it('is only acknowledged when its code is known to be delivered, and no longer says the code', async () => {
+    const { next } = await startAfterHang('acknowledgement');
+    expect(summarize(next.server.heard())).toEqual([expect.stringMatching(/^@alice \[🎫/)]);
+    expect(storedAnswers(next)).toEqual([{ request_id: expect.any(String), sealed_body: null }]);
+    next.clock.advance(LEASE_MS);
+    expect(await tend(next)).toEqual([expect.stringMatching(/^#general ✅ Access code sent/)]);
+    expect(storedAnswers(next)).toEqual([]);
+  });
+
+  it('does not send a code that has ended since', async () => {
+    const { next } = await startAfterHang('direct message');
+    const { server, say } = next;
+    await say(server.general, server.admin, '!revoke Alice');
+    next.clock.advance(LEASE_MS);
+    expect(await tend(next)).toEqual([
+      expect.stringMatching(/^#general ❌ .* Please try again in a moment\.$/),
+    ]);
+    expect(server.discord.directMessages(server.alice)).toEqual([]);
+  });
+
+  it('keeps its code and its username for as long as it takes, up to half an hour', async () => {
+    const { next } = await startAfterHang('direct message');
+    const { server, say, app, clock } = next;
+    clock.advance(29 * MINUTE_MS);
+    await app.housekeeping.endCodes();
+    expect(summarize(await say(server.general, server.bob, '!getcode Alice'))).toEqual([
+      expect.stringContaining('is taken'),
+    ]);
+    expect(await tend(next)).toEqual([
+      expect.stringMatching(/^@alice \[🎫/),
+      expect.stringMatching(/^#general ✅/),
+    ]);
+  });
+
+  it('asks to try again when it is older, and frees the username', async () => {
+    const { next } = await startAfterHang('direct message');
+    const { server, say, clock } = next;
+    clock.advance(31 * MINUTE_MS);
+    expect(await tend(next)).toEqual([
+      expect.stringMatching(/^#general ❌ .* Please try again in a moment\.$/),
+    ]);
+    const said = await say(server.general, server.bob, '!getcode Alice');
+    expect(said[0]?.where).toBe('@bob');
+  });
+
+  it('is taken over when the clock was set back since, too', async () => {
+    const { next } = await startAfterHang('direct message');
+    next.clock.advance(-60 * MINUTE_MS);
+    expect(await tend(next)).toEqual([
+      expect.stringMatching(/^@alice \[🎫/),
+      expect.stringMatching(/^#general ✅/),
+    ]);
+  });
+
+  it('is left to others at once by a bot that is stopped', async () => {
+    const { dead, next } = await startAfterHang('direct message');
+    await dead.app.stop();
+    expect(await tend(next)).toHaveLength(2);
+  });
+
+  it('is finished by its own process when the database fails in between', async () => {
+    const bot = await startBot();
+    const { server, say, clock } = bot;
+    const raw = openRaw(bot.databasePath);
+    server.discord.interceptor = ({ path, method }) => {
+      // The direct message arrives, and then its delivery cannot be noted.
+      if (method === 'POST' && path.endsWith('/messages')) {
+        server.discord.interceptor = null;
+        raw.exec('ALTER TABLE guards RENAME TO elsewhere');
+      }
+      return undefined;
+    };
+    const said = await say(server.general, server.alice, '!getcode Alice');
+    expect(summarize(said)).toEqual([expect.stringMatching(/^@alice \[🎫/)]);
+    expect(bot.logged()).toContain('An answer was not finished');
+    raw.exec('ALTER TABLE elsewhere RENAME TO guards');
+    raw.close();
+    clock.advance(LEASE_MS);
+    // Discord knows the nonce, and gives back the message that it has.
+    expect(await tend(bot)).toEqual([expect.stringMatching(/^#general ✅/)]);
+    expect(await opens(bot, 'Alice', said[0]?.message.content ?? '')).toBe(true);
+  });
+});
+
+it('two bots on one database answer each message once', async () => {
+  const server = await TestServer.start();
+  const { general, admin, discord } = server;
+  const first = await startBot({ server });
+  const second = await startBot({ server, databasePath: first.databasePath, clock: first.clock });
+  const words = [
+    '!getcode Alice',
+    '!getcode "no such',
+    '!codes',
+    '!revoke nobody',
+    '!help_chatroom',
+    '!revoke',
+  ];
+  for (const word of [...words, ...words]) {
+    first.clock.advance(7_000);
+    discord.say(general, admin, word);
+    await first.settled();
+    await second.settled();
+    const said = summarize(server.heard());
+    const expected =
+      word.startsWith('!getcode A') || word === '!codes' ? ['@admin', '#general'] : ['#general'];
+    expect({ word, where: said.map((line) => line.split(' ')[0]) }).toEqual({ word, where: expected });
+  }
+  expect(storedAnswers(first)).toEqual([]);
+});
