@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto';
+
+import { after } from 'next/server';
+
+import { openAccess } from '@/lib/access';
+import { postLoginNotice } from '@/lib/login-notice';
+import { deviceId, startSession } from '@/lib/session';
+
+const MAX_BODY_BYTES = 1_024;
+const MAX_FIELD_LENGTH = 64;
+
+export async function POST(request: Request): Promise<Response> {
+  const form = await readForm(request);
+  if (form === null) return refuse(400, 'Username and code are required');
+
+  const access = await openAccess();
+  const { username, code, rememberMe } = form;
+  const answer = await access.redeem({ username, code, client: await deviceId() }, idempotencyKey(request));
+  switch (answer.kind) {
+    case 'in':
+      await startSession(answer.username, code, rememberMe);
+      after(() => postLoginNotice(answer.username));
+      return Response.json({ username: answer.username });
+    // One sentence for every reason: who learns that a username exists, or that a code worked once, guesses on.
+    case 'out':
+    case 'used-up':
+      return refuse(401, 'Invalid access code');
+    case 'wait':
+      return refuse(429, 'Too many attempts. Get a new code with !getcode, or try again later.', {
+        'Retry-After': String(answer.seconds),
+      });
+    case 'unavailable':
+      return refuse(503, 'We cannot check access codes at the moment. Please try again in a minute.');
+  }
+}
+
+function refuse(status: number, error: string, headers: Record<string, string> = {}): Response {
+  return Response.json({ error }, { status, headers });
+}
+
+/** The browser sends one for each form that it submits, so that a form that is sent twice costs one use. */
+function idempotencyKey(request: Request): string {
+  const key = request.headers.get('Idempotency-Key') ?? '';
+  return /^[0-9a-f-]{36}$/.test(key) ? key : randomUUID();
+}
+
+interface Form {
+  readonly username: string;
+  readonly code: string;
+  readonly rememberMe: boolean;
+}
+
+/** @returns `null` for everything that this site's own form does not send. */
+async function readForm(request: Request): Promise<Form | null> {
+  // Another site's form cannot send JSON here without asking first.
+  if (!request.headers.get('Content-Type')?.startsWith('application/json')) return null;
+  try {
+    const { username, code, rememberMe = false } = JSON.parse(await readText(request));
+    return isFilled(username) && isFilled(code) && typeof rememberMe === 'boolean'
+      ? { username: username.trim(), code: code.trim(), rememberMe }
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+function isFilled(field: unknown): field is string {
+  return typeof field === 'string' && field.trim() !== '' && field.length <= MAX_FIELD_LENGTH;
+}
+
+async function readText(request: Request): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) throw new Error('too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
