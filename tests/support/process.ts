@@ -16,12 +16,17 @@ export interface Running {
   printed(text: string): Promise<void>;
 }
 
-/** Starts `node PATH`, a path from the project's root, with nothing but `env` in its environment. */
+/** Starts `node PATH ARGS`, a path from the project's root, with nothing but `env` in its environment. */
 export function run(
   path: string,
-  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string; readonly input?: string },
+  options: {
+    readonly args?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+    readonly cwd: string;
+    readonly input?: string;
+  },
 ): Running {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(path, ROOT))], {
+  const child = spawn(process.execPath, [fileURLToPath(new URL(path, ROOT)), ...(options.args ?? [])], {
     cwd: options.cwd,
     env: { PATH: process.env['PATH'], TMPDIR: options.cwd, ...options.env },
     stdio: 'pipe',
