@@ -22,6 +22,8 @@ export interface GatewayOptions {
   isToken(token: unknown): boolean;
   /** Where to connect, without the query. */
   url(): string;
+  /** Where to resume. */
+  resumeUrl(): string;
 }
 
 /** What a client has identified for: it outlives its connections, so that it can be resumed. */
@@ -82,6 +84,8 @@ export class Gateway {
   readonly #sessions = new Map<string, Session>();
   readonly #events = new EventEmitter<{ attached: []; progress: [] }>().setMaxListeners(0);
   #silent = false;
+  #greets = true;
+  #answersResumes = true;
   identifies = 0;
   resumes = 0;
 
@@ -141,7 +145,7 @@ export class Gateway {
         this.#close(connection, CLOSE.invalidVersion);
       } else if (connection.silent) {
         webSocket.pause();
-      } else {
+      } else if (this.#greets) {
         this.#send(connection, OP.hello, { heartbeat_interval: this.#options.heartbeatIntervalMs });
       }
     });
@@ -207,9 +211,13 @@ export class Gateway {
     for (const connection of this.#connections) this.#close(connection, code);
   }
 
-  /** Nothing is read from or written to any connection, not even a close frame, until the returned function is called. */
-  silence(): () => void {
-    this.#silent = true;
+  /**
+   * Nothing is read from or written to any connection, not even a close frame, until the returned function is called.
+   *
+   * @param newOnes whether to new ones neither.
+   */
+  silence(newOnes: boolean): () => void {
+    this.#silent = newOnes;
     for (const connection of this.#connections) {
       connection.silent = true;
       connection.webSocket.pause();
@@ -219,6 +227,32 @@ export class Gateway {
       this.#silent = false;
       this.#reset((connection) => connection.silent);
     };
+  }
+
+  /** New connections get no HELLO, until the returned function is called: those stay without one. */
+  withholdHello(): () => void {
+    this.#greets = false;
+    return () => {
+      this.#greets = true;
+    };
+  }
+
+  /** A RESUME gets no answer, until the returned function is called. */
+  ignoreResumes(): () => void {
+    this.#answersResumes = false;
+    return () => {
+      this.#answersResumes = true;
+    };
+  }
+
+  /** Sends what no gateway says, as a message. */
+  babble(message: string | Buffer): void {
+    for (const { webSocket } of this.#connections) webSocket.send(message, () => undefined);
+  }
+
+  /** Writes bytes that are no frame of a WebSocket. */
+  scramble(bytes: Buffer): void {
+    for (const { tcp } of this.#connections) tcp.write(bytes);
   }
 
   /** Ends all connections at once. */
@@ -331,7 +365,7 @@ export class Gateway {
       v: 10,
       session_id: id,
       session_type: 'normal',
-      resume_gateway_url: this.#options.url(),
+      resume_gateway_url: this.#options.resumeUrl(),
       shard: [0, 1],
       user: { ...userPayload(world.bot), email: null, flags: 0, mfa_enabled: false, verified: true },
       application: { id: world.bot.id, flags: this.#options.messageContentIntent ? MESSAGE_CONTENT_FLAG : 0 },
@@ -348,6 +382,7 @@ export class Gateway {
   }
 
   #resume(connection: Connection, { token, session_id: id, seq }: Record<string, unknown>): void {
+    if (!this.#answersResumes) return;
     if (!this.#options.isToken(token)) return this.#close(connection, CLOSE.authenticationFailed);
     const session = this.#sessions.get(String(id));
     if (!session) return this.#send(connection, OP.invalidSession, false);

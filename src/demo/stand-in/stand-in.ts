@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { Gateway } from './gateway.js';
 import { Rest, type StandInInterceptor, type StandInRequest } from './rest.js';
@@ -31,6 +32,8 @@ export interface StandInOptions {
   /** The clock, in Unix ms, not before 2015-02-01: ids are made from it. `Date.now` by default. */
   readonly now?: () => number;
   readonly heartbeatIntervalMs?: number;
+  /** Where the gateway asks its clients to resume; there itself by default. */
+  readonly resumeUrl?: string;
 }
 
 /**
@@ -71,6 +74,7 @@ export class DiscordStandIn {
       messageContentIntent,
       isToken,
       url: gatewayUrl,
+      resumeUrl: () => options.resumeUrl ?? gatewayUrl(),
     });
     this.#rest = new Rest(this.#world, {
       messageContentIntent,
@@ -321,11 +325,48 @@ export class DiscordStandIn {
   }
 
   /**
-   * Gateway connections stay open, also new ones, but nothing passes through them, not even acknowledgements of
-   * heartbeats. Calling what is returned ends that: the silent ones are reset, new ones work.
+   * Gateway connections stay open, also new ones unless told otherwise, but nothing passes through them, not even
+   * acknowledgements of heartbeats. Calling what is returned ends that: the silent ones are reset, new ones work.
    */
-  silence(): () => void {
-    return this.#gateway.silence();
+  silence({ newOnes = true }: { readonly newOnes?: boolean } = {}): () => void {
+    return this.#gateway.silence(newOnes);
+  }
+
+  /** Whoever connects to the gateway from now on gets no HELLO. Calling what is returned ends that, for new ones. */
+  withholdHello(): () => void {
+    return this.#gateway.withholdHello();
+  }
+
+  /** A RESUME gets no answer, until what is returned is called. */
+  ignoreResumes(): () => void {
+    return this.#gateway.ignoreResumes();
+  }
+
+  /** Sends a message to all that are connected to the gateway, whatever it may be. */
+  babble(message: string | Buffer): void {
+    this.#gateway.babble(message);
+  }
+
+  /** Writes bytes into the gateway's connections, between the frames. */
+  scramble(bytes: Buffer): void {
+    this.#gateway.scramble(bytes);
+  }
+
+  /**
+   * Goes off the network: all connections are reset, new ones are refused, REST's too. Resolves with what ends that.
+   * Sessions outlive it.
+   */
+  async goOffline(): Promise<() => Promise<void>> {
+    const closed = once(this.#server, 'close');
+    const { port } = new URL(this.apiUrl);
+    this.#server.close();
+    this.#gateway.drop();
+    this.#server.closeAllConnections();
+    await closed;
+    return async () => {
+      this.#server.listen(Number(port), '127.0.0.1');
+      await once(this.#server, 'listening');
+    };
   }
 
   /** The token is worth nothing any more: REST answers 401, the gateway closes with 4004. */
