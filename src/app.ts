@@ -12,8 +12,10 @@ import type { Config } from './config.js';
 import { createClient } from './discord/client.js';
 import { DiscordBot } from './discord/discord-bot.js';
 import { isAdministrator, serves } from './discord/incoming.js';
+import { Gateway } from './discord/gateway.js';
 import { GuildMembers } from './discord/members.js';
 import { Sender } from './discord/sender.js';
+import type { Patience } from './discord/watchdog.js';
 import { Housekeeping } from './housekeeping.js';
 import { healthCheck } from './http/health.js';
 import type { HttpDoor } from './http/http-door.js';
@@ -27,7 +29,7 @@ const WORRYING_CHANCE = 1 / 1_000;
 export interface App {
   /** Resolves when everything that the bot has heard is answered. */
   readonly idle: () => Promise<void>;
-  /** Whether Discord is heard at this moment. */
+  /** Whether what is said on Discord reaches the bot at this moment. */
   readonly hears: () => boolean;
   /** Where websites can ask; `null`: nowhere. */
   readonly httpPort: number | null;
@@ -39,12 +41,14 @@ export interface App {
 
 export interface AppOptions {
   readonly log: Log;
-  /** Hears that the bot cannot go on: its connection was closed for good. */
+  /** Hears that the bot cannot go on: Discord refuses it, or was not heard for too long. Perhaps more than once. */
   readonly onFatal: (error: Error) => void;
   readonly clock?: () => number;
   readonly random?: RandomInt;
   /** Resolves after so many ms; never rejects. */
   readonly wait?: (ms: number) => Promise<void>;
+  /** What differs from how long the gateway is usually waited for. */
+  readonly patience?: Partial<Patience>;
 }
 
 /**
@@ -55,7 +59,7 @@ export interface AppOptions {
  * @throws {DiscordSetupError} the token is refused, or the Message Content intent is off.
  */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
-  const { log, onFatal, clock = Date.now, random = randomInt } = options;
+  const { log, onFatal, clock = Date.now, random = randomInt, patience = {} } = options;
   const { wait = async (ms) => pause(ms, undefined, { ref: false }) } = options;
   const { allowedGuildIds, auditDays, codeLength, codeMaxUses, codeTtlMs, commandPrefix: prefix } = config;
   const { getcodeLimit, maxUsernamesPerMember, membershipCheckIntervalMs } = config;
@@ -82,7 +86,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       clock,
       random,
     });
-    const client = createClient(config.discordApiUrl);
+    const gateway = new Gateway({ log, patience });
+    const client = createClient(config.discordApiUrl, gateway);
     const commands = createCommands({
       codes,
       isAdministrator: async (guildId, userId) =>
@@ -110,7 +115,16 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       log,
       clock,
     });
-    const bot = new DiscordBot({ client, router, sender, outbox, log, onFatal, allowedGuildIds });
+    const bot = new DiscordBot({
+      client,
+      gateway,
+      router,
+      sender,
+      outbox,
+      log,
+      onFatal,
+      allowedGuildIds,
+    });
     // Before Discord: who has a code gets in while Discord cannot be reached.
     door = await openDoor(config, { storage, hears: () => bot.hears(), clock, log });
     await bot.start(config.discordToken);

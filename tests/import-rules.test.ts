@@ -61,6 +61,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 /** Each package has one owner. */
 const OWNERS: Readonly<Record<string, string | readonly string[]>> = {
   'discord.js': 'discord',
+  '@discordjs/ws': 'discord',
   'better-sqlite3': 'storage',
   unhomoglyph: 'codes',
   fastify: 'http',

@@ -6,15 +6,18 @@ import {
   Events,
   OAuth2Scopes,
   PermissionFlagsBits,
-  Status,
+  RESTEvents,
+  type APIRequest,
   type Client,
   type Interaction,
   type Message,
+  type ResponseLike,
 } from 'discord.js';
 
 import type { Outbox } from '../bot/outbox.js';
 import type { Router } from '../bot/router.js';
 import type { Log } from '../log.js';
+import type { Gateway } from './gateway.js';
 import { serves, toIncomingMessage } from './incoming.js';
 import type { Sender } from './sender.js';
 
@@ -45,6 +48,7 @@ const FATAL_CLOSE_CODES: ReadonlyMap<number, string> = new Map([
 /** The bot on Discord: events go to the router, its replies to the sender. */
 export class DiscordBot {
   readonly #client: Client;
+  readonly #gateway: Gateway;
   readonly #router: Router;
   readonly #sender: Sender;
   readonly #outbox: Pick<Outbox, 'send' | 'idle' | 'stop'>;
@@ -53,9 +57,11 @@ export class DiscordBot {
   readonly #allowed: ReadonlySet<string> | null;
   readonly #underWay = new Set<Promise<void>>();
 
-  /** @param options.onFatal hears that Discord closed the connection for good, after the bot was ready. */
+  /** @param options.onFatal hears that the bot cannot go on, after it was ready; perhaps more than once. */
   constructor(options: {
     readonly client: Client;
+    /** The client's. */
+    readonly gateway: Gateway;
     readonly router: Router;
     readonly sender: Sender;
     readonly outbox: Pick<Outbox, 'send' | 'idle' | 'stop'>;
@@ -65,6 +71,7 @@ export class DiscordBot {
     readonly allowedGuildIds: ReadonlySet<string> | null;
   }) {
     this.#client = options.client;
+    this.#gateway = options.gateway;
     this.#router = options.router;
     this.#log = options.log;
     this.#onFatal = options.onFatal;
@@ -77,6 +84,7 @@ export class DiscordBot {
    * Logs in and resolves when the bot hears its servers.
    *
    * @throws {DiscordSetupError} the token or the Message Content intent is missing.
+   * @throws {Error} Discord cannot be reached, or is not heard for too long.
    */
   async start(token: string): Promise<void> {
     const client = this.#client;
@@ -88,23 +96,34 @@ export class DiscordBot {
     client.on(Events.MessageCreate, (message) => this.#track(this.#onMessage(message)));
     client.on(Events.InteractionCreate, (interaction) => this.#track(this.#onInteraction(interaction)));
 
+    let fail = this.#onFatal;
+    client.on(Events.ShardDisconnect, ({ code }) => fail(closedBy(code)));
+    client.rest.on(RESTEvents.Response, (request, response) => {
+      if (takesTokenBack(request, response)) fail(new DiscordSetupError(BAD_TOKEN));
+    });
+    this.#gateway.onDeaf = (error) => fail(error);
     try {
       await new Promise<void>((resolve, reject) => {
+        fail = reject;
         client.once(Events.ClientReady, () => resolve());
-        client.once(Events.ShardDisconnect, ({ code }) => reject(closedBy(code)));
         client.login(token).catch((error: unknown) => reject(explain(error)));
       });
     } catch (error) {
       await client.destroy();
       throw error;
     }
-    client.on(Events.ShardDisconnect, ({ code }) => this.#onFatal(closedBy(code)));
+    fail = this.#onFatal;
     client.on(Events.GuildCreate, ({ id, name }) => {
       this.#log.info({ guildId: id, name }, 'Joined a server');
       this.#sayServers();
     });
     client.on(Events.GuildDelete, ({ id, name }) => this.#log.info({ guildId: id, name }, 'Left a server'));
     this.#sayReady();
+  }
+
+  /** Whether what is said in its servers reaches the bot at this moment. */
+  hears(): boolean {
+    return this.#gateway.hears();
   }
 
   /** Hears nothing more, finishes what is under way and leaves Discord, all within {@link STOP_PATIENCE_MS}. */
@@ -122,12 +141,6 @@ export class DiscordBot {
     // On a connection that fell silent discord.js would wait for half a minute.
     await Promise.race([this.#client.destroy(), impatience]);
     patience.abort();
-  }
-
-  /** Whether the gateway's connections stand. */
-  hears(): boolean {
-    const { shards } = this.#client.ws;
-    return shards.size > 0 && shards.every(({ status }) => status === Status.Ready);
   }
 
   /** Resolves when nothing that was heard is still being answered. */
@@ -204,6 +217,11 @@ function closedBy(code: number): Error {
   return reason === undefined
     ? new Error(`Discord closed the connection with code ${code}`)
     : new DiscordSetupError(reason);
+}
+
+/** After one 401 discord.js forgets the token: every later call would fail, while the gateway goes on. */
+function takesTokenBack({ data }: APIRequest, { status }: ResponseLike): boolean {
+  return status === 401 && data.auth !== false;
 }
 
 /** Turns what `login()` throws into a sentence where somebody has to act. */

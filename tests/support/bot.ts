@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { onTestFinished } from 'vitest';
 
-import { startApp, type App } from '../../src/app.js';
+import { startApp, type App, type AppOptions } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
 import {
   DiscordStandIn,
@@ -111,6 +111,7 @@ export interface TestBotOptions {
   readonly random?: (limit: number) => number;
   /** Default: nobody waits, and the clock is so much later. */
   readonly wait?: (ms: number) => Promise<void>;
+  readonly patience?: AppOptions['patience'];
 }
 
 /** Starts the bot; it is stopped when the test ends, if the test has not done so. */
@@ -144,6 +145,7 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
         await nextTurn();
       }),
     ...(options.random === undefined ? {} : { random: options.random }),
+    ...(options.patience === undefined ? {} : { patience: options.patience }),
   });
   let stopped: Promise<void> | null = null;
   const stop = (): Promise<void> => (stopped ??= app.stop());
