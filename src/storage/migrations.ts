@@ -6,12 +6,18 @@ import { StorageError } from './storage-error.js';
 export const NOT_ENDED =
   'revoked_at IS NULL AND withdrawn_at IS NULL AND replaced_at IS NULL AND expired_at IS NULL';
 
+/** The name in `meta` by which the database knows its secret. */
+export const FINGERPRINT = 'secret_fingerprint';
+
+/** Steps from an empty database to a schema: its version is how many they are. */
+export type Migrations = readonly (readonly string[])[];
+
 /**
  * The schema, step by step. A step that was released is never edited: a new one is appended.
  *
  * Columns named `..._at` hold Unix times in milliseconds. Discord's ids are text: they exceed 2^53.
  */
-const MIGRATIONS: readonly (readonly string[])[] = [
+export const MIGRATIONS: Migrations = [
   [
     `CREATE TABLE requests (
        id          TEXT   NOT NULL PRIMARY KEY, -- the Discord message that is answered at most once
@@ -109,18 +115,22 @@ const MIGRATIONS: readonly (readonly string[])[] = [
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 /**
- * Brings the schema to {@link SCHEMA_VERSION}, all steps or none. Of two processes that start at once, one
+ * Brings the schema to the last of `migrations`, all steps or none. Of two processes that start at once, one
  * waits and then finds nothing to do.
  *
  * @throws {StorageError} SCHEMA_TOO_NEW: the database is left as it is.
  */
-export async function migrate(driver: SqlDriver, path: string): Promise<void> {
+export async function migrate(
+  driver: SqlDriver,
+  path: string,
+  migrations: Migrations = MIGRATIONS,
+): Promise<void> {
   await driver.transaction(async (query) => {
     await query('CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)');
     const version = await readVersion(query);
-    refuseNewer(version, path);
-    for (const step of MIGRATIONS.slice(version)) for (const statement of step) await query(statement);
-    if (version < SCHEMA_VERSION) await writeMeta(query, 'schema_version', String(SCHEMA_VERSION));
+    refuseNewer(version, path, migrations.length);
+    for (const step of migrations.slice(version)) for (const statement of step) await query(statement);
+    if (version < migrations.length) await writeMeta(query, 'schema_version', String(migrations.length));
   });
 }
 
@@ -131,7 +141,7 @@ export async function migrate(driver: SqlDriver, path: string): Promise<void> {
  */
 export async function requireCurrentSchema(driver: SqlDriver, path: string): Promise<void> {
   const version = await readVersion(driver.query);
-  refuseNewer(version, path);
+  refuseNewer(version, path, SCHEMA_VERSION);
   if (version < SCHEMA_VERSION) {
     throw new StorageError(
       'SCHEMA_TOO_OLD',
@@ -153,15 +163,16 @@ export async function writeMeta(query: Query, name: string, value: string): Prom
   );
 }
 
-async function readVersion(query: Query): Promise<number> {
+export async function readVersion(query: Query): Promise<number> {
   return Number((await readMeta(query, 'schema_version')) ?? 0);
 }
 
-function refuseNewer(version: number, path: string): void {
-  if (version > SCHEMA_VERSION) {
+/** @throws {StorageError} SCHEMA_TOO_NEW. */
+export function refuseNewer(version: number, path: string, known: number): void {
+  if (version > known) {
     throw new StorageError(
       'SCHEMA_TOO_NEW',
-      `${path} has schema ${version}, written by a newer version of this program, which knows only ${SCHEMA_VERSION}. Update the program; the database was not changed.`,
+      `${path} has schema ${version}, written by a newer version of this program, which knows only ${known}. Update the program; the database was not changed.`,
     );
   }
 }

@@ -5,19 +5,30 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { CodeKeys } from '../codes/code-keys.js';
 import type { CodeStore } from '../codes/code-store.js';
-import { migrate, readMeta, requireCurrentSchema, writeMeta } from './migrations.js';
+import { BACKUP_FOLDER_NAME, pruneBackups, writeBackup } from './backup-files.js';
+import {
+  FINGERPRINT,
+  migrate,
+  MIGRATIONS,
+  readMeta,
+  readVersion,
+  refuseNewer,
+  requireCurrentSchema,
+  writeMeta,
+  type Migrations,
+} from './migrations.js';
 import { isErrno, makeSecretFile, readSecretFile } from './secret-file.js';
 import { SqlCodeStore } from './sql-code-store.js';
 import { SqliteDriver } from './sqlite-driver.js';
 import { StorageError } from './storage-error.js';
 
-/** The name in `meta` by which the database knows its secret. */
-const FINGERPRINT = 'secret_fingerprint';
-
 /** What a database that is still being made ends in. Making one takes milliseconds. */
-const UNFINISHED = '.new';
+export const UNFINISHED = '.new';
 const MAKING_TRIES = 50;
 const MAKING_PAUSE_MS = 100;
+
+/** What follows the database's name in that of one that a backup took the place of. */
+export const REPLACED = '.replaced-';
 
 export const SECRET_FILE_NAME = 'code-secret.key';
 
@@ -27,6 +38,10 @@ export interface StorageOptions {
   readonly secret: string | null;
   /** The bot owns the database: it creates what is missing and migrates what is old. A guest does neither. */
   readonly as: 'owner' | 'guest';
+  /** The schema that an owner brings the database to. Default: the one that this program needs. */
+  readonly migrations?: Migrations;
+  /** Dates the backup that is made before the schema is updated. Default: `Date.now`. */
+  readonly clock?: () => number;
 }
 
 export interface Storage {
@@ -51,18 +66,23 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   try {
     return await open({ ...options, databasePath });
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    const code = String(error.code);
-    if (/^SQLITE_(?:NOTADB|CORRUPT)/.test(code)) throw damaged(databasePath, error);
-    if (/^(?:EACCES|EPERM|EROFS|SQLITE_CANTOPEN|SQLITE_READONLY)/.test(code)) {
-      throw new StorageError(
-        'DATABASE_UNREADABLE',
-        `This account may not use ${databasePath} and its folder. Start the program from the account that the bot runs under.`,
-        { cause: error },
-      );
-    }
-    throw error;
+    throw explained(error, databasePath);
   }
+}
+
+/** What SQLite or the system said of the database as a {@link StorageError}, where there is one for it. */
+export function explained(error: unknown, databasePath: string): unknown {
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const code = String(error.code);
+  if (/^SQLITE_(?:NOTADB|CORRUPT)/.test(code)) return damaged(databasePath, error);
+  if (/^(?:EACCES|EPERM|EROFS|SQLITE_CANTOPEN|SQLITE_READONLY)/.test(code)) {
+    return new StorageError(
+      'DATABASE_UNREADABLE',
+      `This account may not use ${databasePath} and its folder. Start the program from the account that the bot runs under.`,
+      { cause: error },
+    );
+  }
+  return error;
 }
 
 async function open(options: StorageOptions): Promise<Storage> {
@@ -78,7 +98,7 @@ async function open(options: StorageOptions): Promise<Storage> {
         `There is no database at ${databasePath}. Start the bot first, or name the file that it uses.`,
       );
     }
-    await createDatabase(databasePath, secretPath, options.secret);
+    await createDatabase(databasePath, secretPath, options.secret, options.migrations);
   }
   refuseWhatIsNoDatabase(databasePath, secretPath);
 
@@ -96,7 +116,7 @@ async function open(options: StorageOptions): Promise<Storage> {
     }
     if (owned) {
       makePrivate(databasePath, secretPath);
-      await migrate(opened, databasePath);
+      await update(opened, options);
       const damage = await opened.findDamage();
       if (damage !== null) throw damaged(databasePath, new Error(damage));
     } else {
@@ -110,7 +130,12 @@ async function open(options: StorageOptions): Promise<Storage> {
 }
 
 /** Builds the database under another name and gives it its own when it is complete. */
-async function createDatabase(path: string, secretPath: string, givenSecret: string | null): Promise<void> {
+async function createDatabase(
+  path: string,
+  secretPath: string,
+  givenSecret: string | null,
+  migrations: Migrations = MIGRATIONS,
+): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   if (givenSecret === null && exists(secretPath) && !(await isBeingMade(path))) {
     throw new StorageError(
@@ -125,7 +150,7 @@ async function createDatabase(path: string, secretPath: string, givenSecret: str
     try {
       chmodSync(unfinished, 0o600);
       const secret = givenSecret ?? makeSecretFile(secretPath);
-      await migrate(driver, path);
+      await migrate(driver, path, migrations);
       await writeMeta(driver.query, FINGERPRINT, new CodeKeys(secret).fingerprint);
     } finally {
       await driver.close();
@@ -137,6 +162,31 @@ async function createDatabase(path: string, secretPath: string, givenSecret: str
   } finally {
     rmSync(unfinished, { force: true });
   }
+}
+
+/** Migrates a database that exists; what it was before is kept as a backup. */
+async function update(driver: SqliteDriver, options: StorageOptions): Promise<void> {
+  const { databasePath: path, migrations = MIGRATIONS, clock = Date.now } = options;
+  const version = await readVersion(driver.query);
+  refuseNewer(version, path, migrations.length);
+  if (version < migrations.length) {
+    const beforeSchema = migrations.length;
+    try {
+      const made = await writeBackup(driver, path, { now: clock(), beforeSchema });
+      // One is enough: whoever is killed again and again while updating must not fill the disk.
+      if (made !== null) pruneBackups(path, 1, beforeSchema);
+    } catch (cause) {
+      throw backupFailed(path, cause, 'It has an older schema, and is not updated without one.');
+    }
+  }
+  await migrate(driver, path, migrations);
+}
+
+export function backupFailed(path: string, cause: unknown, consequence: string): StorageError {
+  const reason = cause instanceof Error ? cause.message : 'unknown reason';
+  return new StorageError('BACKUP_FAILED', `No backup of ${path} could be made: ${reason}. ${consequence}`, {
+    cause,
+  });
 }
 
 /** Whether another process that started at the same time makes the database: waits until it has. */
@@ -152,11 +202,11 @@ async function isBeingMade(path: string): Promise<boolean> {
 }
 
 /** Unlike existsSync it tells a missing file from one that may not be looked at. */
-function exists(path: string): boolean {
+export function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-function refuseWhatIsNoDatabase(path: string, secretPath: string): void {
+export function refuseWhatIsNoDatabase(path: string, secretPath: string): void {
   const found = statSync(path);
   if (!found.isFile()) {
     throw new StorageError('DATABASE_FOREIGN', `${path} is no file. Name a file in DATABASE_URL.`);
@@ -169,7 +219,7 @@ function refuseWhatIsNoDatabase(path: string, secretPath: string): void {
   }
 }
 
-function readSecret(databasePath: string, secretPath: string, givenSecret: string | null): string {
+export function readSecret(databasePath: string, secretPath: string, givenSecret: string | null): string {
   const secret = givenSecret ?? readSecretFile(secretPath);
   if (secret !== null) return secret;
   throw new StorageError(
@@ -193,5 +243,12 @@ function makePrivate(databasePath: string, secretPath: string): void {
   const found = readdirSync(directory).map((name) => join(directory, name));
   for (const path of found) if (ours.has(path)) chmodSync(path, 0o600);
   // Never a directory that others use too: DATABASE_URL may point anywhere.
-  if (found.every((path) => ours.has(path) || basename(path) === '.gitkeep')) chmodSync(directory, 0o700);
+  const others = found.filter((path) => !ours.has(path) && !isLeftByUs(basename(path), databasePath));
+  if (others.length === 0) chmodSync(directory, 0o700);
+}
+
+function isLeftByUs(name: string, databasePath: string): boolean {
+  return (
+    name === '.gitkeep' || name === BACKUP_FOLDER_NAME || name.startsWith(basename(databasePath) + REPLACED)
+  );
 }

@@ -43,11 +43,15 @@ export class SqliteDriver implements SqlDriver {
   /**
    * Opens a file of ours, or makes one. A file of another program is left as it is.
    *
+   * @param readonly not a byte is written; only for a file that nobody else uses.
    * @throws {StorageError} DATABASE_FOREIGN, SQLITE_TOO_OLD; otherwise SQLite's own error, with its `code`.
    */
-  static async open(path: string, { create }: { readonly create: boolean }): Promise<SqliteDriver> {
+  static async open(
+    path: string,
+    { create, readonly = false }: { readonly create: boolean; readonly readonly?: boolean },
+  ): Promise<SqliteDriver> {
     const driver = new SqliteDriver(
-      new Database(path, { fileMustExist: !create, timeout: BLOCKING_PATIENCE_MS }),
+      new Database(path, { fileMustExist: !create, readonly, timeout: BLOCKING_PATIENCE_MS }),
     );
     try {
       await driver.#patiently(async () => driver.#prepareConnection(path, create));
@@ -97,6 +101,7 @@ export class SqliteDriver implements SqlDriver {
         `${path} is the database of another program. Name another file in DATABASE_URL.`,
       );
     }
+    if (this.#database.readonly) return;
     this.#run('PRAGMA journal_mode = WAL', []);
     // better-sqlite3 is built to fall back to NORMAL under WAL, which loses commits at a power cut.
     this.#run('PRAGMA synchronous = FULL', []);
@@ -144,7 +149,8 @@ function bindable(value: SqlValue): SqlValue {
   return value;
 }
 
-function isBusy(error: unknown): boolean {
+/** Whether another connection holds the lock. */
+export function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
 }
 

@@ -7,7 +7,10 @@ export type StorageErrorCode =
   | 'SCHEMA_TOO_OLD'
   | 'SECRET_MISSING'
   | 'SECRET_WRONG'
-  | 'SQLITE_TOO_OLD';
+  | 'SQLITE_TOO_OLD'
+  | 'DATABASE_IN_USE'
+  | 'BACKUP_FAILED'
+  | 'BACKUP_UNUSABLE';
 
 /**
  * The database cannot be used until somebody acts. `message` says in one or two sentences what was found,
