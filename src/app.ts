@@ -1,6 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import { ScheduledBackups } from './backup/scheduled-backups.js';
 import { Outbox } from './bot/outbox.js';
 import { Router } from './bot/router.js';
 import { CodeService } from './codes/code-service.js';
@@ -34,7 +35,7 @@ export interface App {
   /** Where websites can ask; `null`: nowhere. */
   readonly httpPort: number | null;
   /** Does now what is done from time to time anyway. */
-  readonly housekeeping: Pick<Housekeeping, 'endCodes' | 'prune' | 'checkMembers' | 'tendAnswers'>;
+  readonly housekeeping: Pick<Housekeeping, 'endCodes' | 'prune' | 'checkMembers' | 'tendAnswers' | 'backUp'>;
   /** Finishes what is under way, then closes Discord and the database; within 5 seconds. */
   readonly stop: () => Promise<void>;
 }
@@ -63,11 +64,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { wait = async (ms) => pause(ms, undefined, { ref: false }) } = options;
   const { allowedGuildIds, auditDays, codeLength, codeMaxUses, codeTtlMs, commandPrefix: prefix } = config;
   const { getcodeLimit, maxUsernamesPerMember, membershipCheckIntervalMs } = config;
+  const { backupIntervalMs, backupKeep } = config;
 
   const storage = await openStorage({
     databasePath: config.databasePath,
     secret: config.codeSecret,
     as: 'owner',
+    clock,
   });
   let door: HttpDoor | null = null;
   try {
@@ -137,6 +140,14 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       membershipCheckIntervalMs,
       allowedGuildIds,
       auditDays,
+      backups:
+        backupIntervalMs === null
+          ? null
+          : new ScheduledBackups({
+              databasePath: storage.databasePath,
+              keep: backupKeep,
+              intervalMs: backupIntervalMs,
+            }),
       clock,
       log,
     });

@@ -22,6 +22,10 @@ export interface Config {
   readonly allowedGuildIds: ReadonlySet<string> | null;
   /** How often it is looked whether holders are still members; `null`: never. */
   readonly membershipCheckIntervalMs: number | null;
+  /** How old the newest backup may be; `null`: the bot makes none by itself. */
+  readonly backupIntervalMs: number | null;
+  /** How many backups stay. */
+  readonly backupKeep: number;
   readonly auditDays: number;
   /** `null`: no HTTP. 0: any free port. */
   readonly httpPort: number | null;
@@ -96,6 +100,11 @@ const HINTS = {
     wanted: 'off, or a whole number with s, m, h, d or w behind it, from 1m to 7d',
     example: '10m',
   },
+  BACKUP_INTERVAL: {
+    wanted: 'off, or a whole number with s, m, h, d or w behind it, from 1m to 7d',
+    example: '24h',
+  },
+  BACKUP_KEEP: { wanted: 'a whole number from 1 to 1000', example: '7' },
   AUDIT_DAYS: { wanted: 'a whole number of days from 1 to 36500', example: '365' },
   HTTP_PORT: { wanted: 'off, or a port from 0 to 65535; 0 takes a free one', example: '8080' },
   HTTP_HOST: { wanted: 'an address of this machine', example: '127.0.0.1' },
@@ -155,6 +164,8 @@ export function loadConfig(env: Env): Config {
       maxUsernamesPerMember: read('MAX_USERNAMES_PER_MEMBER', wholeNumber(1, 100), 3),
       allowedGuildIds: read('ALLOWED_GUILD_IDS', parseIds, null),
       membershipCheckIntervalMs: read('MEMBERSHIP_CHECK_INTERVAL', orNull('off', parseInterval), 600_000),
+      backupIntervalMs: read('BACKUP_INTERVAL', orNull('off', parseInterval), DAY_MS),
+      backupKeep: readBackupKeep(read),
       auditDays: read('AUDIT_DAYS', wholeNumber(1, 36_500), 365),
       httpPort: read('HTTP_PORT', orNull('off', wholeNumber(0, 65_535)), null),
       httpHost: read('HTTP_HOST', matching(/^[\w.:-]{1,253}$/), '127.0.0.1'),
@@ -174,6 +185,22 @@ export function loadConfig(env: Env): Config {
  */
 export function loadStorageConfig(env: Env): Pick<Config, 'databasePath' | 'codeSecret'> {
   return load(env, readStorage);
+}
+
+/**
+ * Reads which database is backed up, and how many backups stay.
+ *
+ * @throws {ConfigError} names every problem at once.
+ */
+export function loadBackupConfig(env: Env): Pick<Config, 'databasePath' | 'backupKeep'> {
+  return load(env, (read) => ({
+    databasePath: readStorage(read).databasePath,
+    backupKeep: readBackupKeep(read),
+  }));
+}
+
+function readBackupKeep(read: Read): number {
+  return read('BACKUP_KEEP', wholeNumber(1, 1_000), 7);
 }
 
 function readStorage(read: Read): Pick<Config, 'databasePath' | 'codeSecret'> {

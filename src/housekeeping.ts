@@ -1,3 +1,4 @@
+import type { ScheduledBackups } from './backup/scheduled-backups.js';
 import type { CodeStore } from './codes/code-store.js';
 import { RESERVATION_MS } from './codes/code-service.js';
 import type { Outbox } from './bot/outbox.js';
@@ -19,6 +20,8 @@ export interface HousekeepingOptions {
   /** `null`: every server is served. */
   readonly allowedGuildIds: ReadonlySet<string> | null;
   readonly auditDays: number;
+  /** `null`: no backups are made. */
+  readonly backups: Pick<ScheduledBackups, 'intervalMs' | 'isDue' | 'make'> | null;
   readonly clock: () => number;
   readonly log: Log;
 }
@@ -39,7 +42,11 @@ export class Housekeeping {
     this.#every(TEND_MS, 'tend answers', async () => this.tendAnswers());
     this.#every(MINUTE_MS, 'end codes', async () => this.endCodes());
     this.#every(HOUR_MS, 'prune', async () => this.prune());
-    const { membershipCheckIntervalMs } = this.#options;
+    const { membershipCheckIntervalMs, backups } = this.#options;
+    // How old the newest is decides, not how long the bot has been running.
+    if (backups !== null) {
+      this.#every(Math.min(backups.intervalMs, HOUR_MS), 'back up', async () => this.backUp());
+    }
     if (membershipCheckIntervalMs !== null) {
       this.#every(membershipCheckIntervalMs, 'check members', async () => this.checkMembers());
     }
@@ -86,6 +93,19 @@ export class Housekeeping {
     for (const { guildId, revoked, error } of await checkMembership(store, members, clock)) {
       if (revoked > 0) log.info({ guildId, revoked }, 'Revoked codes of members who left');
       if (error !== null) log.warn({ guildId, err: error }, 'Could not look up who is still a member');
+    }
+  }
+
+  /** Makes a backup if it is time for one. */
+  async backUp(): Promise<void> {
+    const { backups, clock, log } = this.#options;
+    const now = clock();
+    if (backups === null || !backups.isDue(now)) return;
+    try {
+      const { path, codes } = await backups.make(now);
+      log.info({ path, codes }, 'Made a backup');
+    } catch (error) {
+      log.error(error instanceof Error ? error.message : 'No backup could be made');
     }
   }
 

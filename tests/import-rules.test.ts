@@ -39,12 +39,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   discord: ['bot', 'codes', 'log.ts'],
   validator: ['codes', 'storage'],
   http: ['codes', 'log.ts'],
+  backup: ['config.ts', 'storage'],
   audit: ['bot', 'codes', 'config.ts', 'storage'],
   demo: ['app.ts', 'config.ts', 'log.ts', 'validator'],
   'config.ts': ['codes', 'storage'],
   'log.ts': ['config.ts'],
-  'housekeeping.ts': ['bot', 'codes', 'log.ts'],
+  'housekeeping.ts': ['backup', 'bot', 'codes', 'log.ts'],
   'app.ts': [
+    'backup',
     'bot',
     'codes',
     'commands',
@@ -69,7 +71,7 @@ const OWNERS: Readonly<Record<string, string | readonly string[]>> = {
   pino: 'log.ts',
   'pino-pretty': 'log.ts',
   // Whatever is started as a program reads its settings.
-  dotenv: ['index.ts', 'audit'],
+  dotenv: ['index.ts', 'audit', 'backup'],
 };
 
 it('finds the imports that it is to judge', () => {
@@ -120,7 +122,13 @@ it('reads the environment in the entries alone', () => {
   const readers = FILES.filter((file) =>
     /\bprocess\.env\b|\benv \} = process\b|, env\b.*= process/.test(readFileSync(join(SRC, file), 'utf8')),
   );
-  expect(readers.toSorted()).toEqual(['audit/audit.ts', 'demo/demo.ts', 'index.ts']);
+  expect(readers.toSorted()).toEqual([
+    'audit/audit.ts',
+    'backup/backup.ts',
+    'backup/restore.ts',
+    'demo/demo.ts',
+    'index.ts',
+  ]);
 });
 
 it('leads every relative import to a file', () => {

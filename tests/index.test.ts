@@ -16,7 +16,13 @@ function startProcess(server: TestServer, cwd: string, env: Readonly<Record<stri
   const { token, apiUrl } = server.discord;
   return run(BOT, {
     cwd,
-    env: { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl, LOG_FORMAT: 'json', ...env },
+    env: {
+      DISCORD_TOKEN: token,
+      DISCORD_API_URL: apiUrl,
+      LOG_FORMAT: 'json',
+      BACKUP_INTERVAL: 'off',
+      ...env,
+    },
   });
 }
 

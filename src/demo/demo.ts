@@ -33,6 +33,7 @@ async function demo(): Promise<void> {
       HTTP_PORT: '0',
       HTTP_HOST: '127.0.0.1',
       HTTP_TOKEN: token,
+      BACKUP_INTERVAL: 'off',
       LOG_LEVEL: env['LOG_LEVEL'] || 'warn',
     });
     const log = createLog(config.logLevel, await openLogDestination(config.logFormat ?? 'pretty'));

@@ -131,6 +131,7 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
     GETCODE_LIMIT: '1000/10m',
     MAX_USERNAMES_PER_MEMBER: '100',
     MEMBERSHIP_CHECK_INTERVAL: 'off',
+    BACKUP_INTERVAL: 'off',
     ...options.settings,
   });
   const log = createLog(config.logLevel, { write: (line) => (logged += line) });
