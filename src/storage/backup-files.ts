@@ -99,15 +99,17 @@ export async function writeBackup(
 
 /** What tells one state of a database from another. */
 export interface Description {
-  readonly fingerprint: string | null;
+  readonly fingerprint: string;
   readonly schema: number;
   readonly codes: number;
 }
 
 export async function describe({ query }: Pick<SqliteDriver, 'query'>): Promise<Description> {
   const [row = {}] = await query('SELECT count(*) AS codes FROM codes');
+  const fingerprint = await readMeta(query, FINGERPRINT);
+  if (fingerprint === null) throw new Error('it does not tell which secret belongs to it');
   return {
-    fingerprint: await readMeta(query, FINGERPRINT),
+    fingerprint,
     schema: await readVersion(query),
     codes: integerIn(row, 'codes'),
   };

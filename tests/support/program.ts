@@ -1,0 +1,25 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = new URL('../../', import.meta.url);
+
+export interface Printed {
+  readonly exitCode: unknown;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `node PATH`, a path from the project's root, to its end, with nothing but `env` in its environment. */
+export async function runToEnd(
+  path: string,
+  args: readonly string[],
+  { env = {}, cwd }: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string },
+): Promise<Printed> {
+  const program = fileURLToPath(new URL(path, ROOT));
+  return new Promise((resolve) => {
+    const options = { cwd, env: { PATH: process.env['PATH'], TZ: 'UTC', ...env } };
+    execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) => {
+      resolve({ exitCode: error === null ? 0 : error.code, stdout, stderr });
+    });
+  });
+}
