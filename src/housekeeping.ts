@@ -100,8 +100,9 @@ export class Housekeeping {
   async backUp(): Promise<void> {
     const { backups, clock, log } = this.#options;
     const now = clock();
-    if (backups === null || !backups.isDue(now)) return;
+    if (backups === null) return;
     try {
+      if (!backups.isDue(now)) return;
       const { path, codes } = await backups.make(now);
       log.info({ path, codes }, 'Made a backup');
     } catch (error) {

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 
 import type { StandInInterceptor } from '../src/demo/stand-in/stand-in.js';
+import { backUp } from '../src/storage/backups.js';
 import { openValidator } from '../src/validator/validator.js';
 import { startBot, type TestBot } from './support/bot.js';
 
@@ -37,9 +38,13 @@ function codesIn({ server }: TestBot): Set<string> {
 
 /** What the database and all files beside it hold, but for the secret's own file. */
 function storedBytes({ databasePath }: TestBot): string {
-  const folder = dirname(databasePath);
-  return readdirSync(folder)
-    .map((name) => readFileSync(join(folder, name), 'latin1'))
+  return bytesIn(dirname(databasePath));
+}
+
+function bytesIn(folder: string): string {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => readFileSync(join(folder, name), 'latin1'))
     .join('\n');
 }
 
@@ -100,14 +105,17 @@ it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', 
   await validator.close();
   await bot.app.housekeeping.prune();
   await settled();
+  await backUp({ databasePath: bot.databasePath, keep: 7, now: clock.now });
 
   expect(codes.size).toBeGreaterThanOrEqual(2);
   const channel = JSON.stringify([...discord.messages(server.general), ...discord.messages(server.thread)]);
-  const places: Record<string, string> = { log: bot.logged(), channel, files: storedBytes(bot) };
+  const backups = bytesIn(join(dirname(bot.databasePath), 'backups'));
+  const places: Record<string, string> = { log: bot.logged(), channel, files: storedBytes(bot), backups };
   // The control: these places do hold what they should.
   expect(places['log']).toContain(server.alice.id.slice(0, 4));
   expect(places['channel']).toContain('!getcode Alice');
   expect(places['files']).toContain(server.alice.id);
+  expect(places['backups']).toContain(server.alice.id);
   for (const [place, content] of Object.entries(places)) {
     for (const canary of [...codes, discord.token, SECRET, CLIENT, TOKEN, KEY]) {
       const sought = `${place}: ${canary.slice(0, 2)}…`;

@@ -58,7 +58,8 @@ export function timeInName(databasePath: string, path: string): number | null {
 /** Deletes all but the last `keep` of one kind. */
 export function pruneBackups(databasePath: string, keep: number, beforeSchema: number | null): void {
   const ofKind = listBackups(databasePath).filter((backup) => backup.beforeSchema === beforeSchema);
-  for (const { path } of ofKind.slice(0, -keep)) rmSync(path);
+  // Another process may be at it too.
+  for (const { path } of ofKind.slice(0, -keep)) rmSync(path, { force: true });
 }
 
 /**
@@ -195,7 +196,7 @@ function entriesOf(folder: string): string[] {
     const entries = readdirSync(folder, { withFileTypes: true });
     return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
     throw error;
   }
 }

@@ -117,14 +117,29 @@ export interface Undone {
 export async function restore(request: RestoreRequest): Promise<Restored> {
   const databasePath = resolve(request.databasePath);
   const backupPath = resolve(request.backupPath);
-  const unfinished = `${databasePath}.${randomBytes(6).toString('hex')}${UNFINISHED}`;
-  let standing: SqliteDriver | null = null;
   try {
     refuseWhatIsNoBackup(backupPath, databasePath);
     mkdirSync(dirname(databasePath), { recursive: true, mode: 0o700 });
+    return await putInPlace({ ...request, databasePath, backupPath });
+  } catch (error) {
+    const known = explained(error, databasePath);
+    if (known instanceof StorageError || !(error instanceof Error && 'code' in error)) throw known;
+    throw new StorageError(
+      'RESTORE_FAILED',
+      `${databasePath} could not be restored: ${error.message}. What stood there before stands there still.`,
+      { cause: error },
+    );
+  }
+}
+
+async function putInPlace(request: RestoreRequest): Promise<Restored> {
+  const { databasePath, backupPath } = request;
+  const unfinished = `${databasePath}.${randomBytes(6).toString('hex')}${UNFINISHED}`;
+  let standing: SqliteDriver | null = null;
+  try {
     // What is checked is the copy that will be used; the backup itself is only read.
     await pipeline(createReadStream(backupPath), createWriteStream(unfinished, { flags: 'wx', mode: 0o600 }));
-    const content = await examine(unfinished, { ...request, databasePath, backupPath });
+    const content = await examine(unfinished, request);
     syncToDisk(unfinished);
 
     standing = await takeOver(databasePath);
@@ -132,15 +147,8 @@ export async function restore(request: RestoreRequest): Promise<Restored> {
     const replacedPath = setAside(databasePath, request.now);
     renameSync(unfinished, databasePath);
     syncToDisk(dirname(databasePath));
-    return {
-      ...content,
-      databasePath,
-      madeAt: timeInName(databasePath, backupPath),
-      replacedPath,
-      undone,
-    };
-  } catch (error) {
-    throw explained(error, databasePath);
+    const madeAt = timeInName(databasePath, backupPath);
+    return { ...content, databasePath, madeAt, replacedPath, undone };
   } finally {
     await standing?.close();
     for (const rest of ['', ...COMPANIONS]) rmSync(unfinished + rest, { force: true });

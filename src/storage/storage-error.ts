@@ -10,7 +10,8 @@ export type StorageErrorCode =
   | 'SQLITE_TOO_OLD'
   | 'DATABASE_IN_USE'
   | 'BACKUP_FAILED'
-  | 'BACKUP_UNUSABLE';
+  | 'BACKUP_UNUSABLE'
+  | 'RESTORE_FAILED';
 
 /**
  * The database cannot be used until somebody acts. `message` says in one or two sentences what was found,

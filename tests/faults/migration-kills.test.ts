@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { copyFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 
 import { expect, it } from 'vitest';
 
@@ -67,11 +68,8 @@ function stateOf(databasePath: string, oldVersion: number): string {
     old: { ...same, version: oldVersion, notes: null, index: 0, copies: null },
     new: { ...same, version: LATER.length, notes: ROWS, index: 1, copies: ROWS },
   };
-  const text = JSON.stringify(Object.entries(found).toSorted());
-  const state = Object.entries(whole).find(
-    ([, expected]) => JSON.stringify(Object.entries(expected).toSorted(([a], [b]) => (a < b ? -1 : 1))) === text,
-  );
-  return state?.[0] ?? text;
+  const state = Object.entries(whole).find(([, expected]) => isDeepStrictEqual(found, expected));
+  return state?.[0] ?? JSON.stringify(found);
 }
 
 type How = 'together' | 'one by one';

@@ -465,6 +465,18 @@ describe('restore refuses', () => {
     expect(contentOf(folder)).toEqual(before);
   });
 
+  it('with a sentence where there is no place for it', async () => {
+    const { folder, secretPath, secret, request } = await madeBackup();
+    const before = contentOf(folder);
+    const inTheWay = { ...request, databasePath: join(secretPath, 'codes.db'), secret };
+    const { code, message } = await refusalOf(restore(inTheWay));
+    expect([code, message]).toEqual([
+      'RESTORE_FAILED',
+      expect.stringMatching(/^[^\n]+ could not be restored: [^\n]+\.$/),
+    ]);
+    expect(contentOf(folder)).toEqual(before);
+  });
+
   it('while a bot or a website has the database open, and goes through when it has not', async () => {
     await Promise.all(
       (['owner', 'guest'] as const).map(async (as) => {
