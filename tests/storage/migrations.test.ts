@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
+import { writeBackup } from '../../src/storage/backup-files.js';
 import { backUp } from '../../src/storage/backups.js';
 import { MIGRATIONS, type Migrations } from '../../src/storage/migrations.js';
 import { openStorage, SECRET_FILE_NAME } from '../../src/storage/open-storage.js';
+import { SqliteDriver } from '../../src/storage/sqlite-driver.js';
 import { temporaryFolder } from '../support/folder.js';
 import { LATER, RELEASED } from '../support/migrations.js';
 import { keep, openRaw } from '../support/raw-database.js';
@@ -77,6 +79,16 @@ describe('an update of the schema', () => {
       expect(names).toHaveLength(1);
       expect(schemaOf(join(backups, names[0] ?? ''))).toBe(1);
     }
+  });
+
+  it('by another process, faster by a moment, is not copied as what was there before', async () => {
+    const { databasePath, backups, open } = await databaseOf(1);
+    await open(LATER);
+    const driver = await SqliteDriver.open(databasePath, { create: false });
+    onTestFinished(async () => driver.close());
+    const beforeSchema = LATER.length;
+    expect(await writeBackup(driver, databasePath, { now: NOW, beforeSchema })).toBeNull();
+    expect(namesIn(backups)).toEqual([NAME]);
   });
 
   it('keeps its backup whatever number is to be kept of the others', async () => {
