@@ -403,6 +403,16 @@ const REFUSALS: readonly (readonly [
     ({ backupPath }) => (writeFileSync(backupPath, readFileSync(backupPath).fill(0xa5, 8_192)), {}),
   ],
   [
+    'a damaged page that nobody would read for a long time',
+    'BACKUP_UNUSABLE',
+    'damaged',
+    ({ backupPath }) => {
+      const root = rootPageOf(backupPath, 'look_alikes');
+      writeFileSync(backupPath, readFileSync(backupPath).fill(0xa5, (root - 1) * 4_096, root * 4_096));
+      return {};
+    },
+  ],
+  [
     "another program's database",
     'BACKUP_UNUSABLE',
     'no backup of this program',
