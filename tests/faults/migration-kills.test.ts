@@ -103,7 +103,7 @@ async function statesAfterKills(kills: number, how: How, next: typeof finish | n
     const durationMs = await update(copyOf(template), how, null);
     for (let count = 0; count < Math.ceil(kills / RELEASED.length); count++) {
       const databasePath = copyOf(template);
-      const before = (count / 2) % (STATEMENTS + 1);
+      const before = (count / 2 + 1) % (STATEMENTS + 1);
       const kill = count % 2 === 0 ? { before } : { afterMs: randomInt(Math.ceil(durationMs)) };
       await update(databasePath, how, kill);
       states.push(stateOf(databasePath, version));
