@@ -230,8 +230,8 @@ export interface CodeStore {
    * Judges one attempt to log in, and remembers it: wrong codes are counted for the username, whether it
    * exists or not, or for a client that got in with it before. A look at a code that is used up is no wrong code.
    *
-   * A redemption with the key of an earlier one gets that one's outcome for a day, and changes nothing;
-   * one that was throttled leaves its key free.
+   * For ten minutes a redemption with the key of an earlier one gets that one's outcome, unless the code was ended
+   * since, and changes nothing; one that was throttled leaves its key free.
    */
   login(attempt: LoginAttempt, now: number): Promise<LoginOutcome>;
 

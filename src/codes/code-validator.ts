@@ -18,8 +18,9 @@ export interface LoginOptions {
 
 export interface RedeemOptions extends LoginOptions {
   /**
-   * Names this redemption: for a day the same key gets the same answer and counts no second use, so a site that heard
-   * no answer may ask again. With another username or code the reason is `key_reused`. Only a keyed hash of it is kept.
+   * Names this redemption: for ten minutes the same key gets the same answer and counts no second use, so a site that
+   * heard no answer may ask again; a code that was ended since is refused all the same. With another username or code
+   * the reason is `key_reused`. Only a keyed hash of it is kept.
    */
   readonly idempotencyKey?: string | undefined;
 }

@@ -126,7 +126,8 @@ export const OPENAPI = {
         {
           name: 'Idempotency-Key',
           in: 'header',
-          description: 'For a day the same key gets the same answer, and counts no second use.',
+          description:
+            'For ten minutes the same key gets the same answer, unless the code was ended since, and counts no second use.',
           schema: { type: 'string', pattern: IDEMPOTENCY_KEY },
         },
       ]),

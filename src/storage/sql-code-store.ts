@@ -32,8 +32,8 @@ import * as sql from './statements.js';
 /** Discord repeats an event within minutes; a claimed request is remembered for a day. */
 const REQUEST_MEMORY_MS = 24 * 3_600_000;
 
-/** A website that heard no answer asks again within seconds, or by hand; after a day it is another login. */
-const REDEMPTION_MEMORY_MS = 24 * 3_600_000;
+/** A website that heard no answer asks again within seconds. Longer, and a one-time code would be good for as long. */
+const REDEMPTION_MEMORY_MS = 10 * 60_000;
 
 /** A visitor who does not come back for so long is a stranger again. */
 const CLIENT_MEMORY_MS = 90 * 24 * 3_600_000;
@@ -430,7 +430,11 @@ async function loginOnce(
     if (codeId === null) return { accepted: false, status: statusOrNullIn(first, 'refused_as') };
     const [code] = await query(sql.FIND, [codeId]);
     if (code === undefined) throw new TypeError(`There is no code ${codeId}, which was redeemed`);
-    return { accepted: true, code: { ...codeIn(code), uses: integerIn(first, 'uses') } };
+    const redeemed = codeIn(code);
+    const status = statusOf(redeemed, now);
+    // A code that was ended since opens nothing, whoever redeemed it before.
+    if (status !== 'active' && status !== 'used_up') return { accepted: false, status };
+    return { accepted: true, code: { ...redeemed, uses: integerIn(first, 'uses') } };
   }
   const outcome = await login(query, attempt, now);
   if ('accepted' in outcome) {

@@ -12,7 +12,7 @@ import type {
   Revocation,
   SealedCode,
 } from '../../src/codes/code-store.js';
-import { statusOf, type Code } from '../../src/codes/code.js';
+import { statusOf, type Code, type CodeStatus } from '../../src/codes/code.js';
 
 /** What the model does as well: all but the small change of upkeep. */
 export type ModelledStore = Omit<
@@ -41,6 +41,11 @@ interface Failures {
   readonly nameHash: string;
   readonly times: readonly number[];
   readonly inARow: number;
+}
+
+function statusOfPair(entries: readonly Entry[], pairHash: string, now: number): CodeStatus | null {
+  const entry = entries.find(({ made }) => made.pairHash === pairHash);
+  return entry === undefined ? null : statusOf(entry.code, now);
 }
 
 /** The contract of the store in its plainest form: a list in memory, slow and obviously right. */
@@ -165,8 +170,12 @@ export class ModelStore implements ModelledStore {
     const { keyHash, pairHash } = attempt;
     if (keyHash === null) return this.#login(attempt, now);
     const first = this.#redemptions.get(keyHash);
-    if (first !== undefined && first.at > now - 24 * HOUR_MS) {
-      return first.pairHash === pairHash ? first.outcome : { keyReused: true };
+    if (first !== undefined && first.at > now - HOUR_MS / 6) {
+      if (first.pairHash !== pairHash) return { keyReused: true };
+      const status = statusOfPair(this.#entries, pairHash, now);
+      const wasAccepted = 'accepted' in first.outcome && first.outcome.accepted;
+      const isEnded = status !== null && status !== 'active' && status !== 'used_up';
+      return wasAccepted && isEnded ? { accepted: false, status } : first.outcome;
     }
     const outcome = this.#login(attempt, now);
     if ('accepted' in outcome) this.#redemptions.set(keyHash, { pairHash, outcome, at: now });
