@@ -71,6 +71,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     secret: config.codeSecret,
     as: 'owner',
     clock,
+    onTrouble: (trouble) => {
+      if (trouble === null) log.info('The database can be used again');
+      else log.error({ reason: trouble.code }, trouble.message);
+    },
   });
   let door: HttpDoor | null = null;
   try {
@@ -193,7 +197,7 @@ async function openDoor(
 
 function sayDatabase(log: Log, { databasePath: database, created }: Storage, { codeSecret }: Config): void {
   if (!created) log.info({ database }, 'Opened the database');
-  // Only beside a secret file of its own is a missing database known to be missing.
+  // On another machine, or without its folder, a missing database cannot be told from one that never was.
   else if (codeSecret === null) log.info({ database }, 'Made a new database');
   else
     log.warn({ database }, 'Found no database and made an empty one: if there was one, stop and put it back');

@@ -1,5 +1,5 @@
 import type { ScheduledBackups } from './backup/scheduled-backups.js';
-import type { CodeStore } from './codes/code-store.js';
+import { StoreOutage, type CodeStore } from './codes/code-store.js';
 import { RESERVATION_MS } from './codes/code-service.js';
 import type { Outbox } from './bot/outbox.js';
 import { checkMembership, type Members } from './codes/membership.js';
@@ -120,7 +120,9 @@ export class Housekeeping {
     this.#underWay.add(name);
     void task()
       .catch((error: unknown) => {
-        if (!this.#stopped) this.#options.log.error({ err: error, task: name }, 'Housekeeping failed');
+        // Of an outage the storage tells, once.
+        if (!this.#stopped && !(error instanceof StoreOutage))
+          this.#options.log.error({ err: error, task: name }, 'Housekeeping failed');
       })
       .finally(() => this.#underWay.delete(name));
   }

@@ -51,7 +51,8 @@ async function fail(error: unknown): Promise<void> {
     error instanceof StorageError || error instanceof DiscordSetupError || error instanceof HttpSetupError;
   if (known) log.fatal(error.message);
   else log.fatal({ err: error }, 'The bot cannot go on');
-  await end(known ? EXIT_CONFIG : EXIT_FAILURE);
+  const passes = error instanceof StorageError && error.passes;
+  await end(known && !passes ? EXIT_CONFIG : EXIT_FAILURE);
 }
 
 async function end(exitCode: number): Promise<never> {

@@ -204,5 +204,9 @@ it('loses no acknowledged code when it is killed in the middle, and leaves nothi
   await validator.close();
   bot.child.kill('SIGTERM');
   expect(await bot.ended).toBe(0);
-  expect(readdirSync(join(cwd, 'data')).toSorted()).toEqual(['access-codes.db', 'code-secret.key']);
+  expect(readdirSync(join(cwd, 'data')).toSorted()).toEqual([
+    'access-codes.db',
+    'access-codes.db.marker',
+    'code-secret.key',
+  ]);
 });

@@ -1,5 +1,5 @@
 import type { CodeKeys } from '../codes/code-keys.js';
-import type { CodeStore, NewAnswer, PendingAnswer } from '../codes/code-store.js';
+import { StoreOutage, type CodeStore, type NewAnswer, type PendingAnswer } from '../codes/code-store.js';
 import type { Log } from '../log.js';
 import type { Command } from './command.js';
 import type { Delivery, IncomingMessage, MessageBody, Reply } from './message.js';
@@ -42,7 +42,7 @@ export class Outbox {
   readonly #messenger: Messenger;
   readonly #owner: string;
   readonly #clock: () => number;
-  readonly #log: Pick<Log, 'info' | 'error'>;
+  readonly #log: Pick<Log, 'debug' | 'info' | 'error'>;
   /** By request: what this process is sending. */
   readonly #underWay = new Map<string, Promise<void>>();
   #stopped = false;
@@ -55,7 +55,7 @@ export class Outbox {
     readonly messenger: Messenger;
     readonly owner: string;
     readonly clock: () => number;
-    readonly log: Pick<Log, 'info' | 'error'>;
+    readonly log: Pick<Log, 'debug' | 'info' | 'error'>;
   }) {
     this.#store = options.store;
     this.#keys = options.keys;
@@ -119,7 +119,11 @@ export class Outbox {
     const { requestId, command } = answer;
     const work = this.#finish(answer)
       // It stays stored: when the lease is over, somebody tries again.
-      .catch((err: unknown) => this.#log.error({ err, requestId, command }, 'An answer was not finished'))
+      .catch((err: unknown) => {
+        // The storage has said in the log what is wrong, once.
+        const level = err instanceof StoreOutage ? 'debug' : 'error';
+        this.#log[level]({ err, requestId, command }, 'An answer was not finished');
+      })
       .finally(() => this.#underWay.delete(requestId));
     this.#underWay.set(requestId, work);
     await work;

@@ -192,6 +192,10 @@ export function userError<Id extends UserErrorId>(error: UserError<Id>): Message
   return { content: USER_ERRORS[error.id](error.context) };
 }
 
+export function storeOutage(): MessageBody {
+  return { content: '❌ I cannot reach my database just now. Please try again in a few minutes.' };
+}
+
 /** Never the error's own text. The log carries the same reference. */
 export function unexpected(reference: string): MessageBody {
   return { content: `❌ An error occurred. Reference: ${inlineCode(reference)}` };

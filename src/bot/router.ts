@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 import type { CodeService } from '../codes/code-service.js';
-import type { NewAnswer } from '../codes/code-store.js';
+import { StoreOutage, type NewAnswer } from '../codes/code-store.js';
 import type { Log } from '../log.js';
 import type { Answering, Command } from './command.js';
 import { FloodGate } from './flood-gate.js';
@@ -111,6 +111,11 @@ export class Router {
 
   #report(command: Command, error: unknown): Reply['body'] {
     if (error instanceof UserError) return replies.userError(error);
+    if (error instanceof StoreOutage) {
+      // The storage has said in the log what is wrong, once: not each member adds a line.
+      this.#log.debug({ err: error, command: command.name }, 'A command found the database out of reach');
+      return replies.storeOutage();
+    }
     const reference = randomBytes(4).toString('hex');
     this.#log.error({ err: error, reference, command: command.name }, 'A command failed');
     return replies.unexpected(reference);

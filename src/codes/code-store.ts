@@ -143,9 +143,14 @@ export interface AuditRow extends AuditEvent {
   readonly username: string | null;
 }
 
+/** The store cannot be used, just now or until somebody acts. What it stored stays as it was. */
+export class StoreOutage extends Error {}
+
 /**
  * Where codes are kept. Each method but `prune` and `countHeld`, which may stop between their steps and harm nothing,
  * is one transaction: it happens whole or not at all, together with its rows of the audit, and once its promise is fulfilled it outlives a power cut.
+ *
+ * Whatever keeps a method from that rejects, with a {@link StoreOutage} where the cause lies outside the program.
  *
  * A code is *held* while it is delivered and not ended (revoked, withdrawn, replaced, expired), used up
  * or not. Times are Unix milliseconds.
@@ -228,7 +233,9 @@ export interface CodeStore {
 
   /**
    * Judges one attempt to log in, and remembers it: wrong codes are counted for the username, whether it
-   * exists or not, or for a client that got in with it before. A look at a code that is used up is no wrong code.
+   * exists or not, or for a client that got in with it before. A look at a code that is used up is no wrong code. A
+   * valid pair is accepted also while nothing can be written, if no use is to be counted; what cannot be counted is
+   * rejected.
    *
    * For ten minutes a redemption with the key of an earlier one gets that one's outcome, unless the code was ended
    * since, and changes nothing; one that was throttled leaves its key free.

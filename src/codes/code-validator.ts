@@ -104,7 +104,14 @@ export class CodeValidator {
       return { valid: false, reason: 'throttled', retryAfterMs };
     }
     if ('keyReused' in outcome) return { valid: false, reason: 'key_reused' };
-    return outcome.accepted ? accept(outcome.code) : refuse(outcome.status);
+    if (!outcome.accepted) return refuse(outcome.status);
+    // A damaged index leads to somebody else's row.
+    if (parseUsername(outcome.code.username)?.key !== name.key) {
+      throw new Error(
+        `Code ${outcome.code.id} is damaged: its username is not the one that it was issued for`,
+      );
+    }
+    return accept(outcome.code);
   }
 }
 

@@ -15,7 +15,7 @@ import { basename, dirname, join, parse } from 'node:path';
 import { integerIn } from './driver.js';
 import { FINGERPRINT, readMeta, readVersion } from './migrations.js';
 import { isErrno } from './secret-file.js';
-import { SqliteDriver } from './sqlite-driver.js';
+import { findDamage, SqliteDriver } from './sqlite-driver.js';
 
 /** The folder beside the database that holds its backups. */
 export const BACKUP_FOLDER_NAME = 'backups';
@@ -135,7 +135,7 @@ export function stampOf(at: number): string {
 async function readCopy(path: string): Promise<Description> {
   const copy = await SqliteDriver.open(path, { create: false, readonly: true });
   try {
-    const damage = await copy.findDamage();
+    const damage = await findDamage(copy.query);
     if (damage !== null) throw new Error(`the copy is damaged (${damage})`);
     return await describe(copy);
   } finally {

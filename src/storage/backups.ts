@@ -26,15 +26,14 @@ import { NOT_ENDED, refuseNewer, SCHEMA_VERSION } from './migrations.js';
 import {
   backupFailed,
   exists,
-  explained,
   readSecret,
   refuseWhatIsNoDatabase,
   REPLACED,
   SECRET_FILE_NAME,
   UNFINISHED,
 } from './open-storage.js';
-import { isBusy, SqliteDriver } from './sqlite-driver.js';
-import { StorageError } from './storage-error.js';
+import { findDamage, SqliteDriver } from './sqlite-driver.js';
+import { inWords, StorageError, type StorageErrorCode } from './storage-error.js';
 
 /** What SQLite keeps beside a database: parts of it, worth nothing beside another. */
 const COMPANIONS = ['-wal', '-shm', '-journal'] as const;
@@ -122,7 +121,7 @@ export async function restore(request: RestoreRequest): Promise<Restored> {
     mkdirSync(dirname(databasePath), { recursive: true, mode: 0o700 });
     return await putInPlace({ ...request, databasePath, backupPath });
   } catch (error) {
-    const known = explained(error, databasePath);
+    const known = inWords(error, databasePath);
     if (known instanceof StorageError || !(error instanceof Error && 'code' in error)) throw known;
     throw new StorageError(
       'RESTORE_FAILED',
@@ -173,6 +172,9 @@ function refuseWhatIsNoBackup(backupPath: string, databasePath: string): void {
   }
 }
 
+/** What a file that is no backup of this program is found to be. */
+const UNSOUND: ReadonlySet<StorageErrorCode> = new Set(['DATABASE_FOREIGN', 'DATABASE_DAMAGED']);
+
 /** Makes sure that the copy of a backup can be the database. */
 async function examine(
   path: string,
@@ -181,7 +183,7 @@ async function examine(
   let driver: SqliteDriver | null = null;
   try {
     driver = await SqliteDriver.open(path, { create: false });
-    const damage = await driver.findDamage();
+    const damage = await findDamage(driver.query);
     if (damage !== null) throw new Error(damage);
     const { fingerprint, schema, codes } = await describe(driver);
     const secretPath = join(dirname(databasePath), SECRET_FILE_NAME);
@@ -198,7 +200,7 @@ async function examine(
     await driver.query('PRAGMA journal_mode = DELETE');
     return { codes, lastEntryAt: integerOrNullIn(last, 'at') };
   } catch (error) {
-    if (error instanceof StorageError && error.code !== 'DATABASE_FOREIGN') throw error;
+    if (error instanceof StorageError && !UNSOUND.has(error.code)) throw error;
     throw unusable(
       `${backupPath} is damaged, or no backup of this program. Take another one; the database was not changed.`,
       error,
@@ -229,7 +231,7 @@ async function takeOver(path: string): Promise<SqliteDriver | null> {
       return driver;
     } catch (error) {
       await driver?.close();
-      if (isBusy(error)) throw inUse(path);
+      if (error instanceof StorageError && error.code === 'DATABASE_LOCKED') throw inUse(path);
       if (!isUnreadable(error, path)) throw error;
     }
   }
@@ -243,15 +245,17 @@ async function takeOver(path: string): Promise<SqliteDriver | null> {
 }
 
 function isUnreadable(error: unknown, path: string): boolean {
-  if (error instanceof StorageError) return error.code === 'DATABASE_FOREIGN' && statSync(path).size === 0;
-  const known = explained(error, path);
-  return known instanceof StorageError && known.code === 'DATABASE_DAMAGED';
+  const known = inWords(error, path);
+  if (!(known instanceof StorageError)) return false;
+  return (
+    known.code === 'DATABASE_DAMAGED' || (known.code === 'DATABASE_FOREIGN' && statSync(path).size === 0)
+  );
 }
 
 /** What the backup at `path` does not know. */
 async function compare(standing: SqliteDriver, path: string): Promise<Undone | null> {
   try {
-    if ((await standing.findDamage()) !== null) return null;
+    if ((await findDamage(standing.query)) !== null) return null;
     await standing.query('ATTACH $1 AS backup', [path]);
     const [row = {}] = await standing.query(`SELECT
       (SELECT count(*) FROM main.codes WHERE id NOT IN (SELECT id FROM backup.codes)) AS issued,

@@ -14,10 +14,10 @@ export interface SqlDriver {
    * Runs `work` in one transaction: committed durably when it is fulfilled, rolled back when it is rejected.
    * It must await nothing but the query that it is given, and may be run again from its beginning.
    *
-   * @param kind `write` keeps other writers out from the start; `mostly read` only from its first write on,
-   *   and starts over when somebody wrote meanwhile. Either is as if it had been alone.
+   * @param kind `write`, the default, keeps other writers out from the start, and waits for them; `write at once`
+   *   is rejected where it would have to wait. `read` must not write, and waits for nobody who writes.
    */
-  transaction<T>(work: (query: Query) => Promise<T>, kind?: 'write' | 'mostly read'): Promise<T>;
+  transaction<T>(work: (query: Query) => Promise<T>, kind?: 'write' | 'write at once' | 'read'): Promise<T>;
 
   close(): Promise<void>;
 }

@@ -139,8 +139,8 @@ export async function migrate(
  *
  * @throws {StorageError} SCHEMA_TOO_NEW or SCHEMA_TOO_OLD.
  */
-export async function requireCurrentSchema(driver: SqlDriver, path: string): Promise<void> {
-  const version = await readVersion(driver.query);
+export async function requireCurrentSchema(query: Query, path: string): Promise<void> {
+  const version = await readVersion(query);
   refuseNewer(version, path, SCHEMA_VERSION);
   if (version < SCHEMA_VERSION) {
     throw new StorageError(

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { CodeKeys } from '../codes/code-keys.js';
 import type { CodeStore } from '../codes/code-store.js';
 import { BACKUP_FOLDER_NAME, pruneBackups, writeBackup } from './backup-files.js';
+import type { Query } from './driver.js';
 import {
   FINGERPRINT,
   migrate,
@@ -19,11 +20,15 @@ import {
 } from './migrations.js';
 import { isErrno, makeSecretFile, readSecretFile } from './secret-file.js';
 import { SqlCodeStore } from './sql-code-store.js';
-import { SqliteDriver } from './sqlite-driver.js';
-import { StorageError } from './storage-error.js';
+import { findDamage, SqliteDriver } from './sqlite-driver.js';
+import { damaged, inWords, StorageError } from './storage-error.js';
 
 /** What a database that is still being made ends in. Making one takes milliseconds. */
 export const UNFINISHED = '.new';
+/** What a file ends in that tells a missing database from one that never was. */
+const MARKER = '.marker';
+const MARKER_TEXT =
+  'There is a database beside this file. Should it be missing, the bot makes no new one while this file is here.';
 const MAKING_TRIES = 50;
 const MAKING_PAUSE_MS = 100;
 
@@ -42,6 +47,8 @@ export interface StorageOptions {
   readonly migrations?: Migrations;
   /** Dates the backup that is made before the schema is updated. Default: `Date.now`. */
   readonly clock?: () => number;
+  /** Hears once that the database cannot be used, once more for each other reason, and `null` when it can again. */
+  readonly onTrouble?: (trouble: StorageError | null) => void;
 }
 
 export interface Storage {
@@ -54,10 +61,10 @@ export interface Storage {
 }
 
 /**
- * Opens the database together with the secret that belongs to it.
+ * Opens the database together with the secret that belongs to it, and opens it again where another file takes its
+ * place that the same secret belongs to.
  *
- * Only an owner that finds neither database nor secret file makes them, and the database appears whole or not
- * at all. With a secret that is given there is no such file: then `created` is all that tells.
+ * Only an owner that finds nothing which belongs to a database makes one, and it appears whole or not at all.
  *
  * @throws {StorageError} says what was found and what to do about it.
  */
@@ -66,23 +73,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   try {
     return await open({ ...options, databasePath });
   } catch (error) {
-    throw explained(error, databasePath);
+    throw inWords(error, databasePath);
   }
-}
-
-/** What SQLite or the system said of the database as a {@link StorageError}, where there is one for it. */
-export function explained(error: unknown, databasePath: string): unknown {
-  if (!(error instanceof Error) || !('code' in error)) return error;
-  const code = String(error.code);
-  if (/^SQLITE_(?:NOTADB|CORRUPT)/.test(code)) return damaged(databasePath, error);
-  if (/^(?:EACCES|EPERM|EROFS|SQLITE_CANTOPEN|SQLITE_READONLY)/.test(code)) {
-    return new StorageError(
-      'DATABASE_UNREADABLE',
-      `This account may not use ${databasePath} and its folder. Start the program from the account that the bot runs under.`,
-      { cause: error },
-    );
-  }
-  return error;
 }
 
 async function open(options: StorageOptions): Promise<Storage> {
@@ -92,39 +84,47 @@ async function open(options: StorageOptions): Promise<Storage> {
 
   const created = !exists(databasePath);
   if (created) {
-    if (!owned) {
-      throw new StorageError(
-        'DATABASE_MISSING',
-        `There is no database at ${databasePath}. Start the bot first, or name the file that it uses.`,
-      );
-    }
+    if (!owned) throw missing(databasePath);
     await createDatabase(databasePath, secretPath, options.secret, options.migrations);
   }
   refuseWhatIsNoDatabase(databasePath, secretPath);
 
-  let driver: SqliteDriver | null = null;
+  const secret = options.secret ?? readSecretFile(secretPath);
+  const ours = secret === null ? null : new CodeKeys(secret);
+  async function accept(query: Query): Promise<CodeKeys> {
+    if (ours === null) throw secretMissing(databasePath, secretPath);
+    if ((await readMeta(query, FINGERPRINT)) === ours.fingerprint) return ours;
+    const source = options.secret === null ? secretPath : 'CODE_SECRET';
+    throw new StorageError(
+      'SECRET_WRONG',
+      `${source} is not the secret that ${databasePath} was made with. Put the right one back: no code can be read without it.`,
+    );
+  }
+  const driver = await SqliteDriver.open(databasePath, {
+    create: false,
+    onTrouble: options.onTrouble,
+    successor: {
+      vet: () => refuseWhatIsNoDatabase(databasePath, secretPath),
+      async accept(query) {
+        await accept(query);
+        await requireCurrentSchema(query, databasePath);
+        if (owned) await refuseDamage(query, databasePath);
+      },
+    },
+  });
   try {
-    const opened = await SqliteDriver.open(databasePath, { create: false });
-    driver = opened;
-    const keys = new CodeKeys(readSecret(databasePath, secretPath, options.secret));
-    if ((await readMeta(opened.query, FINGERPRINT)) !== keys.fingerprint) {
-      const source = options.secret === null ? secretPath : 'CODE_SECRET';
-      throw new StorageError(
-        'SECRET_WRONG',
-        `${source} is not the secret that ${databasePath} was made with. Put the right one back: no code can be read without it.`,
-      );
-    }
+    const keys = await accept(driver.query);
     if (owned) {
       makePrivate(databasePath, secretPath);
-      await update(opened, options);
-      const damage = await opened.findDamage();
-      if (damage !== null) throw damaged(databasePath, new Error(damage));
+      await update(driver, options);
+      await refuseDamage(driver.query, databasePath);
+      leaveMarker(databasePath);
     } else {
-      await requireCurrentSchema(opened, databasePath);
+      await requireCurrentSchema(driver.query, databasePath);
     }
-    return { store: new SqlCodeStore(opened), keys, databasePath, created, close: () => opened.close() };
+    return { store: new SqlCodeStore(driver), keys, databasePath, created, close: () => driver.close() };
   } catch (error) {
-    await driver?.close();
+    await driver.close();
     throw error;
   }
 }
@@ -137,10 +137,12 @@ async function createDatabase(
   migrations: Migrations = MIGRATIONS,
 ): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  if (givenSecret === null && exists(secretPath) && !(await isBeingMade(path))) {
+  const traces = tracesOf(path, secretPath);
+  if (traces.length > 0 && !(await isBeingMade(path))) {
+    const files = traces.join(' and ');
     throw new StorageError(
       'DATABASE_MISSING',
-      `${secretPath} belongs to a database, but ${path} is missing. Put the database or a backup of it back; to start without any code, delete ${secretPath}.`,
+      `${path} is missing, but there was one: it left ${files}. Put it back, or restore a backup (npm run restore FILE); to start without any code, delete ${files}.`,
     );
   }
   if (exists(path)) return;
@@ -189,6 +191,24 @@ export function backupFailed(path: string, cause: unknown, consequence: string):
   });
 }
 
+/** What stands beside a database that is missing. Its log would spoil another one. */
+function tracesOf(path: string, secretPath: string): string[] {
+  return [markerOf(path), secretPath, `${path}-wal`].filter(exists);
+}
+
+function markerOf(path: string): string {
+  return `${path}${MARKER}`;
+}
+
+/** Databases of earlier versions have none; where it cannot be written now, the next start does it. */
+function leaveMarker(path: string): void {
+  try {
+    writeFileSync(markerOf(path), `${MARKER_TEXT}\n`, { flag: 'wx', mode: 0o600 });
+  } catch {
+    return;
+  }
+}
+
 /** Whether another process that started at the same time makes the database: waits until it has. */
 async function isBeingMade(path: string): Promise<boolean> {
   for (let tries = 0; tries < MAKING_TRIES; tries++) {
@@ -207,14 +227,15 @@ export function exists(path: string): boolean {
 }
 
 export function refuseWhatIsNoDatabase(path: string, secretPath: string): void {
-  const found = statSync(path);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw missing(path);
   if (!found.isFile()) {
     throw new StorageError('DATABASE_FOREIGN', `${path} is no file. Name a file in DATABASE_URL.`);
   }
   if (found.size === 0) {
     throw new StorageError(
       'DATABASE_DAMAGED',
-      `${path} is empty: its content was lost. Put a backup in its place; to start without any code, delete it and ${secretPath}.`,
+      `${path} is empty: its content was lost. Restore a backup (npm run restore FILE); to start without any code, delete it and ${tracesOf(path, secretPath).join(' and ')}.`,
     );
   }
 }
@@ -222,24 +243,33 @@ export function refuseWhatIsNoDatabase(path: string, secretPath: string): void {
 export function readSecret(databasePath: string, secretPath: string, givenSecret: string | null): string {
   const secret = givenSecret ?? readSecretFile(secretPath);
   if (secret !== null) return secret;
-  throw new StorageError(
+  throw secretMissing(databasePath, secretPath);
+}
+
+function secretMissing(path: string, secretPath: string): StorageError {
+  return new StorageError(
     'SECRET_MISSING',
-    `${databasePath} needs the secret that it was made with, but CODE_SECRET is not set and ${secretPath} is missing. Put back the copy that you kept of it.`,
+    `${path} needs the secret that it was made with, but CODE_SECRET is not set and ${secretPath} is missing. Put back the copy that you kept of it.`,
   );
 }
 
-function damaged(path: string, cause: Error): StorageError {
+function missing(path: string): StorageError {
   return new StorageError(
-    'DATABASE_DAMAGED',
-    `${path} is damaged, or no SQLite database. Put a backup in its place.`,
-    { cause },
+    'DATABASE_MISSING',
+    `There is no database at ${path}. Start the bot first, or name the file that it uses.`,
   );
+}
+
+async function refuseDamage(query: Query, path: string): Promise<void> {
+  const damage = await findDamage(query);
+  if (damage !== null) throw damaged(path, new Error(damage));
 }
 
 /** Files to 0600 and, where nothing else lives in it, their directory to 0700. */
 function makePrivate(databasePath: string, secretPath: string): void {
   const directory = dirname(databasePath);
-  const ours = new Set([databasePath, `${databasePath}-wal`, `${databasePath}-shm`, secretPath]);
+  const beside = ['-wal', '-shm', MARKER].map((ending) => `${databasePath}${ending}`);
+  const ours = new Set([databasePath, ...beside, secretPath]);
   const found = readdirSync(directory).map((name) => join(directory, name));
   for (const path of found) if (ours.has(path)) chmodSync(path, 0o600);
   // Never a directory that others use too: DATABASE_URL may point anywhere.

@@ -1,20 +1,21 @@
 import type { AuditEvent, AuditEventName } from '../codes/audit.js';
-import type {
-  AnswerTo,
-  AuditFilter,
-  AuditRow,
-  CodeSelector,
-  CodeStore,
-  IssueLimits,
-  IssueOutcome,
-  ListRange,
-  LoginAttempt,
-  LoginOutcome,
-  NewAnswer,
-  NewCode,
-  PendingAnswer,
-  Revocation,
-  SealedCode,
+import {
+  StoreOutage,
+  type AnswerTo,
+  type AuditFilter,
+  type AuditRow,
+  type CodeSelector,
+  type CodeStore,
+  type IssueLimits,
+  type IssueOutcome,
+  type ListRange,
+  type LoginAttempt,
+  type LoginOutcome,
+  type NewAnswer,
+  type NewCode,
+  type PendingAnswer,
+  type Revocation,
+  type SealedCode,
 } from '../codes/code-store.js';
 import { statusOf, type Code, type CodeStatus } from '../codes/code.js';
 import { afterFailure, MAX_GUESSES, NO_FAILURES, throttledMs, type Guard } from '../codes/guessing.js';
@@ -198,15 +199,7 @@ export class SqlCodeStore implements CodeStore {
   }
 
   async login(attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
-    const glanced = attempt.redeem ? null : await this.#glance(attempt, now);
-    if (glanced !== null) return { accepted: true, code: glanced };
-    const outcome = await this.#driver.transaction(
-      async (query) =>
-        attempt.keyHash === null
-          ? login(query, attempt, now)
-          : loginOnce(query, attempt, attempt.keyHash, now),
-      attempt.redeem ? 'write' : 'mostly read',
-    );
+    const outcome = await this.#login(attempt, now);
     if ('accepted' in outcome && !outcome.accepted) {
       // The verdict stands, whatever becomes of the tidying up: the next failure tries again.
       await this.#countFailure().catch(() => undefined);
@@ -237,6 +230,29 @@ export class SqlCodeStore implements CodeStore {
 
   async touch(now: number): Promise<void> {
     await this.#driver.query(sql.TOUCH, [String(now)]);
+  }
+
+  async #login(attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
+    const { redeem, keyHash } = attempt;
+    const work = async (query: Query): Promise<LoginOutcome> =>
+      keyHash === null ? login(query, attempt, now) : loginOnce(query, attempt, keyHash, now);
+    if (redeem) return this.#driver.transaction(work);
+    const glanced = await this.#glance(attempt, now);
+    if (glanced !== null) return { accepted: true, code: glanced };
+    const seen = await this.#driver.transaction(async (query) => judge(query, attempt, now), 'read');
+    if ('throttledMs' in seen) return seen;
+    // A website that looks again at a session of a one-time code guesses nothing.
+    if (seen.status === 'used_up') return { accepted: false, status: seen.status };
+    if (seen.status !== 'active') return this.#driver.transaction(work);
+    const accepted: LoginOutcome = { accepted: true, code: seen.code };
+    if (!seen.clears && !seen.remembers) return accepted;
+    try {
+      return await this.#driver.transaction(work, 'write at once');
+    } catch (error) {
+      // What would have been noted of a valid login can wait for the next one.
+      if (error instanceof StoreOutage) return accepted;
+      throw error;
+    }
   }
 
   async prune(auditSince: number, now: number): Promise<void> {
@@ -445,8 +461,25 @@ async function loginOnce(
   return outcome;
 }
 
-async function login(query: Query, attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
-  const { nameHash, pairHash, clientHash, redeem } = attempt;
+/** What is to be said of an attempt, and what is to be noted if it is accepted. */
+interface Judgement {
+  readonly code: Code;
+  readonly status: CodeStatus | 'unknown';
+  /** Where wrong codes are counted, and what is known of them there. */
+  readonly budget: string;
+  readonly guard: Guard;
+  /** Whether the wrong codes in a row are over. */
+  readonly clears: boolean;
+  /** Whether the client becomes known, or is known for too long. */
+  readonly remembers: boolean;
+}
+
+/** Only reads. */
+async function judge(
+  query: Query,
+  { nameHash, pairHash, clientHash }: LoginAttempt,
+  now: number,
+): Promise<Judgement | { readonly throttledMs: number }> {
   const [client] = clientHash === null ? [] : await query(sql.FIND_CLIENT, [clientHash, nameHash]);
   const budget = client === undefined || clientHash === null ? nameHash : clientHash;
   const guard = guardIn((await query(sql.FIND_GUARD, [budget]))[0]);
@@ -455,26 +488,37 @@ async function login(query: Query, attempt: LoginAttempt, now: number): Promise<
 
   const [row] = await query(sql.FIND_BY_PAIR, [pairHash]);
   if (row === undefined) throw new Error('The database answered a login with nothing');
-  const found = codeIn(row);
-  const status = statusOf(found, now);
-  // A website that looks again at a session of a one-time code guesses nothing.
-  if (status === 'used_up' && !redeem) return { accepted: false, status };
+  const code = codeIn(row);
+  return {
+    code,
+    status: code.id === sql.DECOY_ID ? 'unknown' : statusOf(code, now),
+    budget,
+    guard,
+    clears: guard.inARow > 0,
+    remembers:
+      clientHash !== null && (client === undefined || integerIn(client, 'seen_at') < now - CLIENT_NOTE_MS),
+  };
+}
+
+async function login(query: Query, attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
+  const { nameHash, pairHash, clientHash, redeem } = attempt;
+  const judged = await judge(query, attempt, now);
+  if ('throttledMs' in judged) return judged;
+  const { code, status, budget, guard } = judged;
   if (status !== 'active') {
     const after = afterFailure(guard, now);
     await query(sql.WRITE_GUARD, [budget, nameHash, after.failures.join(','), after.inARow, now]);
-    const exists = found.id !== sql.DECOY_ID;
-    const subject = { codeId: exists ? found.id : null, nameHash };
-    await note(query, now, 'refused', subject, { reason: exists ? status : 'unknown' });
+    const exists = status !== 'unknown';
+    const subject = { codeId: exists ? code.id : null, nameHash };
+    await note(query, now, 'refused', subject, { reason: status });
     if (throttledMs(after, now) > 0) await note(query, now, 'throttled', subject);
     if (status === 'expired') await query(sql.EXPIRE, [now]);
     return { accepted: false, status: exists ? status : null };
   }
 
-  if (guard.inARow > 0) await query(sql.WRITE_GUARD, [budget, nameHash, guard.failures.join(','), 0, now]);
-  if (clientHash !== null && (client === undefined || integerIn(client, 'seen_at') < now - CLIENT_NOTE_MS)) {
-    await query(sql.REMEMBER_CLIENT, [clientHash, found.holderId, now]);
-  }
-  if (!redeem) return { accepted: true, code: found };
+  if (judged.clears) await query(sql.WRITE_GUARD, [budget, nameHash, guard.failures.join(','), 0, now]);
+  if (judged.remembers) await query(sql.REMEMBER_CLIENT, [clientHash, code.holderId, now]);
+  if (!redeem) return { accepted: true, code };
   const [redeemed] = await query(sql.REDEEM, [pairHash, now]);
   if (redeemed === undefined) return { accepted: false, status };
   await note(query, now, 'redeemed', subjectIn(redeemed));
@@ -511,8 +555,9 @@ function oldestFirst(a: Code, b: Code): number {
 
 function guardIn(row: SqlRow | undefined): Guard {
   if (row === undefined) return NO_FAILURES;
-  const failures = textIn(row, 'failures').split(',').filter(Boolean).map(Number);
-  return { failures: failures.slice(-MAX_GUESSES), inARow: integerIn(row, 'in_a_row') };
+  const failures = textIn(row, 'failures').split(',').filter(Boolean);
+  const times = failures.map((time) => integerIn({ time }, 'time'));
+  return { failures: times.slice(-MAX_GUESSES), inARow: integerIn(row, 'in_a_row') };
 }
 
 function subjectIn(row: SqlRow): Subject {

@@ -1,169 +1,230 @@
+import { statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import Database from 'better-sqlite3';
+import { textIn, type Query, type SqlDriver } from './driver.js';
+import { SqliteConnection } from './sqlite-connection.js';
+import { inWords, StorageError } from './storage-error.js';
 
-import { textIn, type Query, type SqlDriver, type SqlRow, type SqlValue } from './driver.js';
-import { StorageError } from './storage-error.js';
-
-/**
- * SQLite waits so long for another connection's lock itself, and blocks the event loop meanwhile: enough for a
- * commit by another process, and not long where the other connection is this very process's.
- */
-const BLOCKING_PATIENCE_MS = 10;
-/** Past that the driver tries again, with the event loop free, until this long has passed. */
+/** Whoever finds the database locked tries again, with the event loop free, until this long has passed. */
 const PATIENCE_MS = 5_000;
-const RETRY_PAUSE_MS = 25;
+/** Between two tries: most locks are a commit by another process, and short. The last one repeats. */
+const RETRY_PAUSES_MS = [1, 2, 5, 10, 25] as const;
 
-/** Marks a SQLite file as ours: "CRAB", for chat-room access bot, in ASCII. */
-const APPLICATION_ID = 0x43524142;
+/** What is asked of a file that took the place of the first one while the program runs. */
+export interface Successor {
+  /** Before it is opened; throws what speaks against it. */
+  readonly vet: () => void;
+  /** When it is open; rejects with what speaks against it. */
+  readonly accept: (query: Query) => Promise<void>;
+}
 
-/** At most, and taken as the database grows. With SQLite's own 2 MB a lookup among a million codes takes half as long again. */
-const CACHE_KIB = 16 * 1_024;
-
-/** Older ones can lose a commit when two processes write (the WAL-reset bug, sqlite.org/wal.html). */
-const OLDEST_SQLITE = [3, 51, 3] as const;
+export interface SqliteOptions {
+  readonly create: boolean;
+  /** Not a byte is written; only for a file that nobody else uses. */
+  readonly readonly?: boolean;
+  /** Default: nothing may take the place of the file. */
+  readonly successor?: Successor;
+  /** Hears once that the database cannot be used, once more for each other reason, and `null` when it can again. */
+  readonly onTrouble?: ((trouble: StorageError | null) => void) | undefined;
+}
 
 /**
- * Every object of better-sqlite3's, for good. From version 24.19 Node 24 aborts the process when one of them is
- * garbage-collected (better-sqlite3 13 is mended, and crashes on Node 20). They are few, and closed they are small.
+ * One connection to a SQLite file. Statements run one after the other; transactions never mix.
+ *
+ * While the file is gone it is still read, but not written; another one that takes its place is opened instead.
+ * Whatever SQLite says about the state of the file is thrown as a {@link StorageError}.
  */
-const kept: object[] = [];
-
-/** One connection to a SQLite file. Statements run one after the other; transactions never mix. */
 export class SqliteDriver implements SqlDriver {
-  readonly #database: Database.Database;
-  readonly #statements = new Map<string, Database.Statement<[object], SqlRow>>();
+  readonly #path: string;
+  readonly #options: SqliteOptions;
+  /** `null`: to be opened again. */
+  #connection: SqliteConnection | null = null;
+  #closed = false;
   #last: Promise<unknown> = Promise.resolve();
+  /** Those who write wait here: one alone tries again and again, and readers pass. */
+  #lastWriter: Promise<unknown> = Promise.resolve();
+  #trouble: StorageError | null = null;
+  /** What took the place of the file and was found damaged, so that it is not read through again. */
+  #rejected: { readonly looks: string; readonly error: StorageError } | null = null;
 
-  private constructor(database: Database.Database) {
-    this.#database = database;
-    kept.push(database);
+  private constructor(path: string, options: SqliteOptions) {
+    this.#path = path;
+    this.#options = options;
   }
 
   /**
    * Opens a file of ours, or makes one. A file of another program is left as it is.
    *
-   * @param readonly not a byte is written; only for a file that nobody else uses.
-   * @throws {StorageError} DATABASE_FOREIGN, SQLITE_TOO_OLD; otherwise SQLite's own error, with its `code`.
+   * @throws {StorageError}
    */
-  static async open(
-    path: string,
-    { create, readonly = false }: { readonly create: boolean; readonly readonly?: boolean },
-  ): Promise<SqliteDriver> {
-    const driver = new SqliteDriver(
-      new Database(path, { fileMustExist: !create, readonly, timeout: BLOCKING_PATIENCE_MS }),
-    );
-    try {
-      await driver.#patiently(async () => driver.#prepareConnection(path, create));
-      return driver;
-    } catch (error) {
-      await driver.close();
-      throw error;
-    }
+  static async open(path: string, options: SqliteOptions): Promise<SqliteDriver> {
+    const driver = new SqliteDriver(path, options);
+    await driver.#patiently(async () => {
+      try {
+        driver.#connection = new SqliteConnection(path, options);
+      } catch (error) {
+        throw inWords(error, path);
+      }
+    });
+    return driver;
   }
 
-  readonly query: Query = (sql, parameters = []) => this.#patiently(async () => this.#run(sql, parameters));
+  readonly query: Query = async (sql, parameters = []) =>
+    this.#telling(
+      this.#patiently(() => this.#connected(async (connection) => connection.run(sql, parameters))),
+    );
 
   async transaction<T>(
     work: (query: Query) => Promise<T>,
-    kind: 'write' | 'mostly read' = 'write',
+    kind: 'write' | 'write at once' | 'read' = 'write',
   ): Promise<T> {
-    return this.#patiently(async () => {
-      this.#run(kind === 'write' ? 'BEGIN IMMEDIATE' : 'BEGIN DEFERRED', []);
+    const attempt = async (): Promise<T> =>
+      this.#connected(async (connection) => transact(connection, work, kind === 'read' ? 'read' : 'write'));
+    if (kind === 'write at once') return attempt();
+    if (kind === 'read') return this.#telling(this.#patiently(attempt));
+    const since = performance.now();
+    const result = this.#lastWriter.then(async () => this.#patiently(attempt, since));
+    this.#lastWriter = result.catch(() => undefined);
+    return this.#telling(result);
+  }
+
+  async close(): Promise<void> {
+    await this.#exclusively(async () => {
+      this.#closed = true;
+      this.#connection?.close();
+    });
+  }
+
+  /** Tries again while another process holds the lock; others have their turn between two tries. */
+  async #patiently<T>(attempt: () => Promise<T>, since = performance.now()): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      const last = performance.now() >= since + PATIENCE_MS;
+      // Whoever waited behind one who waited in vain has waited long enough.
+      if (last && this.#trouble?.code === 'DATABASE_LOCKED') throw this.#trouble;
       try {
-        const result = await work(async (sql, parameters = []) => this.#run(sql, parameters));
-        this.#run('COMMIT', []);
+        return await attempt();
+      } catch (error) {
+        if (last || !(error instanceof StorageError) || error.code !== 'DATABASE_LOCKED') throw error;
+      }
+      await pause(RETRY_PAUSES_MS[Math.min(tries, RETRY_PAUSES_MS.length - 1)]);
+    }
+  }
+
+  /** Runs `work` after all that was asked for before it, on the file that is at the path now. */
+  #connected<T>(work: (connection: SqliteConnection) => Promise<T>): Promise<T> {
+    return this.#exclusively(async () => {
+      const connection = await this.#current();
+      try {
+        const result = await work(connection);
+        if (connection.wrote) this.#tell(null);
         return result;
       } catch (error) {
-        if (this.#database.inTransaction) this.#run('ROLLBACK', []);
-        throw error;
+        const said = inWords(error, this.#path);
+        // What SQLite remembers of the file may be what is wrong.
+        if (said instanceof StorageError && said.code === 'DATABASE_DAMAGED') this.#drop(connection);
+        throw said;
       }
     });
   }
 
-  async close(): Promise<void> {
-    await this.#exclusively(async () => this.#database.close());
-  }
-
-  /** Reads through the whole file. @returns `null` when it is sound, otherwise what SQLite found first. */
-  async findDamage(): Promise<string | null> {
-    const [row] = await this.query('PRAGMA quick_check(1)');
-    const found = row === undefined ? 'no answer' : textIn(row, 'quick_check');
-    return found === 'ok' ? null : found;
-  }
-
-  #prepareConnection(path: string, create: boolean): void {
-    refuseOldSqlite(String(this.#run('SELECT sqlite_version() AS version', [])[0]?.['version']));
-    if (create) this.#run(`PRAGMA application_id = ${APPLICATION_ID}`, []);
-    else if (this.#run('PRAGMA application_id', [])[0]?.['application_id'] !== APPLICATION_ID) {
-      throw new StorageError(
-        'DATABASE_FOREIGN',
-        `${path} is the database of another program. Name another file in DATABASE_URL.`,
-      );
-    }
-    if (this.#database.readonly) return;
-    this.#run('PRAGMA journal_mode = WAL', []);
-    // better-sqlite3 is built to fall back to NORMAL under WAL, which loses commits at a power cut.
-    this.#run('PRAGMA synchronous = FULL', []);
-    this.#run(`PRAGMA cache_size = -${CACHE_KIB}`, []);
-  }
-
-  /** Tries again while another process holds the lock; others have their turn between two tries. */
-  async #patiently<T>(work: () => Promise<T>): Promise<T> {
-    const deadline = performance.now() + PATIENCE_MS;
-    for (;;) {
-      try {
-        return await this.#exclusively(work);
-      } catch (error) {
-        if (!isBusy(error) || performance.now() >= deadline) throw error;
-      }
-      await pause(RETRY_PAUSE_MS);
-    }
-  }
-
-  /** Runs `work` after all that was asked for before it. */
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work);
     this.#last = result.catch(() => undefined);
     return result;
   }
 
-  #run(sql: string, parameters: readonly SqlValue[]): SqlRow[] {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#database.prepare<[object], SqlRow>(sql);
-      this.#statements.set(sql, statement);
-      kept.push(statement);
+  async #current(): Promise<SqliteConnection> {
+    if (this.#closed) throw new Error('The database is not open');
+    const standing = this.#connection;
+    if (standing !== null) {
+      const whereabouts = standing.whereabouts();
+      if (whereabouts === 'in place' || whereabouts === 'gone') return standing;
     }
-    // SQLite takes $1 for a name; an object with the keys 1, 2, ... binds them by position.
-    const named = Object.fromEntries(parameters.map((value, index) => [index + 1, bindable(value)]));
-    if (statement.reader) return statement.all(named);
-    statement.run(named);
-    return [];
+    try {
+      standing?.makeRoom();
+      this.#connection = null;
+      const fresh = await this.#reopen();
+      this.#connection = fresh;
+      this.#tell(null);
+      return fresh;
+    } catch (error) {
+      throw inWords(error, this.#path);
+    }
+  }
+
+  async #reopen(): Promise<SqliteConnection> {
+    const { vet, accept } = this.#options.successor ?? NO_SUCCESSOR;
+    vet();
+    const looks = [this.#path, `${this.#path}-wal`].map(looksOf).join(' ');
+    // To read through a large file takes long.
+    if (this.#rejected?.looks === looks) throw this.#rejected.error;
+    const connection = new SqliteConnection(this.#path, { create: false });
+    try {
+      await accept(async (sql, parameters = []) => connection.run(sql, parameters));
+      return connection;
+    } catch (error) {
+      connection.close();
+      const said = inWords(error, this.#path);
+      if (said instanceof StorageError && said.code === 'DATABASE_DAMAGED') {
+        this.#rejected = { looks, error: said };
+      }
+      throw error;
+    }
+  }
+
+  #drop(connection: SqliteConnection): void {
+    this.#connection = null;
+    connection.close();
+  }
+
+  async #telling<T>(result: Promise<T>): Promise<T> {
+    try {
+      return await result;
+    } catch (error) {
+      if (error instanceof StorageError) this.#tell(error);
+      throw error;
+    }
+  }
+
+  #tell(trouble: StorageError | null): void {
+    if (this.#trouble?.code === trouble?.code) return;
+    this.#trouble = trouble;
+    this.#options.onTrouble?.(trouble);
   }
 }
 
-/** `undefined` would be bound as NULL, which for an expiry would mean "never". */
-function bindable(value: SqlValue): SqlValue {
-  if (value === undefined) throw new TypeError('A parameter is undefined');
-  return value;
+/** Reads through the whole file. @returns `null` when it is sound, otherwise what SQLite found first. */
+export async function findDamage(query: Query): Promise<string | null> {
+  const [row] = await query('PRAGMA quick_check(1)');
+  const found = row === undefined ? 'no answer' : textIn(row, 'quick_check');
+  return found === 'ok' ? null : found;
 }
 
-/** Whether another connection holds the lock. */
-export function isBusy(error: unknown): boolean {
-  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
+/** Changes whenever the file does. */
+function looksOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? 'none' : `${found.ino} ${found.size} ${found.mtimeMs}`;
 }
 
-function refuseOldSqlite(version: string): void {
-  const found = version.split('.').map(Number);
-  for (const [index, oldest] of OLDEST_SQLITE.entries()) {
-    const part = found[index] ?? 0;
-    if (part > oldest) return;
-    if (part < oldest) {
-      throw new StorageError(
-        'SQLITE_TOO_OLD',
-        `SQLite ${version} can lose data when two programs write to one database. Reinstall with npm ci: it brings a newer one.`,
-      );
-    }
+const NO_SUCCESSOR: Successor = {
+  vet() {
+    throw new StorageError('DATABASE_MISSING', 'The database was exchanged while it was made. Start again.');
+  },
+  accept: async () => undefined,
+};
+
+async function transact<T>(
+  connection: SqliteConnection,
+  work: (query: Query) => Promise<T>,
+  kind: 'write' | 'read',
+): Promise<T> {
+  connection.begin(kind);
+  try {
+    const result = await work(async (sql, parameters = []) => connection.run(sql, parameters));
+    connection.commit();
+    return result;
+  } catch (error) {
+    connection.rollback();
+    throw error;
   }
 }

@@ -25,7 +25,8 @@ export interface ValidatorOptions {
 }
 
 /**
- * Asks the bot's database who may come in. Bad input is an answer; only an outage rejects.
+ * Asks the bot's database who may come in. Bad input is an answer; only an outage rejects. While the database
+ * cannot be written, `validate` goes on to accept what is valid, and rejects the rest: wrong codes must be counted.
  *
  * Wrong codes are counted for each username: 10 within an hour, or 100 in a row, and the answer is `throttled`.
  * Pass `client` so that strangers cannot lock out those who got in before.
@@ -49,7 +50,7 @@ export interface Validator {
  *
  * @throws {TypeError} `databaseUrl` is no path and no `file:` URL.
  * @throws {StorageError} its `code` tells which: DATABASE_MISSING, DATABASE_FOREIGN, DATABASE_DAMAGED,
- *   DATABASE_UNREADABLE, SECRET_MISSING, SECRET_WRONG, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SQLITE_TOO_OLD.
+ *   DATABASE_UNREADABLE, DATABASE_LOCKED, DISK_FULL, SECRET_MISSING, SECRET_WRONG, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SQLITE_TOO_OLD.
  */
 export async function openValidator(options: ValidatorOptions = {}): Promise<Validator> {
   const { databaseUrl = defaultDatabasePath(), codeSecret, clock = Date.now } = options;

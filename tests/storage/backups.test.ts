@@ -179,11 +179,11 @@ describe('a backup that fails', () => {
   it.each<[string, StorageErrorCode, (path: string) => void]>([
     ['there is no database', 'DATABASE_MISSING', (path) => rmSync(path)],
     ['the database is empty', 'DATABASE_DAMAGED', (path) => truncateSync(path)],
-    ['the database is garbage', 'BACKUP_FAILED', (path) => writeFileSync(path, 'garbage'.repeat(1_000))],
-    ['the database is cut off', 'BACKUP_FAILED', (path) => truncateSync(path, 8 * 4_096)],
+    ['the database is garbage', 'DATABASE_DAMAGED', (path) => writeFileSync(path, 'garbage'.repeat(1_000))],
+    ['the database is cut off', 'DATABASE_DAMAGED', (path) => truncateSync(path, 8 * 4_096)],
     [
       'a table is damaged',
-      'BACKUP_FAILED',
+      'DATABASE_DAMAGED',
       (path) => {
         const root = rootPageOf(path, 'codes');
         writeFileSync(path, readFileSync(path).fill(0xa5, (root - 1) * 4_096, root * 4_096));
@@ -255,6 +255,7 @@ describe('restore', () => {
       'backups',
       SECRET_FILE_NAME,
       'codes.db',
+      'codes.db.marker',
       'codes.db.replaced-20260102T040405Z',
     ]);
     expect(readFileSync(backupPath)).toEqual(backup);

@@ -67,7 +67,7 @@ describe('an update of the schema', () => {
   it('makes none of a database that is new or up to date', async () => {
     const { folder, open } = await databaseOf(MIGRATIONS.length);
     await open(MIGRATIONS);
-    expect(namesIn(folder)).toEqual([SECRET_FILE_NAME, 'codes.db']);
+    expect(namesIn(folder)).toEqual([SECRET_FILE_NAME, 'codes.db', 'codes.db.marker']);
   });
 
   it('by two at once leaves one, of what was there before both', async () => {

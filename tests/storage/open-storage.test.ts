@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -86,10 +87,11 @@ describe('openStorage, as owner', () => {
       ['codes.db', '600'],
       ['codes.db-shm', '600'],
       ['codes.db-wal', '600'],
+      ['codes.db.marker', '600'],
     ]);
     expect([parent, folder].map(modeOf)).toEqual(['700', '700']);
     await storage.close();
-    expect(readdirSync(folder)).toEqual([SECRET_FILE_NAME, 'codes.db']);
+    expect(readdirSync(folder)).toEqual([SECRET_FILE_NAME, 'codes.db', 'codes.db.marker']);
   });
 
   it('makes another secret for each database', async () => {
@@ -102,7 +104,7 @@ describe('openStorage, as owner', () => {
 
   it('writes no secret file when it is given a secret', async () => {
     const { folder } = await madeDatabase(SECRET);
-    expect(readdirSync(folder)).toEqual(['codes.db']);
+    expect(readdirSync(folder)).toEqual(['codes.db', 'codes.db.marker']);
   });
 
   it('takes the secret from the file and from CODE_SECRET alike', async () => {
@@ -111,6 +113,21 @@ describe('openStorage, as owner', () => {
     rmSync(secretPath);
     const storage = await openTestStorage(databasePath, { secret });
     expect(storage.created).toBe(false);
+  });
+
+  it('gives a database of an earlier version its marker', async () => {
+    const { databasePath, secretPath } = await madeDatabase(SECRET);
+    rmSync(`${databasePath}.marker`);
+    const guest = await openStorage({ databasePath, secret: SECRET, as: 'guest' });
+    await guest.close();
+    expect(existsSync(`${databasePath}.marker`)).toBe(false);
+    const owner = await openStorage({ databasePath, secret: SECRET, as: 'owner' });
+    await owner.close();
+    rmSync(databasePath);
+    expect(await refusalOf({ databasePath, secret: SECRET, as: 'owner' })).toMatchObject({
+      code: 'DATABASE_MISSING',
+    });
+    expect(existsSync(secretPath)).toBe(false);
   });
 
   it('makes files and folder private that became readable', async () => {
@@ -242,7 +259,7 @@ interface Refusal {
   readonly what: string;
   readonly code: StorageErrorCode;
   /** Whether the message names the database, the secret file, the variable. */
-  readonly names: readonly ('database' | 'secret file' | 'CODE_SECRET' | 'DATABASE_URL')[];
+  readonly names: readonly ('database' | 'secret file' | 'marker' | 'CODE_SECRET' | 'DATABASE_URL')[];
   readonly as: readonly StorageOptions['as'][];
   /** Spoils a database that was made with a secret file. @returns the secret to open it with. */
   readonly spoil: (paths: { databasePath: string; secretPath: string }) => string | null;
@@ -280,6 +297,30 @@ const REFUSALS: readonly Refusal[] = [
     spoil({ databasePath }) {
       rmSync(databasePath);
       return null;
+    },
+  },
+  {
+    what: 'a marker alone, beside a secret that is given',
+    code: 'DATABASE_MISSING',
+    names: ['database', 'marker'],
+    as: ['owner'],
+    spoil({ databasePath, secretPath }) {
+      const secret = readFileSync(secretPath, 'utf8').trim();
+      rmSync(databasePath);
+      rmSync(secretPath);
+      return secret;
+    },
+  },
+  {
+    what: 'the log of a database alone',
+    code: 'DATABASE_MISSING',
+    names: ['database'],
+    as: ['owner'],
+    spoil({ databasePath, secretPath }) {
+      rmSync(secretPath);
+      rmSync(`${databasePath}.marker`);
+      renameSync(databasePath, `${databasePath}-wal`);
+      return SECRET;
     },
   },
   {
@@ -488,6 +529,7 @@ describe('openStorage refuses', () => {
     expect(error.code).toBe(code);
     const named = {
       database: error.message.includes(paths.databasePath),
+      marker: error.message.includes(`${paths.databasePath}.marker`),
       'secret file': error.message.includes(paths.secretPath),
       CODE_SECRET: error.message.includes('CODE_SECRET'),
       DATABASE_URL: error.message.includes('DATABASE_URL'),

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 
@@ -40,7 +40,7 @@ describe('SqliteDriver', () => {
 
   it('creates no file unless it is told to', async () => {
     const path = join(temporaryFolder(), 'none.db');
-    await expect(openDriver(path, false)).rejects.toMatchObject({ code: 'SQLITE_CANTOPEN' });
+    await expect(openDriver(path, false)).rejects.toMatchObject({ code: 'DATABASE_UNREADABLE' });
     expect(existsSync(path)).toBe(false);
   });
 
@@ -132,6 +132,31 @@ describe('SqliteDriver', () => {
       { id: 2, note: 'ours' },
       { id: 3, note: 'ours' },
     ]);
+  });
+
+  it('does not say that a transaction is stored when its file went away meanwhile', async () => {
+    const { path, driver } = await openNotes();
+    const adding = driver.transaction(async (query) => {
+      await query(ADD, [1, 'one']);
+      renameSync(path, `${path}.away`);
+    });
+    await expect(adding).rejects.toMatchObject({ code: 'DATABASE_MISSING' });
+    await expect(driver.query(ADD, [2, 'two'])).rejects.toMatchObject({ code: 'DATABASE_MISSING' });
+    await expect(driver.query(ALL)).resolves.toHaveLength(1);
+  });
+
+  it('lets readers pass while writers wait, and waits for nobody where that is asked', async () => {
+    const { path, driver } = await openNotes();
+    const other = openRaw(path);
+    onTestFinished(() => void other.close());
+    other.exec('BEGIN IMMEDIATE');
+    const writers = [1, 2, 3].map(async (id) => driver.transaction(async (query) => query(ADD, [id, null])));
+    const atOnce = driver.transaction(async (query) => query(ADD, [4, null]), 'write at once');
+    await expect(atOnce).rejects.toMatchObject({ code: 'DATABASE_LOCKED' });
+    expect(await driver.transaction(async (query) => query(ALL), 'read')).toEqual([]);
+    other.exec('COMMIT');
+    await Promise.all(writers);
+    expect(await driver.query(ALL)).toHaveLength(3);
   });
 
   it('rejects what is asked for after it was closed, and can be closed twice', async () => {
