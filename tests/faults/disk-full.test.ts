@@ -1,0 +1,152 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { expect, it, onTestFinished } from 'vitest';
+
+import { openStorage } from '../../src/storage/open-storage.js';
+import { openValidator } from '../../src/validator/validator.js';
+import { startBot, summarize } from '../support/bot.js';
+import { temporaryFolder } from '../support/folder.js';
+import { run } from '../support/process.js';
+import { buildDisk } from './disk.js';
+import { findLost, makeDatabase, NOW, readAcks, startIssuer } from './issuer.js';
+import { sized } from './size.js';
+
+const OUTAGE = '#general ❌ I cannot reach my database just now. Please try again in a few minutes.';
+const STALL_MS = 250;
+const MEMBERS = 8;
+
+it('keeps what it acknowledged while the disk is full and freed again and again', async () => {
+  const folder = temporaryFolder();
+  const databasePath = join(folder, 'codes.db');
+  const [acks, flag] = [join(folder, 'codes.acks'), join(folder, 'full')];
+  await makeDatabase(databasePath);
+  const { child, ended } = startIssuer(databasePath, {
+    acks,
+    run: 'r',
+    env: { LD_PRELOAD: buildDisk(temporaryFolder()), DISK_FULL: flag },
+  });
+  const website = await openValidator({ databaseUrl: databasePath, clock: () => NOW });
+  onTestFinished(async () => website.close());
+  const acknowledged = () => readAcks(existsSync(acks) ? readFileSync(acks, 'utf8') : '');
+  let refusals = 0;
+  child.stdout?.on('data', () => (refusals += 1));
+
+  async function until(condition: () => boolean): Promise<void> {
+    const deadline = performance.now() + 30_000;
+    while (!condition()) {
+      if (performance.now() > deadline || child.exitCode !== null) {
+        const said = child.exitCode === null ? null : await ended;
+        throw new Error(`Nothing more happened: ${JSON.stringify(said)}`);
+      }
+      await pause(1);
+    }
+  }
+
+  await until(() => acknowledged().length > 0);
+  for (let time = 0; time < sized(5, 100); time++) {
+    const before = refusals;
+    writeFileSync(flag, '');
+    await until(() => refusals > before);
+    const stored = acknowledged();
+    const { username = '', text = '' } = stored.at(-1) ?? {};
+    expect(await website.validate(username, text)).toHaveProperty('valid', true);
+    rmSync(flag);
+    await until(() => acknowledged().length > stored.length);
+  }
+  child.kill('SIGKILL');
+  expect((await ended).stderr).toBe('');
+
+  const storage = await openStorage({ databasePath, secret: null, as: 'owner' });
+  onTestFinished(async () => storage.close());
+  const all = acknowledged();
+  expect(await findLost(storage, all)).toEqual([]);
+  // And nothing more than that: one may have been under way.
+  expect(await storage.store.countHeld('1', NOW)).toBeLessThanOrEqual(all.length + 1);
+});
+
+it('ends with a code that lets a supervisor try again when the disk is full at the start', async () => {
+  const folder = temporaryFolder();
+  const databasePath = join(folder, 'codes.db');
+  const flag = join(folder, 'full');
+  await makeDatabase(databasePath);
+  writeFileSync(flag, '');
+  const settings = { DISCORD_TOKEN: 'never.used', DATABASE_URL: databasePath, LOG_FORMAT: 'json' };
+  const env = { ...settings, LD_PRELOAD: buildDisk(temporaryFolder()), DISK_FULL: flag };
+  const bot = run('dist/index.js', { cwd: folder, env });
+  expect(await bot.ended).toBe(1);
+  expect(bot.stdout()).toContain(`The disk of ${databasePath} is full`);
+});
+
+/** Another process that holds the write lock until it is killed. */
+async function lock(databasePath: string) {
+  const locker = run('tests/faults/locker.mjs', {
+    cwd: temporaryFolder(),
+    env: { DATABASE: databasePath },
+  });
+  await locker.printed('locked');
+  return async (): Promise<void> => {
+    locker.child.kill('SIGKILL');
+    await locker.ended;
+  };
+}
+
+it('keeps validating, and never stalls, while another process keeps the write lock', async () => {
+  const bot = await startBot();
+  const { databasePath, server, clock } = bot;
+  const code = await bot.getCode(server.alice, 'Alice');
+  const website = await openValidator({ databaseUrl: databasePath, clock: clock.read });
+  onTestFinished(async () => website.close());
+  const unlock = await lock(databasePath);
+  // What the fork of the other process cost is not meant.
+  await pause(0);
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  delay.enable();
+
+  const end = performance.now() + sized(1_500, 30_000);
+  const asked: Promise<unknown>[] = [];
+  // Many at a time: none of those who wait may keep the others waiting. More new members would be paced.
+  for (let member = 0; member < MEMBERS; member++) {
+    const user = server.join(`member${member}`);
+    server.discord.say(server.general, user, `!getcode "name ${member}"`);
+  }
+  for (let guess = 0; guess < 30; guess++) asked.push(website.validate(`name ${guess}`, 'AAAAAA'));
+  const refusals = Promise.allSettled(asked);
+  let [validations, slowestMs] = [0, 0];
+  while (performance.now() < end) {
+    const before = performance.now();
+    const verdict = await website.validate('Alice', code, { client: `client ${validations}` });
+    slowestMs = Math.max(slowestMs, performance.now() - before);
+    expect(verdict).toHaveProperty('valid', true);
+    validations += 1;
+    await pause(10);
+  }
+  delay.disable();
+  const stallMs = delay.max / 1e6;
+  process.stdout.write(
+    `${validations} validations, the slowest ${slowestMs} ms; longest stall ${stallMs} ms\n`,
+  );
+  expect(stallMs).toBeLessThan(STALL_MS);
+  expect(validations).toBeGreaterThan(20);
+
+  await unlock();
+  await bot.settled();
+  for (const { status } of await refusals) expect(['fulfilled', 'rejected']).toContain(status);
+  // Each was answered: late, or by the sentence. What was answered with a code is stored.
+  const codes = new Map<string, string>();
+  const sentences: string[] = [];
+  for (const said of server.heard()) {
+    const text = said.message.content;
+    if (/^[A-Z2-9]{6}$/.test(text)) {
+      codes.set(said.message.embeds[0]?.fields?.[0]?.value ?? '', text);
+    } else if (said.where === '#general') sentences.push(...summarize([said]));
+  }
+  expect(sentences).toHaveLength(MEMBERS);
+  expect(sentences.filter((sentence) => sentence !== OUTAGE)).toHaveLength(codes.size);
+  for (const [username, text] of codes) {
+    expect(await website.validate(username, text)).toHaveProperty('valid', true);
+  }
+  await bot.getCode(server.alice, 'Alice');
+});
