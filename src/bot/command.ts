@@ -47,4 +47,7 @@ export interface Command {
 
   /** Answers the press of a button whose id starts with this command's name and a colon. */
   press?(argument: string, press: ButtonPress): Promise<PressReply>;
+
+  /** Hears that the answer to a press showed this; perhaps more than once. */
+  shown?(what: string): Promise<void>;
 }

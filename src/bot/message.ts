@@ -21,6 +21,10 @@ export interface IncomingMessage {
 export interface ButtonPress {
   readonly buttonId: string;
   readonly author: Author;
+  /** Where the button hangs. */
+  readonly channelId: string;
+  /** By which Discord tells for 15 minutes how the press was answered. A secret. */
+  readonly token: string;
 }
 
 export interface EmbedField {
@@ -74,6 +78,6 @@ export interface Reply {
 export interface PressReply {
   readonly kind: 'update' | 'ephemeral';
   readonly body: MessageBody;
-  /** Hears whether the presser was answered. */
-  readonly afterwards?: (answered: boolean) => Promise<void>;
+  /** What the answer shows to the presser, in the words of the command that gives it, which hears when it was shown. */
+  readonly shows?: string;
 }

@@ -2,7 +2,7 @@ import type { CodeKeys } from '../codes/code-keys.js';
 import { StoreOutage, type CodeStore, type NewAnswer, type PendingAnswer } from '../codes/code-store.js';
 import type { Log } from '../log.js';
 import type { Command } from './command.js';
-import type { Delivery, IncomingMessage, MessageBody, Reply } from './message.js';
+import type { ButtonPress, Delivery, IncomingMessage, MessageBody, Reply } from './message.js';
 import * as replies from './replies.js';
 
 /**
@@ -23,9 +23,11 @@ export interface Messenger {
   toChannel(channelId: string, body: MessageBody, nonce: string): Promise<Delivery>;
   /** @param onDelay hears, at most once, that it takes longer. */
   toUser(userId: string, body: MessageBody, nonce: string, onDelay: () => void): Promise<Delivery>;
+  /** Whether the press with this token was answered; `unfinished`: it could not be told. */
+  wasAnswered(token: string): Promise<boolean | 'unfinished'>;
 }
 
-type Store = Pick<CodeStore, 'takeAnswers' | 'renewAnswers' | 'finishAnswer'>;
+type Store = Pick<CodeStore, 'keepAnswer' | 'takeAnswers' | 'renewAnswers' | 'finishAnswer'>;
 
 /** What is needed of an answer to send it. */
 type Outgoing = Omit<PendingAnswer, 'sealedBody'> & { readonly body: MessageBody | null };
@@ -86,7 +88,32 @@ export class Outbox {
     { to, body }: Reply,
   ): Promise<void> {
     const receivedAt = this.#clock();
-    await this.#track({ requestId: id, command, channelId, authorId: author.id, to, body, receivedAt });
+    const answer = { requestId: id, command, channelId, authorId: author.id, to, body, receivedAt };
+    await this.#track(id, command, async () => this.#finish(answer));
+  }
+
+  /** Remembers that a press is about to be answered, so that what it shows counts as shown whatever happens. */
+  async keep({ token, channelId, author }: ButtonPress, command: string, what: string): Promise<void> {
+    const id = pressId(command, what);
+    const now = this.#clock();
+    await this.#store.keepAnswer(
+      id,
+      {
+        command,
+        channelId,
+        authorId: author.id,
+        to: 'press',
+        sealedBody: this.#keys.seal(token, sealName(id)),
+        owner: this.#owner,
+        leasedUntil: now + LEASE_MS,
+      },
+      now,
+    );
+  }
+
+  /** Answers a press that was kept. Never rejects. */
+  async show(command: string, what: string, answer: () => Promise<boolean | 'unfinished'>): Promise<void> {
+    await this.#track(pressId(command, what), command, async () => this.#noteShown(command, what, answer));
   }
 
   /** Keeps what is this process's own, and begins to finish what others left. To be called every {@link LEASE_MS} / 3. */
@@ -100,7 +127,7 @@ export class Outbox {
       if (this.#underWay.has(answer.requestId)) continue;
       const { requestId, command } = answer;
       this.#log.info({ requestId, command }, 'Finishing an answer that was left unfinished');
-      void this.#track({ ...answer, body: sealedBody === null ? null : this.#open(requestId, sealedBody) });
+      void this.#track(requestId, command, async () => this.#resume(answer, sealedBody));
     }
   }
 
@@ -115,9 +142,8 @@ export class Outbox {
     if (this.#underWay.size > 0) await this.#store.renewAnswers(this.#owner, this.#clock());
   }
 
-  async #track(answer: Outgoing): Promise<void> {
-    const { requestId, command } = answer;
-    const work = this.#finish(answer)
+  async #track(requestId: string, command: string, finish: () => Promise<void>): Promise<void> {
+    const work = finish()
       // It stays stored: when the lease is over, somebody tries again.
       .catch((err: unknown) => {
         // The storage has said in the log what is wrong, once.
@@ -127,6 +153,30 @@ export class Outbox {
       .finally(() => this.#underWay.delete(requestId));
     this.#underWay.set(requestId, work);
     await work;
+  }
+
+  async #resume(answer: Omit<Outgoing, 'body'>, sealedBody: string | null): Promise<void> {
+    const { requestId, command, to } = answer;
+    const opened = sealedBody === null ? null : this.#keys.open(sealedBody, sealName(requestId));
+    if (to === 'press') {
+      const what = requestId.slice(pressId(command, '').length);
+      await this.#noteShown(command, what, async () => this.#messenger.wasAnswered(opened ?? ''));
+      return;
+    }
+    // Sealed by this program, and by nobody else: the key says so.
+    const body: MessageBody | null = opened === null ? null : JSON.parse(opened);
+    await this.#finish({ ...answer, body });
+  }
+
+  async #noteShown(
+    command: string,
+    what: string,
+    wasAnswered: () => Promise<boolean | 'unfinished'>,
+  ): Promise<void> {
+    const answered = await wasAnswered();
+    if (answered === 'unfinished') return;
+    if (answered) await this.#commands.get(command)?.shown?.(what);
+    await this.#store.finishAnswer(pressId(command, what));
   }
 
   async #finish(answer: Outgoing): Promise<void> {
@@ -159,12 +209,11 @@ export class Outbox {
       void this.#messenger.toChannel(channelId, notice, `${requestId}+`);
     });
   }
+}
 
-  #open(requestId: string, sealedBody: string): MessageBody {
-    // Sealed by this program, and by nobody else: the key says so.
-    const body: MessageBody = JSON.parse(this.#keys.open(sealedBody, sealName(requestId)));
-    return body;
-  }
+/** The id of an answer to a press: what it shows is shown once. */
+function pressId(command: string, what: string): string {
+  return `${command}:${what}`;
 }
 
 /** A sealed answer is never taken for the sealed code of the same request. */

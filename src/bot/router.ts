@@ -22,12 +22,22 @@ export interface Answered {
 /** Gives what is stored of a reply. */
 type Pack = (message: IncomingMessage, command: string, reply: Reply) => NewAnswer;
 
+/** Remembers what the answer to a press is about to show. */
+type Keep = (press: ButtonPress, command: string, what: string) => Promise<void>;
+
+/** What a press is answered with, and by which command. */
+export interface PressAnswered {
+  readonly command: string;
+  readonly reply: PressReply;
+}
+
 /** From a message to the command that it calls, and to one answer at most. Every failure ends here. */
 export class Router {
   readonly #commands = new Map<string, Command>();
   readonly #prefix: string;
   readonly #requests: Pick<CodeService, 'claim'>;
   readonly #pack: Pack;
+  readonly #keep: Keep;
   readonly #log: Log;
   readonly #gate: FloodGate;
 
@@ -36,6 +46,7 @@ export class Router {
     readonly prefix: string;
     readonly requests: Pick<CodeService, 'claim'>;
     readonly pack: Pack;
+    readonly keep: Keep;
     readonly log: Log;
     readonly clock: () => number;
   }) {
@@ -46,6 +57,7 @@ export class Router {
     this.#prefix = options.prefix;
     this.#requests = options.requests;
     this.#pack = options.pack;
+    this.#keep = options.keep;
     this.#log = options.log;
     this.#gate = new FloodGate({ limit: COMMANDS_A_MINUTE, spanMs: 60_000, clock: options.clock });
   }
@@ -74,15 +86,27 @@ export class Router {
   }
 
   /** @returns `null` when the button is none of ours. Never rejects. */
-  async press(press: ButtonPress): Promise<PressReply | null> {
+  async press(press: ButtonPress): Promise<PressAnswered | null> {
     const [name = '', ...argument] = press.buttonId.split(':');
     const command = this.#commands.get(name);
     if (command?.press === undefined) return null;
     const gate = this.#gate.pass(press.author.id);
     if (gate === 'silence') return null;
+    return { command: name, reply: await this.#pressReply(command, argument.join(':'), press, gate) };
+  }
+
+  async #pressReply(
+    command: Command,
+    argument: string,
+    press: ButtonPress,
+    gate: 'pass' | number,
+  ): Promise<PressReply> {
     if (gate !== 'pass') return { kind: 'ephemeral', body: replies.slowDown(press.author.id, gate) };
     try {
-      return await command.press(argument.join(':'), press);
+      const reply = await command.press?.(argument, press);
+      if (reply === undefined) throw new Error(`${command.name} has no button`);
+      if (reply.shows !== undefined) await this.#keep(press, command.name, reply.shows);
+      return reply;
     } catch (error) {
       return { kind: 'ephemeral', body: this.#report(command, error) };
     }

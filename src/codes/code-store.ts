@@ -64,9 +64,9 @@ export interface NewAnswer {
   /** Where the request was made. */
   readonly channelId: string;
   readonly authorId: string;
-  /** Whom it tells. */
-  readonly to: 'author' | 'channel';
-  /** What it says, encrypted. */
+  /** Whom it tells; `press`: whoever pressed a button, which cannot be repeated. */
+  readonly to: 'author' | 'channel' | 'press';
+  /** What it says, or by what Discord tells whether it was given, encrypted. */
   readonly sealedBody: string;
   /** The process that sends it: until `leasedUntil` no other does. */
   readonly owner: string;
@@ -241,6 +241,9 @@ export interface CodeStore {
    * since, and changes nothing; one that was throttled leaves its key free.
    */
   login(attempt: LoginAttempt, now: number): Promise<LoginOutcome>;
+
+  /** Stores an answer whose request needs no claim; one with the same id gives way. */
+  keepAnswer(requestId: string, answer: NewAnswer, now: number): Promise<void>;
 
   /** Answers whose lease is over, oldest first, `limit` at most: from now on they are `owner`'s until `leasedUntil`. */
   takeAnswers(owner: string, now: number, leasedUntil: number, limit: number): Promise<PendingAnswer[]>;

@@ -83,13 +83,11 @@ export function getcodeCommand(codes: Codes, prefix: string): Command {
       const code = await codes.findToShow(id, author.id);
       if (code === 'not_yours') return { kind: 'ephemeral', body: replies.notYourButton() };
       if (code === 'gone') return { kind: 'ephemeral', body: replies.buttonTooLate(`${prefix}getcode`) };
-      return {
-        kind: 'ephemeral',
-        body: replies.accessCode(code),
-        afterwards: async (answered) => {
-          if (answered) await codes.deliver(id, 'shown');
-        },
-      };
+      return { kind: 'ephemeral', body: replies.accessCode(code), shows: id };
+    },
+
+    async shown(id) {
+      await codes.deliver(id, 'shown');
     },
   };
 

@@ -51,7 +51,7 @@ export class DiscordBot {
   readonly #gateway: Gateway;
   readonly #router: Router;
   readonly #sender: Sender;
-  readonly #outbox: Pick<Outbox, 'send' | 'idle' | 'stop'>;
+  readonly #outbox: Pick<Outbox, 'send' | 'show' | 'idle' | 'stop'>;
   readonly #log: Log;
   readonly #onFatal: (error: Error) => void;
   readonly #allowed: ReadonlySet<string> | null;
@@ -64,7 +64,7 @@ export class DiscordBot {
     readonly gateway: Gateway;
     readonly router: Router;
     readonly sender: Sender;
-    readonly outbox: Pick<Outbox, 'send' | 'idle' | 'stop'>;
+    readonly outbox: Pick<Outbox, 'send' | 'show' | 'idle' | 'stop'>;
     readonly log: Log;
     readonly onFatal: (error: Error) => void;
     /** `null`: every server. */
@@ -166,10 +166,13 @@ export class DiscordBot {
   async #onInteraction(interaction: Interaction): Promise<void> {
     if (!interaction.isButton() || !serves(this.#allowed, interaction.guildId)) return;
     const { id, tag } = interaction.user;
-    const reply = await this.#router.press({ buttonId: interaction.customId, author: { id, tag } });
-    if (reply === null) return;
-    const answered = await this.#sender.toPress(interaction, reply);
-    await reply.afterwards?.(answered);
+    const { customId: buttonId, channelId, token } = interaction;
+    const pressed = await this.#router.press({ buttonId, author: { id, tag }, channelId, token });
+    if (pressed === null) return;
+    const { command, reply } = pressed;
+    const answer = async (): Promise<boolean | 'unfinished'> => this.#sender.toPress(interaction, reply);
+    if (reply.shows === undefined) await answer();
+    else await this.#outbox.show(command, reply.shows, answer);
   }
 
   #sayReady(): void {

@@ -113,8 +113,8 @@ export class Sender implements Messenger {
     });
   }
 
-  /** @returns whether the presser was certainly answered, and by this process. */
-  async toPress(interaction: Interaction, { kind, body }: PressReply): Promise<boolean> {
+  /** @returns whether the presser was answered, by whichever process; `unfinished`: it could not be told. */
+  async toPress(interaction: Interaction, { kind, body }: PressReply): Promise<boolean | 'unfinished'> {
     const data = toPayload(body);
     const response =
       kind === 'update'
@@ -133,11 +133,28 @@ export class Sender implements Messenger {
       });
       return true;
     } catch (error) {
-      if (!(error instanceof DiscordAPIError && ANSWERED_ALREADY.has(error.code))) {
+      // Also after a no: an answer that was lost is refused when it is repeated.
+      const answered = await this.wasAnswered(interaction.token);
+      if (answered !== true && !(error instanceof DiscordAPIError && ANSWERED_ALREADY.has(error.code))) {
         this.#log.warn({ err: error }, 'The press of a button was not answered');
       }
-      return false;
+      return answered;
     }
+  }
+
+  async wasAnswered(token: string): Promise<boolean | 'unfinished'> {
+    const applicationId = this.#client.application?.id ?? '';
+    let found = true;
+    const outcome = await this.#attempt({ what: 'press' }, async () => {
+      try {
+        await this.#client.rest.get(Routes.webhookMessage(applicationId, token), { auth: false });
+      } catch (error) {
+        if (!(error instanceof DiscordAPIError && error.status < 500)) throw error;
+        // Unknown, or the token is too old: nobody sees it, or it is too late to tell.
+        found = false;
+      }
+    });
+    return outcome === 'delivered' ? found : 'unfinished';
   }
 
   async #open(userId: string): Promise<string> {

@@ -103,7 +103,7 @@ export const MIGRATIONS: Migrations = [
        command      TEXT   NOT NULL,
        channel_id   TEXT   NOT NULL,
        author_id    TEXT   NOT NULL,
-       addressee    TEXT   NOT NULL,             -- author, or channel
+       addressee    TEXT   NOT NULL,             -- author, channel, or press
        sealed_body  TEXT,                        -- encrypted; NULL: known to be delivered
        received_at  BIGINT NOT NULL,
        owner        TEXT   NOT NULL,             -- the process that sends it

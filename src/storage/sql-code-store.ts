@@ -207,6 +207,10 @@ export class SqlCodeStore implements CodeStore {
     return outcome;
   }
 
+  async keepAnswer(requestId: string, answer: NewAnswer, now: number): Promise<void> {
+    await this.#driver.transaction(async (query) => writeAnswer(query, requestId, answer, now));
+  }
+
   async takeAnswers(
     owner: string,
     now: number,
@@ -589,7 +593,8 @@ function codeIn(row: SqlRow): Code {
 
 function answerIn(row: SqlRow): PendingAnswer {
   const to = textIn(row, 'addressee');
-  if (to !== 'author' && to !== 'channel') throw new TypeError(`Column addressee: ${to} is none`);
+  if (to !== 'author' && to !== 'channel' && to !== 'press')
+    throw new TypeError(`Column addressee: ${to} is none`);
   return {
     requestId: textIn(row, 'request_id'),
     command: textIn(row, 'command'),

@@ -19,7 +19,9 @@ export const CLAIM =
 
 export const WRITE_ANSWER = `INSERT INTO answers
     (request_id, command, channel_id, author_id, addressee, sealed_body, received_at, owner, leased_until)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+  ON CONFLICT (request_id) DO UPDATE SET sealed_body = excluded.sealed_body, received_at = excluded.received_at,
+    owner = excluded.owner, leased_until = excluded.leased_until`;
 
 /** $1 now, $2 later than any lease that a clock could have given that was not set back since. */
 const LEASE_IS_OVER = '(leased_until <= $1 OR leased_until > $2)';

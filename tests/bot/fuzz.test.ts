@@ -52,7 +52,15 @@ it(`takes ${RUNS} strange commands and usernames with nothing uncaught, no ping 
     owner: 'o',
     leasedUntil: 0,
   });
-  const router = new Router({ commands, prefix: '!', requests: service, pack, log, clock: clock.read });
+  const router = new Router({
+    commands,
+    prefix: '!',
+    requests: service,
+    pack,
+    keep: async () => undefined,
+    log,
+    clock: clock.read,
+  });
 
   const strange = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 40 }),

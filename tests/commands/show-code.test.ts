@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import type { StandInMessage } from '../../src/demo/stand-in/stand-in.js';
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot, summarize, type TestBot } from '../support/bot.js';
+import { openRaw } from '../support/raw-database.js';
 
 const MINUTE_MS = 60_000;
 
@@ -111,6 +112,47 @@ it('shows nothing that was revoked meanwhile', async () => {
   await bot.say(bot.server.general, bot.server.admin, '!revoke Alice');
   const answer = await bot.server.discord.press(message, button, bot.server.alice);
   expect(answer.message.content).toContain('can no longer be shown');
+});
+
+it.each([
+  ['is lost', 0],
+  ['is lost, and Discord fails to say so for a while', 5],
+])('makes a code active that was shown although the answer to that %s', async (_what, failures) => {
+  const bot = await startBot();
+  const { message, button } = await askClosed(bot);
+  const { discord, alice } = bot.server;
+  let lost = 0;
+  let failed = 0;
+  discord.interceptor = ({ path }) => {
+    if (path.endsWith('/callback') && lost++ === 0) return 'lose-answer';
+    return path.endsWith('/@original') && failed++ < failures ? { status: 502 } : undefined;
+  };
+  const answer = await discord.press(message, button, alice);
+  await bot.settled();
+  expect(lost).toBeGreaterThan(0);
+  expect(failed).toBe(failures + 1);
+  expect(await reasonFor(bot, answer.message.content)).toBe('valid');
+});
+
+it('makes a code active that was shown by a process that could not note it', async () => {
+  const bot = await startBot();
+  const { message, button } = await askClosed(bot);
+  const { discord, alice } = bot.server;
+  const raw = openRaw(bot.databasePath);
+  discord.interceptor = ({ path }) => {
+    if (path.endsWith('/callback')) raw.exec('ALTER TABLE guards RENAME TO elsewhere');
+    return undefined;
+  };
+  const answer = await discord.press(message, button, alice);
+  await bot.settled();
+  discord.interceptor = null;
+  raw.exec('ALTER TABLE elsewhere RENAME TO guards');
+  raw.close();
+  expect(await reasonFor(bot, answer.message.content)).toBe('unknown');
+  bot.clock.advance(15_000);
+  await bot.app.housekeeping.tendAnswers();
+  await bot.settled();
+  expect(await reasonFor(bot, answer.message.content)).toBe('valid');
 });
 
 it('leaves a code worthless whose showing Discord did not take', async () => {

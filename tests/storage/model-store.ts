@@ -25,6 +25,7 @@ export type ModelledStore = Omit<
   | 'prune'
   | 'revokeElsewhere'
   | 'touch'
+  | 'keepAnswer'
   | 'takeAnswers'
   | 'renewAnswers'
   | 'finishAnswer'
