@@ -23,6 +23,9 @@ import {
   type OnDelay,
 } from './direct-messages.js';
 
+/** The token is no longer accepted. */
+const UNAUTHORIZED = 401;
+
 /** Discord's answers that mean: this person takes no direct message from the bot. */
 const CLOSED: ReadonlySet<number | string> = new Set([
   RESTJSONErrorCodes.CannotSendMessagesToThisUser,
@@ -220,6 +223,8 @@ function outcomeOf(error: unknown): Delivery {
   if (error instanceof TooManyWaitingError) return 'failed';
   if (error instanceof RateLimitError) return 'failed';
   if (!(error instanceof DiscordAPIError) || error.status >= 500) return 'unknown';
+  // The bot ends over it: when it has a good token again, it goes on.
+  if (error.status === UNAUTHORIZED) return 'unfinished';
   // A repeat of a message that was deleted since.
   if (error.code === RESTJSONErrorCodes.UnknownMessage) return 'delivered';
   return CLOSED.has(error.code) ? 'refused' : 'failed';

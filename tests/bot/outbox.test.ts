@@ -135,6 +135,25 @@ describe('an answer that a process left unfinished', () => {
     expect(await tend(next)).toHaveLength(2);
   });
 
+  it('is kept for a bot with a good token when Discord no longer takes this one', async () => {
+    const bot = await startBot();
+    const { server, say, databasePath, clock } = bot;
+    server.discord.interceptor = ({ path }) =>
+      path.endsWith('/messages')
+        ? { status: 401, body: { message: '401: Unauthorized', code: 0 } }
+        : undefined;
+    expect(await say(server.general, server.alice, '!getcode Alice')).toEqual([]);
+    expect(bot.fatal.length).toBeGreaterThan(0);
+    await bot.app.stop();
+    server.discord.interceptor = null;
+    const next = await startBot({ server, databasePath, clock });
+    clock.advance(LEASE_MS);
+    expect(await tend(next)).toEqual([
+      expect.stringMatching(/^@alice \[🎫/),
+      expect.stringMatching(/^#general ✅/),
+    ]);
+  });
+
   it('is finished by its own process when the database fails in between', async () => {
     const bot = await startBot();
     const { server, say, clock } = bot;
