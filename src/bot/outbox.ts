@@ -121,7 +121,8 @@ export class Outbox {
     if (this.#stopped) return;
     const now = this.#clock();
     const leasedUntil = now + LEASE_MS;
-    if (this.#underWay.size > 0) await this.#store.renewAnswers(this.#owner, leasedUntil);
+    // Not what was tried in vain: somebody tries that again when its lease is over.
+    await this.#renew(leasedUntil);
     const left = await this.#store.takeAnswers(this.#owner, now, leasedUntil, BATCH);
     for (const { sealedBody, ...answer } of left) {
       if (this.#underWay.has(answer.requestId)) continue;
@@ -139,7 +140,12 @@ export class Outbox {
   /** Takes nothing over any more, and leaves what is unfinished to others at once. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    if (this.#underWay.size > 0) await this.#store.renewAnswers(this.#owner, this.#clock());
+    await this.#renew(this.#clock());
+  }
+
+  async #renew(leasedUntil: number): Promise<void> {
+    const requestIds = [...this.#underWay.keys()];
+    if (requestIds.length > 0) await this.#store.renewAnswers(this.#owner, requestIds, leasedUntil);
   }
 
   async #track(requestId: string, command: string, finish: () => Promise<void>): Promise<void> {

@@ -248,8 +248,8 @@ export interface CodeStore {
   /** Answers whose lease is over, oldest first, `limit` at most: from now on they are `owner`'s until `leasedUntil`. */
   takeAnswers(owner: string, now: number, leasedUntil: number, limit: number): Promise<PendingAnswer[]>;
 
-  /** Makes the leases of all of the owner's answers last until then. */
-  renewAnswers(owner: string, leasedUntil: number): Promise<void>;
+  /** Makes the leases of these answers last until then, of those among them that are still the owner's. */
+  renewAnswers(owner: string, requestIds: readonly string[], leasedUntil: number): Promise<void>;
 
   /** Forgets an answer: it was sent, and nothing of it is left to do. */
   finishAnswer(requestId: string): Promise<void>;

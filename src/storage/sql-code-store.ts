@@ -224,8 +224,10 @@ export class SqlCodeStore implements CodeStore {
     return rows.map(answerIn).toSorted((a, b) => a.receivedAt - b.receivedAt);
   }
 
-  async renewAnswers(owner: string, leasedUntil: number): Promise<void> {
-    await this.#driver.query(sql.RENEW_ANSWERS, [owner, leasedUntil]);
+  async renewAnswers(owner: string, requestIds: readonly string[], leasedUntil: number): Promise<void> {
+    await this.#driver.transaction(async (query) => {
+      for (const id of requestIds) await query(sql.RENEW_ANSWER, [owner, id, leasedUntil]);
+    });
   }
 
   async finishAnswer(requestId: string): Promise<void> {

@@ -33,7 +33,7 @@ export const TAKE_ANSWERS = `UPDATE answers SET owner = $3, leased_until = $4
   WHERE request_id IN (SELECT request_id FROM answers WHERE ${LEASE_IS_OVER} ORDER BY request_id LIMIT $5)
   RETURNING request_id, command, channel_id, author_id, addressee, sealed_body, received_at`;
 
-export const RENEW_ANSWERS = 'UPDATE answers SET leased_until = $2 WHERE owner = $1';
+export const RENEW_ANSWER = 'UPDATE answers SET leased_until = $3 WHERE owner = $1 AND request_id = $2';
 
 export const WIPE_ANSWER = 'UPDATE answers SET sealed_body = NULL WHERE request_id = $1';
 

@@ -176,6 +176,32 @@ describe('an answer that a process left unfinished', () => {
     expect(await tend(bot)).toEqual([expect.stringMatching(/^#general ✅/)]);
     expect(await opens(bot, 'Alice', said[0]?.message.content ?? '')).toBe(true);
   });
+
+  it('is finished while its process always has another one to send', async () => {
+    const bot = await startBot(HANGS);
+    const { server, clock, app } = bot;
+    const { discord, general, alice, bob } = server;
+    const raw = openRaw(bot.databasePath);
+    discord.interceptor = ({ path, method }) => {
+      if (method !== 'POST' || !path.endsWith('/messages')) return undefined;
+      discord.interceptor = null;
+      raw.exec('ALTER TABLE guards RENAME TO elsewhere');
+      return undefined;
+    };
+    const said = await bot.say(general, alice, '!getcode Alice');
+    raw.exec('ALTER TABLE elsewhere RENAME TO guards');
+    raw.close();
+    discord.interceptor = ({ path, body }) =>
+      path.endsWith('/messages') && JSON.stringify(body).includes('Bob') ? { status: 500 } : undefined;
+    discord.say(general, bob, '!getcode Bob');
+    await expect.poll(() => storedAnswers(bot).length).toBe(2);
+    for (let passed = 0; passed < LEASE_MS; passed += LEASE_MS / 3) {
+      clock.advance(LEASE_MS / 3);
+      await app.housekeeping.tendAnswers();
+    }
+    await expect.poll(() => storedAnswers(bot).length).toBe(1);
+    expect(await opens(bot, 'Alice', said[0]?.message.content ?? '')).toBe(true);
+  });
 });
 
 it('two bots on one database answer each message once', async () => {
