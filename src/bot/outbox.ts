@@ -27,10 +27,16 @@ export interface Messenger {
   wasAnswered(token: string): Promise<boolean | 'unfinished'>;
 }
 
-type Store = Pick<CodeStore, 'keepAnswer' | 'takeAnswers' | 'renewAnswers' | 'finishAnswer'>;
+type Store = Pick<
+  CodeStore,
+  'keepAnswer' | 'takeAnswers' | 'renewAnswers' | 'releaseAnswers' | 'finishAnswer'
+>;
 
 /** What is needed of an answer to send it. */
-type Outgoing = Omit<PendingAnswer, 'sealedBody'> & { readonly body: MessageBody | null };
+type Outgoing = Omit<PendingAnswer, 'sealedBody'> & {
+  /** `null`: it is known to be delivered. `damaged`: nobody can read any more what it said. */
+  readonly body: MessageBody | null | 'damaged';
+};
 
 /**
  * Every answer is stored with the request that it answers, and forgotten when it is sent: what a process that
@@ -122,7 +128,8 @@ export class Outbox {
     const now = this.#clock();
     const leasedUntil = now + LEASE_MS;
     // Not what was tried in vain: somebody tries that again when its lease is over.
-    await this.#renew(leasedUntil);
+    const requestIds = [...this.#underWay.keys()];
+    if (requestIds.length > 0) await this.#store.renewAnswers(this.#owner, requestIds, leasedUntil);
     const left = await this.#store.takeAnswers(this.#owner, now, leasedUntil, BATCH);
     for (const { sealedBody, ...answer } of left) {
       if (this.#underWay.has(answer.requestId)) continue;
@@ -140,12 +147,7 @@ export class Outbox {
   /** Takes nothing over any more, and leaves what is unfinished to others at once. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#renew(this.#clock());
-  }
-
-  async #renew(leasedUntil: number): Promise<void> {
-    const requestIds = [...this.#underWay.keys()];
-    if (requestIds.length > 0) await this.#store.renewAnswers(this.#owner, requestIds, leasedUntil);
+    await this.#store.releaseAnswers(this.#owner, this.#clock());
   }
 
   async #track(requestId: string, command: string, finish: () => Promise<void>): Promise<void> {
@@ -163,15 +165,27 @@ export class Outbox {
 
   async #resume(answer: Omit<Outgoing, 'body'>, sealedBody: string | null): Promise<void> {
     const { requestId, command, to } = answer;
-    const opened = sealedBody === null ? null : this.#keys.open(sealedBody, sealName(requestId));
+    const opened = sealedBody === null ? null : this.#open(requestId, sealedBody);
     if (to === 'press') {
       const what = requestId.slice(pressId(command, '').length);
-      await this.#noteShown(command, what, async () => this.#messenger.wasAnswered(opened ?? ''));
+      await this.#noteShown(command, what, async () =>
+        opened === null ? false : this.#messenger.wasAnswered(opened),
+      );
       return;
     }
     // Sealed by this program, and by nobody else: the key says so.
     const body: MessageBody | null = opened === null ? null : JSON.parse(opened);
-    await this.#finish({ ...answer, body });
+    await this.#finish({ ...answer, body: sealedBody !== null && body === null ? 'damaged' : body });
+  }
+
+  /** @returns `null` when it is damaged: one row must not keep those that come after it. */
+  #open(requestId: string, sealedBody: string): string | null {
+    try {
+      return this.#keys.open(sealedBody, sealName(requestId));
+    } catch (err) {
+      this.#log.error({ err, requestId }, 'A stored answer is damaged');
+      return null;
+    }
   }
 
   async #noteShown(
@@ -189,8 +203,8 @@ export class Outbox {
     const { requestId, channelId, to } = answer;
     const body = to === 'author' ? await this.#tellAuthor(answer) : answer.body;
     if (body === 'unfinished') return;
-    if (body !== null && (await this.#messenger.toChannel(channelId, body, requestId)) === 'unfinished')
-      return;
+    const isSaid = body !== null && body !== 'damaged';
+    if (isSaid && (await this.#messenger.toChannel(channelId, body, requestId)) === 'unfinished') return;
     await this.#store.finishAnswer(requestId);
   }
 
@@ -209,7 +223,8 @@ export class Outbox {
     // A code may have ended, or arrived, since its answer was stored.
     const state = (await command.stateOf?.(requestId)) ?? 'due';
     if (state === 'delivered') return 'delivered';
-    if (state === 'ended' || this.#clock() - answer.receivedAt > MAX_AGE_MS) return 'failed';
+    if (body === 'damaged' || state === 'ended' || this.#clock() - answer.receivedAt > MAX_AGE_MS)
+      return 'failed';
     return this.#messenger.toUser(authorId, body, requestId, () => {
       const notice = replies.directMessageDelayed(authorId);
       void this.#messenger.toChannel(channelId, notice, `${requestId}+`);

@@ -251,6 +251,9 @@ export interface CodeStore {
   /** Makes the leases of these answers last until then, of those among them that are still the owner's. */
   renewAnswers(owner: string, requestIds: readonly string[], leasedUntil: number): Promise<void>;
 
+  /** Ends the leases of all of the owner's answers. */
+  releaseAnswers(owner: string, now: number): Promise<void>;
+
   /** Forgets an answer: it was sent, and nothing of it is left to do. */
   finishAnswer(requestId: string): Promise<void>;
 

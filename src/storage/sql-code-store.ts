@@ -230,6 +230,10 @@ export class SqlCodeStore implements CodeStore {
     });
   }
 
+  async releaseAnswers(owner: string, now: number): Promise<void> {
+    await this.#driver.query(sql.RELEASE_ANSWERS, [owner, now]);
+  }
+
   async finishAnswer(requestId: string): Promise<void> {
     await this.#driver.query(sql.FINISH_ANSWER, [requestId]);
   }

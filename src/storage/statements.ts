@@ -35,6 +35,8 @@ export const TAKE_ANSWERS = `UPDATE answers SET owner = $3, leased_until = $4
 
 export const RENEW_ANSWER = 'UPDATE answers SET leased_until = $3 WHERE owner = $1 AND request_id = $2';
 
+export const RELEASE_ANSWERS = 'UPDATE answers SET leased_until = $2 WHERE owner = $1';
+
 export const WIPE_ANSWER = 'UPDATE answers SET sealed_body = NULL WHERE request_id = $1';
 
 export const FINISH_ANSWER = 'DELETE FROM answers WHERE request_id = $1';

@@ -131,7 +131,10 @@ describe('an answer that a process left unfinished', () => {
 
   it('is left to others at once by a bot that is stopped', async () => {
     const { dead, next } = await startAfterHang('direct message');
+    const { discord } = dead.server;
+    discord.interceptor = ({ path }) => (path.endsWith('/messages') ? { status: 500 } : undefined);
     await dead.app.stop();
+    discord.interceptor = null;
     expect(await tend(next)).toHaveLength(2);
   });
 
@@ -152,6 +155,34 @@ describe('an answer that a process left unfinished', () => {
       expect.stringMatching(/^@alice \[🎫/),
       expect.stringMatching(/^#general ✅/),
     ]);
+  });
+
+  it('of which nothing can be read asks to try again, and keeps no other from being finished', async () => {
+    const dead = await startBot(HANGS);
+    const { server, databasePath, clock } = dead;
+    const { discord, general, alice, bob } = server;
+    discord.interceptor = ({ path }) => (path.endsWith('/messages') ? { status: 500 } : undefined);
+    discord.say(general, alice, '!getcode Alice');
+    await expect.poll(() => storedAnswers(dead).length).toBe(1);
+    clock.advance(1);
+    discord.say(general, bob, '!getcode Bob');
+    await expect.poll(() => storedAnswers(dead).length).toBe(2);
+    await dead.app.stop();
+    discord.interceptor = null;
+    const raw = openRaw(databasePath);
+    raw
+      .prepare("UPDATE answers SET sealed_body = 'damaged' || sealed_body WHERE author_id = ?")
+      .run(alice.id);
+    raw.close();
+
+    const next = await startBot({ server, databasePath, clock });
+    await expect.poll(() => storedAnswers(next)).toEqual([]);
+    expect(summarize(server.heard()).toSorted()).toEqual([
+      expect.stringMatching(new RegExp(`^#general ✅ .*<@${bob.id}>`)),
+      expect.stringMatching(new RegExp(`^#general ❌ <@${alice.id}>.* Please try again in a moment\\.$`)),
+      expect.stringMatching(/^@bob \[🎫/),
+    ]);
+    expect(await next.getCode(server.admin, 'Alice')).toMatch(/^[A-Z0-9]{6}$/);
   });
 
   it('is finished by its own process when the database fails in between', async () => {

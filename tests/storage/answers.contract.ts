@@ -73,6 +73,8 @@ export function describeAnswers(open: OpenStore): void {
       expect(await take(store, UNTIL, 'fourth')).toEqual([]);
       await store.renewAnswers('second', ['1', '3'], UNTIL + 60_000);
       expect(await take(store, UNTIL + 30_000, 'fourth')).toEqual(['2', '3']);
+      await store.releaseAnswers('second', UNTIL + 31_000);
+      expect(await take(store, UNTIL + 31_000, 'fifth')).toEqual(['1']);
     });
 
     it('of which two take their part at once goes to one of them', async () => {

@@ -28,6 +28,7 @@ export type ModelledStore = Omit<
   | 'keepAnswer'
   | 'takeAnswers'
   | 'renewAnswers'
+  | 'releaseAnswers'
   | 'finishAnswer'
 >;
 
