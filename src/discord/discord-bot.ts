@@ -137,7 +137,11 @@ export class DiscordBot {
     const finished = await Promise.race([this.idle().then(() => true), impatience]);
     if (!finished)
       this.#log.warn({ unfinished: this.#underWay.size }, 'Stopped without finishing everything');
-    await this.#outbox.stop();
+    // A database that cannot be used must keep nobody from leaving: then the leases run out.
+    const left = this.#outbox
+      .stop()
+      .catch((error: unknown) => this.#log.debug({ err: error }, 'Answers were not left to others'));
+    await Promise.race([left, impatience]);
     // On a connection that fell silent discord.js would wait for half a minute.
     await Promise.race([this.#client.destroy(), impatience]);
     patience.abort();

@@ -56,6 +56,13 @@ describe('a database that is moved away from the running bot', () => {
     expect(complaints(bot)).toHaveLength(1);
   });
 
+  it('keeps the bot from answering, and not from leaving Discord when it is stopped', async () => {
+    const { bot, path, aside } = await open();
+    renameSync(path, aside);
+    await bot.app.stop();
+    expect(bot.app.hears()).toBe(false);
+  });
+
   it('may come back as a copy', async () => {
     const { bot, code, validator, path, aside } = await open();
     backUp(path, aside);
