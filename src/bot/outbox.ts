@@ -41,7 +41,7 @@ type Outgoing = Omit<PendingAnswer, 'sealedBody'> & {
 /**
  * Every answer is stored with the request that it answers, and forgotten when it is sent: what a process that
  * died left unfinished, another one finishes. A repeat is no second answer: each message's nonce is made from the
- * request's id.
+ * request's id. Each has its own: Discord compares author and nonce, and does not say that it asks for the channel.
  */
 export class Outbox {
   readonly #store: Store;
@@ -204,7 +204,8 @@ export class Outbox {
     const body = to === 'author' ? await this.#tellAuthor(answer) : answer.body;
     if (body === 'unfinished') return;
     const isSaid = body !== null && body !== 'damaged';
-    if (isSaid && (await this.#messenger.toChannel(channelId, body, requestId)) === 'unfinished') return;
+    if (isSaid && (await this.#messenger.toChannel(channelId, body, `${requestId}.told`)) === 'unfinished')
+      return;
     await this.#store.finishAnswer(requestId);
   }
 
@@ -227,7 +228,7 @@ export class Outbox {
       return 'failed';
     return this.#messenger.toUser(authorId, body, requestId, () => {
       const notice = replies.directMessageDelayed(authorId);
-      void this.#messenger.toChannel(channelId, notice, `${requestId}+`);
+      void this.#messenger.toChannel(channelId, notice, `${requestId}.late`);
     });
   }
 }

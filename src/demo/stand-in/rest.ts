@@ -243,7 +243,7 @@ export class Rest {
     if (form.embeds?.length && !this.#may(channel, PERMISSIONS.embedLinks)) {
       throw refusal('missingPermissions');
     }
-    const earlier = form.enforceNonce && form.nonce ? world.messageByNonce(channel, form.nonce) : undefined;
+    const earlier = form.enforceNonce && form.nonce ? world.messageByNonce(form.nonce) : undefined;
     if (earlier && earlier.deletedAt !== null) throw refusal('unknownMessage');
     const message =
       earlier ??

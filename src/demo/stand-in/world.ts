@@ -275,8 +275,8 @@ export class World extends EventEmitter<WorldEvents> {
   }
 
   /** The bot's earlier message with this nonce, deleted or not, as long as Discord remembers. */
-  messageByNonce(channel: StandInChannel, nonce: string): StandInMessage | undefined {
-    const message = this.#nonces.get(`${channel.id} ${nonce}`);
+  messageByNonce(nonce: string): StandInMessage | undefined {
+    const message = this.#nonces.get(nonce);
     return message && this.now() - message.createdAt < NONCE_MEMORY_MS ? message : undefined;
   }
 
@@ -305,9 +305,7 @@ export class World extends EventEmitter<WorldEvents> {
     };
     this.messages.set(message.id, message);
     if (message.ephemeralTo === null) channel.messages.push(message);
-    if (message.nonce !== null && author === this.bot) {
-      this.#nonces.set(`${channel.id} ${message.nonce}`, message);
-    }
+    if (message.nonce !== null && author === this.bot) this.#nonces.set(message.nonce, message);
     this.emit('message', message);
     return message;
   }
