@@ -105,18 +105,16 @@ export function createHttpApp(options: Omit<HttpOptions, 'host' | 'port'>): Fast
     },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     clientErrorHandler: refuseSocket,
+    // A path that cannot be decoded comes past the hooks, and would be quoted.
+    frameworkErrors: (_error, _request, reply) => {
+      reply.header('cache-control', 'no-store');
+      void refuseRoute(reply);
+    },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   app.removeContentTypeParser('text/plain');
   app.setErrorHandler(answerError);
-  app.setNotFoundHandler(async (_request, reply) =>
-    refuse(
-      reply,
-      404,
-      'not_found',
-      'There are POST /v1/validate, POST /v1/redeem, GET /healthz and GET /openapi.json.',
-    ),
-  );
+  app.setNotFoundHandler(async (_request, reply) => refuseRoute(reply));
   // With a callback: a promise for each request would cost a tenth of it.
   app.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store');
@@ -221,6 +219,15 @@ async function refuse(
   message: string,
 ): Promise<FastifyReply> {
   return reply.code(status).send({ error, message });
+}
+
+async function refuseRoute(reply: FastifyReply): Promise<FastifyReply> {
+  return refuse(
+    reply,
+    404,
+    'not_found',
+    'There are POST /v1/validate, POST /v1/redeem, GET /healthz and GET /openapi.json.',
+  );
 }
 
 /** Answers what is not even HTTP, or comes too slowly, and hangs up. */

@@ -167,10 +167,12 @@ describe('what is refused', () => {
     ['GET', '/'],
     ['GET', '/v1/codes'],
     ['OPTIONS', VALIDATE],
+    ['GET', '/%zz?code=ABC234'],
   ])('%s %s: 404, with what there is', async (method, path) => {
     const { url } = await openDoor();
     const response = await fetch(url + path, { method });
     expect(response.status).toBe(404);
+    expect(response.headers.get('cache-control')).toBe('no-store');
     expect(await response.json()).toEqual(problem('not_found'));
   });
 
