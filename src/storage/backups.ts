@@ -172,6 +172,9 @@ function refuseWhatIsNoBackup(backupPath: string, databasePath: string): void {
   }
 }
 
+/** The first schema that keeps answers. */
+const ANSWERS_SCHEMA = 3;
+
 /** What a file that is no backup of this program is found to be. */
 const UNSOUND: ReadonlySet<StorageErrorCode> = new Set(['DATABASE_FOREIGN', 'DATABASE_DAMAGED']);
 
@@ -196,6 +199,8 @@ async function examine(
     }
     refuseNewer(schema, backupPath, SCHEMA_VERSION);
     const [last = {}] = await driver.query('SELECT max(at) AS at FROM audit');
+    // What was to be said when the backup was made was said since: it is not said again, days later.
+    if (schema >= ANSWERS_SCHEMA) await driver.query('DELETE FROM answers');
     // It shall be one file, with nothing beside it.
     await driver.query('PRAGMA journal_mode = DELETE');
     return { codes, lastEntryAt: integerOrNullIn(last, 'at') };

@@ -237,6 +237,27 @@ describe('a backup that fails', () => {
 });
 
 describe('restore', () => {
+  it('says nothing again that was still to be said when the backup was made', async () => {
+    const { databasePath, storage, make, clock } = await openBackedUp();
+    const answer = {
+      command: 'getcode',
+      channelId: '1',
+      authorId: '1',
+      to: 'channel',
+      sealedBody: 'x',
+      owner: 'x',
+      leasedUntil: 0,
+    } as const;
+    await storage.store.claim('77', NOW, answer);
+    const { path } = await make(NOW);
+    expect(await storage.store.takeAnswers('y', NOW, NOW, 1)).toHaveLength(1);
+    await storage.close();
+    await restore({ backupPath: path, databasePath, secret: null, now: NOW + HOUR_MS });
+    const { store } = (await openCodes({ databasePath, clock })).storage;
+    expect(await store.takeAnswers('y', NOW, NOW, 1)).toEqual([]);
+    expect(await store.claim('77', NOW)).toBe(false);
+  });
+
   it('brings back what the backup knows, and keeps what stood there', async () => {
     const { folder, databasePath, backupPath, alice, bob, clock, request } = await madeBackup();
     const backup = readFileSync(backupPath);
