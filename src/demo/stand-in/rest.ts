@@ -49,6 +49,7 @@ export type StandInInterceptor = (
 
 export interface RestOptions {
   readonly messageContentIntent: boolean;
+  readonly enforcesNonces: boolean;
   isToken(token: string): boolean;
   gatewayUrl(): string;
   identifies(): number;
@@ -243,7 +244,8 @@ export class Rest {
     if (form.embeds?.length && !this.#may(channel, PERMISSIONS.embedLinks)) {
       throw refusal('missingPermissions');
     }
-    const earlier = form.enforceNonce && form.nonce ? world.messageByNonce(form.nonce) : undefined;
+    const isUnique = form.enforceNonce && this.#options.enforcesNonces;
+    const earlier = isUnique && form.nonce ? world.messageByNonce(form.nonce) : undefined;
     if (earlier && earlier.deletedAt !== null) throw refusal('unknownMessage');
     const message =
       earlier ??

@@ -34,6 +34,8 @@ export interface StandInOptions {
   readonly heartbeatIntervalMs?: number;
   /** Where the gateway asks its clients to resume; there itself by default. */
   readonly resumeUrl?: string;
+  /** Whether a repeat with `enforce_nonce` gives back the first message, as it does by default. */
+  readonly enforcesNonces?: boolean;
 }
 
 /**
@@ -78,6 +80,7 @@ export class DiscordStandIn {
     });
     this.#rest = new Rest(this.#world, {
       messageContentIntent,
+      enforcesNonces: options.enforcesNonces ?? true,
       isToken,
       gatewayUrl,
       identifies: () => this.#gateway.identifies,

@@ -164,6 +164,15 @@ describe('the interceptor', () => {
     expect(discord.directMessages(bob)).toHaveLength(count);
   });
 
+  it('makes two messages of a lost answer and its repeat where nonces are not enforced', async () => {
+    const { discord, general } = await setScene({ enforcesNonces: false });
+    let calls = 0;
+    discord.interceptor = () => (++calls === 1 ? 'lose-answer' : undefined);
+    const body = { content: 'x', nonce: '7', enforce_nonce: true };
+    await restOf(discord).post(`/channels/${general.id}/messages`, { body });
+    expect(discord.messages(general)).toHaveLength(2);
+  });
+
   it('holds a request back, and answers in its place', async () => {
     const { discord, general } = await setScene();
     let release: (() => void) | undefined;
