@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+
+import { expect, it, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
+
+import { DiscordStandIn } from '../../src/demo/stand-in/stand-in.js';
+import { temporaryFolder } from '../support/folder.js';
+import { run, type Running } from '../support/process.js';
+import { sized } from './size.js';
+
+const BOT = 'dist/index.js';
+const BARE_BOT = 'tests/bench/bare-bot.mjs';
+/** The short form has so few people that even without a bound it grows by 3 MB only. */
+const LIMIT_MB = sized(2, 10);
+
+const MEGABYTE = 2 ** 20;
+/** So many events are sent before the bot is asked whether it has dealt with them. */
+const CHUNK = 500;
+/** One in so many messages is a command. Each gets an answer, and Discord takes 50 a second. */
+const COMMAND_EVERY = 250;
+/** Compiled code and the database's cache count as start. */
+const WARM_UP = 500;
+
+/** Asks a process for the size of its heap in MB, after a collection of garbage. */
+type MeasureHeap = () => Promise<number>;
+
+async function inspectorOf(program: Running): Promise<MeasureHeap> {
+  await program.printed('For help, see: ');
+  const [, url = ''] = /Debugger listening on (\S+)/.exec(program.stderr()) ?? [];
+  const socket = new WebSocket(url);
+  onTestFinished(() => socket.terminate());
+  await once(socket, 'open');
+  let calls = 0;
+  const call = async (method: string): Promise<object> => {
+    const id = ++calls;
+    socket.send(JSON.stringify({ id, method }));
+    for (;;) {
+      const [data]: unknown[] = await once(socket, 'message');
+      const answer: unknown = JSON.parse(String(data));
+      if (Reflect.get(Object(answer), 'id') === id) return Object(Reflect.get(Object(answer), 'result'));
+    }
+  };
+  return async () => {
+    await call('HeapProfiler.collectGarbage');
+    return Number(Reflect.get(await call('Runtime.getHeapUsage'), 'usedSize')) / MEGABYTE;
+  };
+}
+
+/** By how many MB the heap of a bot grows while it hears `count` messages, each by somebody else. */
+async function measureGrowth(path: string, count: number): Promise<number> {
+  const discord = await DiscordStandIn.start();
+  onTestFinished(async () => discord.close());
+  const guild = discord.addGuild('Big Server', discord.addUser('owner'));
+  const general = discord.addChannel(guild, 'general');
+  let answers = 0;
+  discord.onMessage(({ author }) => {
+    if (author === discord.botUser) answers += 1;
+  });
+  const bot = run(path, {
+    cwd: temporaryFolder(),
+    env: {
+      DISCORD_TOKEN: discord.token,
+      DISCORD_API_URL: discord.apiUrl,
+      LOG_FORMAT: 'json',
+      NODE_OPTIONS: '--inspect=127.0.0.1:0',
+    },
+  });
+  const measureHeap = await inspectorOf(bot);
+  await discord.connected();
+
+  let spoken = 0;
+  let commands = 0;
+  async function speak(messages: number): Promise<void> {
+    for (const end = spoken + messages; spoken < end; spoken++) {
+      const author = discord.addUser(`member${spoken}`);
+      discord.join(guild, author);
+      const isCommand = spoken % COMMAND_EVERY === 0;
+      if (isCommand) commands += 1;
+      discord.say(general, author, isCommand ? '!help_chatroom' : `What ${author.username} has to say`);
+      discord.leave(guild, author);
+      if (spoken % CHUNK === 0) await discord.delivered();
+    }
+    await discord.delivered();
+  }
+
+  const answersAll = path === BOT;
+  await speak(WARM_UP);
+  if (answersAll) await expect.poll(() => answers, { timeout: 30_000 }).toBe(commands);
+  const before = await measureHeap();
+  await speak(count);
+  if (answersAll) await expect.poll(() => answers, { timeout: 60_000 }).toBe(commands);
+  return (await measureHeap()) - before;
+}
+
+it('grows by next to nothing while many people talk and some ask', async () => {
+  expect(await measureGrowth(BOT, sized(5_000, 200_000))).toBeLessThan(LIMIT_MB);
+});
+
+// The control: fewer people are enough to see that the figure grows where nothing bounds it.
+it('grows by more in a bot that leaves the memory of discord.js as it comes', async () => {
+  const growth = await measureGrowth(BARE_BOT, sized(5_000, 60_000));
+  expect(growth).toBeGreaterThan(LIMIT_MB);
+});
