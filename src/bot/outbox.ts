@@ -23,6 +23,8 @@ export interface Messenger {
   toChannel(channelId: string, body: MessageBody, nonce: string): Promise<Delivery>;
   /** @param onDelay hears, at most once, that it takes longer. */
   toUser(userId: string, body: MessageBody, nonce: string, onDelay: () => void): Promise<Delivery>;
+  /** Whether this user has a message with this very content from the bot that is younger than the request. */
+  hasMessage(userId: string, content: string, requestId: string): Promise<boolean | 'unfinished'>;
   /** Whether the press with this token was answered; `unfinished`: it could not be told. */
   wasAnswered(token: string): Promise<boolean | 'unfinished'>;
 }
@@ -175,7 +177,21 @@ export class Outbox {
     }
     // Sealed by this program, and by nobody else: the key says so.
     const body: MessageBody | null = opened === null ? null : JSON.parse(opened);
-    await this.#finish({ ...answer, body: sealedBody !== null && body === null ? 'damaged' : body });
+    // By now Discord may have forgotten the nonce: what has arrived is not sent again, nor taken back.
+    const hasArrived = to === 'author' && (await this.#hasArrived(answer, body));
+    if (hasArrived === 'unfinished') return;
+    const isDamaged = sealedBody !== null && body === null;
+    await this.#finish({ ...answer, body: isDamaged ? 'damaged' : hasArrived ? null : body });
+  }
+
+  async #hasArrived(
+    { authorId, requestId }: Omit<Outgoing, 'body'>,
+    body: MessageBody | null,
+  ): Promise<boolean | 'unfinished'> {
+    // Only what holds a code is told from all other messages by its content.
+    return body?.content === undefined
+      ? false
+      : this.#messenger.hasMessage(authorId, body.content, requestId);
   }
 
   /** @returns `null` when it is damaged: one row must not keep those that come after it. */
@@ -203,9 +219,12 @@ export class Outbox {
     const { requestId, channelId, to } = answer;
     const body = to === 'author' ? await this.#tellAuthor(answer) : answer.body;
     if (body === 'unfinished') return;
-    const isSaid = body !== null && body !== 'damaged';
-    if (isSaid && (await this.#messenger.toChannel(channelId, body, `${requestId}.told`)) === 'unfinished')
-      return;
+    if (body !== null && body !== 'damaged') {
+      const told = await this.#messenger.toChannel(channelId, body, `${requestId}.told`);
+      // What may not have been heard is said again: when the lease is over, for as long as it matters.
+      const isOver = told !== 'unknown' || this.#isTooOld(answer);
+      if (told === 'unfinished' || !isOver) return;
+    }
     await this.#store.finishAnswer(requestId);
   }
 
@@ -224,12 +243,15 @@ export class Outbox {
     // A code may have ended, or arrived, since its answer was stored.
     const state = (await command.stateOf?.(requestId)) ?? 'due';
     if (state === 'delivered') return 'delivered';
-    if (body === 'damaged' || state === 'ended' || this.#clock() - answer.receivedAt > MAX_AGE_MS)
-      return 'failed';
+    if (body === 'damaged' || state === 'ended' || this.#isTooOld(answer)) return 'failed';
     return this.#messenger.toUser(authorId, body, requestId, () => {
       const notice = replies.directMessageDelayed(authorId);
       void this.#messenger.toChannel(channelId, notice, `${requestId}.late`);
     });
+  }
+
+  #isTooOld({ receivedAt }: Outgoing): boolean {
+    return this.#clock() - receivedAt > MAX_AGE_MS;
   }
 }
 

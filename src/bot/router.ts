@@ -67,7 +67,7 @@ export class Router {
     const parsed = parseCommand(message.text, this.#prefix);
     const command = parsed === null ? undefined : this.#commands.get(parsed.name);
     if (parsed === null || command === undefined) return null;
-    const gate = this.#gate.pass(message.author.id);
+    const gate = this.#gate.pass(message.author.id, message.id);
     if (gate === 'silence') return null;
     const answering: Answering = {
       pack: (reply) => (reply === null ? null : this.#pack(message, command.name, reply)),
@@ -90,7 +90,7 @@ export class Router {
     const [name = '', ...argument] = press.buttonId.split(':');
     const command = this.#commands.get(name);
     if (command?.press === undefined) return null;
-    const gate = this.#gate.pass(press.author.id);
+    const gate = this.#gate.pass(press.author.id, press.token);
     if (gate === 'silence') return null;
     return { command: name, reply: await this.#pressReply(command, argument.join(':'), press, gate) };
   }

@@ -112,6 +112,11 @@ export class DirectMessages {
     return request.channelId;
   }
 
+  /** The channel with a user that there is already; `null`: there is none. */
+  async knownChannel(userId: string): Promise<string | null> {
+    return this.#find(userId);
+  }
+
   /** For a channel that Discord no longer knows: the next request opens another one. */
   async forget(userId: string): Promise<void> {
     try {

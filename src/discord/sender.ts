@@ -145,6 +145,19 @@ export class Sender implements Messenger {
     }
   }
 
+  async hasMessage(userId: string, content: string, requestId: string): Promise<boolean | 'unfinished'> {
+    const channelId = await this.#directMessages.knownChannel(userId);
+    // Where there is no channel, nothing was sent.
+    if (channelId === null) return false;
+    let found = false;
+    const query = new URLSearchParams({ after: requestId, limit: '100' });
+    const outcome = await this.#attempt({ userId }, async () => {
+      const messages: unknown = await this.#client.rest.get(Routes.channelMessages(channelId), { query });
+      found = Array.isArray(messages) && messages.some((message) => this.#isOwn(message, content));
+    });
+    return outcome === 'unknown' || outcome === 'unfinished' ? 'unfinished' : found;
+  }
+
   async wasAnswered(token: string): Promise<boolean | 'unfinished'> {
     const applicationId = this.#client.application?.id ?? '';
     let found = true;
@@ -158,6 +171,12 @@ export class Sender implements Messenger {
       }
     });
     return outcome === 'delivered' ? found : 'unfinished';
+  }
+
+  #isOwn(message: unknown, content: string): boolean {
+    const author: unknown = Reflect.get(Object(message), 'author');
+    const isOurs = Reflect.get(Object(author), 'id') === this.#client.user?.id;
+    return isOurs && Reflect.get(Object(message), 'content') === content;
   }
 
   async #open(userId: string): Promise<string> {

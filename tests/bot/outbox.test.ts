@@ -138,6 +138,56 @@ describe('an answer that a process left unfinished', () => {
     expect(await tend(next)).toHaveLength(2);
   });
 
+  it.each([
+    ['!getcode Alice', [/^@alice \[🎫/, /^#general ✅/]],
+    ['!help_chatroom', [/^#general \[🤖/]],
+  ])('is given when Discord can be reached again, however long it could not: %s', async (text, answer) => {
+    const bot = await startBot();
+    const { server, say, clock } = bot;
+    server.discord.interceptor = ({ method }) => (method === 'POST' ? 'lose-request' : undefined);
+    expect(await say(server.general, server.alice, text)).toEqual([]);
+    for (let times = 0; times < 3; times++) {
+      clock.advance(LEASE_MS);
+      expect(await tend(bot)).toEqual([]);
+    }
+    server.discord.interceptor = null;
+    clock.advance(LEASE_MS);
+    expect(await tend(bot)).toEqual(answer.map((line) => expect.stringMatching(line)));
+    expect(storedAnswers(bot)).toEqual([]);
+  });
+
+  it.each([
+    ['Discord refuses to take it again', 0],
+    ['the nonce is long forgotten', 3 * 60 * MINUTE_MS],
+  ])('is not sent again, nor its code taken back, when it had arrived and %s', async (_what, later) => {
+    const server = await TestServer.start();
+    const { discord, general, alice } = server;
+    const dead = await startBot({ ...HANGS, server });
+    await dead.getCode(alice, 'Alice');
+    let tries = 0;
+    const hung = new Promise<void>((resolve) => {
+      discord.interceptor = ({ path, method }) => {
+        if (method !== 'POST' || !path.endsWith('/messages')) return undefined;
+        tries += 1;
+        if (tries === 12) resolve();
+        return 'lose-answer';
+      };
+    });
+    discord.say(general, alice, '!getcode Alice');
+    await hung;
+    await discord.delivered();
+    server.heard();
+    const refusal = { status: 400, body: { message: 'No', code: 50_035 } };
+    discord.interceptor = ({ path, method }) =>
+      method === 'POST' && path.endsWith('/messages') && !path.includes(general.id) ? refusal : undefined;
+    const next = await startBot({ server, databasePath: dead.databasePath, clock: dead.clock });
+    next.clock.advance(LEASE_MS + later);
+    expect(await tend(next)).toEqual([expect.stringMatching(/^#general ✅/)]);
+    const codes = discord.directMessages(alice).map(({ content }) => content);
+    expect(codes).toHaveLength(2);
+    expect(await opens(next, 'Alice', codes.at(-1) ?? '')).toBe(true);
+  });
+
   it('is kept for a bot with a good token when Discord no longer takes this one', async () => {
     const bot = await startBot();
     const { server, say, databasePath, clock } = bot;
@@ -223,7 +273,9 @@ describe('an answer that a process left unfinished', () => {
     raw.exec('ALTER TABLE elsewhere RENAME TO guards');
     raw.close();
     discord.interceptor = ({ path, body }) =>
-      path.endsWith('/messages') && JSON.stringify(body).includes('Bob') ? { status: 500 } : undefined;
+      path.endsWith('/messages') && (JSON.stringify(body) ?? '').includes('Bob')
+        ? { status: 500 }
+        : undefined;
     discord.say(general, bob, '!getcode Bob');
     await expect.poll(() => storedAnswers(bot).length).toBe(2);
     for (let passed = 0; passed < LEASE_MS; passed += LEASE_MS / 3) {

@@ -101,3 +101,20 @@ it('shows how often a limited code was used', async () => {
     'Username: Alice\nRequested by: alice\nUses: 0 of 2',
   );
 });
+
+it('does not count an event that comes again', async () => {
+  const { server, say, settled } = await startBot();
+  const { discord, general, alice, bob } = server;
+  for (let count = 0; count < 3; count++) {
+    expect(summarize(await say(general, alice, '!help_chatroom'))).toHaveLength(1);
+    const asked = discord.messages(general).findLast(({ author }) => author === alice);
+    for (let times = 0; times < 4; times++) {
+      // By itself discord.js knows the latest ten messages again.
+      for (let n = 0; n < 11; n++) discord.say(general, bob, 'chat');
+      if (asked !== undefined) discord.redeliver(asked);
+    }
+    await settled();
+  }
+  expect(summarize(server.heard())).toEqual([]);
+  expect(summarize(await say(general, alice, '!help_chatroom'))).toEqual([expect.stringContaining('[🤖')]);
+});
