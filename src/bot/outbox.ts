@@ -124,6 +124,11 @@ export class Outbox {
     await this.#track(pressId(command, what), command, async () => this.#noteShown(command, what, answer));
   }
 
+  /** Tells of a failure. The answer to the same request may be stored, and be given by somebody. */
+  async sendFailure({ id, channelId }: IncomingMessage, body: MessageBody): Promise<void> {
+    await this.#messenger.toChannel(channelId, body, `${id}.fail`);
+  }
+
   /** Keeps what is this process's own, and begins to finish what others left. To be called every {@link LEASE_MS} / 3. */
   async tend(): Promise<void> {
     if (this.#stopped) return;

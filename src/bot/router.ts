@@ -17,6 +17,8 @@ const COMMANDS_A_MINUTE = 10;
 export interface Answered {
   readonly command: string;
   readonly reply: Reply;
+  /** Whether it is stored with the message. What tells of a failure is not. */
+  readonly isStored: boolean;
 }
 
 /** Gives what is stored of a reply. */
@@ -79,9 +81,10 @@ export class Router {
         gate === 'pass'
           ? await this.#answer(command, parsed.rest, message, answering)
           : await answering.claim({ to: 'channel', body: replies.slowDown(message.author.id, gate) });
-      return reply === null ? null : { command: command.name, reply };
+      return reply === null ? null : { command: command.name, reply, isStored: true };
     } catch (error) {
-      return { command: command.name, reply: { to: 'channel', body: this.#report(command, error) } };
+      const reply: Reply = { to: 'channel', body: this.#report(command, error) };
+      return { command: command.name, reply, isStored: false };
     }
   }
 

@@ -51,7 +51,7 @@ export class DiscordBot {
   readonly #gateway: Gateway;
   readonly #router: Router;
   readonly #sender: Sender;
-  readonly #outbox: Pick<Outbox, 'send' | 'show' | 'idle' | 'stop'>;
+  readonly #outbox: Pick<Outbox, 'send' | 'sendFailure' | 'show' | 'idle' | 'stop'>;
   readonly #log: Log;
   readonly #onFatal: (error: Error) => void;
   readonly #allowed: ReadonlySet<string> | null;
@@ -64,7 +64,7 @@ export class DiscordBot {
     readonly gateway: Gateway;
     readonly router: Router;
     readonly sender: Sender;
-    readonly outbox: Pick<Outbox, 'send' | 'show' | 'idle' | 'stop'>;
+    readonly outbox: Pick<Outbox, 'send' | 'sendFailure' | 'show' | 'idle' | 'stop'>;
     readonly log: Log;
     readonly onFatal: (error: Error) => void;
     /** `null`: every server. */
@@ -164,7 +164,9 @@ export class DiscordBot {
     const incoming = serves(this.#allowed, message.guildId) ? toIncomingMessage(message) : null;
     const answered = incoming === null ? null : await this.#router.handle(incoming);
     if (incoming === null || answered === null) return;
-    await this.#outbox.send(incoming, answered.command, answered.reply);
+    const { command, reply, isStored } = answered;
+    if (isStored) await this.#outbox.send(incoming, command, reply);
+    else await this.#outbox.sendFailure(incoming, reply.body);
   }
 
   async #onInteraction(interaction: Interaction): Promise<void> {

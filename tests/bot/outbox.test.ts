@@ -1,7 +1,11 @@
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { describe, expect, it } from 'vitest';
 
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot, summarize, TestServer, type TestBot, type TestBotOptions } from '../support/bot.js';
+import { temporaryFolder } from '../support/folder.js';
 import { openRaw } from '../support/raw-database.js';
 
 const LEASE_MS = 15_000;
@@ -256,6 +260,35 @@ describe('an answer that a process left unfinished', () => {
     // Discord knows the nonce, and gives back the message that it has.
     expect(await tend(bot)).toEqual([expect.stringMatching(/^#general ✅/)]);
     expect(await opens(bot, 'Alice', said[0]?.message.content ?? '')).toBe(true);
+  });
+
+  it('is given although its request came once more while the database was out of reach', async () => {
+    const dead = await startBot(HANGS);
+    const { server, databasePath, clock } = dead;
+    const { discord, general, alice } = server;
+    const aside = join(temporaryFolder(), 'aside.db');
+    discord.interceptor = ({ path }) => (path.endsWith('/messages') ? { status: 500 } : undefined);
+    const asked = discord.say(general, alice, '!getcode Alice');
+    await expect.poll(() => storedAnswers(dead).length).toBe(1);
+    renameSync(databasePath, aside);
+    discord.interceptor = ({ path }) => {
+      if (!path.endsWith('/messages')) return undefined;
+      if (!path.includes(general.id)) return { status: 500 };
+      renameSync(aside, databasePath);
+      discord.interceptor = null;
+      return undefined;
+    };
+    // As many as discord.js remembers: a repeat among them would not reach the bot.
+    for (let count = 0; count < 10; count++) discord.say(general, alice, 'hello');
+    discord.redeliver(asked);
+    const told = (): string[] => discord.messages(general).map(({ content }) => content);
+    await expect.poll(told).toContainEqual(expect.stringContaining('my database'));
+    discord.interceptor = ({ path }) => (path.endsWith('/messages') ? { status: 500 } : undefined);
+    await dead.app.stop();
+    discord.interceptor = null;
+    await startBot({ server, databasePath, clock });
+    await expect.poll(told).toContainEqual(expect.stringMatching(/^✅/));
+    expect(discord.directMessages(alice)).toHaveLength(1);
   });
 
   it('is finished while its process always has another one to send', async () => {
