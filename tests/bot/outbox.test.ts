@@ -133,13 +133,26 @@ describe('an answer that a process left unfinished', () => {
     ]);
   });
 
-  it('is left to others at once by a bot that is stopped', async () => {
+  it('stays its own process’s for as long as that is sending it', async () => {
     const { dead, next } = await startAfterHang('direct message');
+    for (let passed = 0; passed < 3 * LEASE_MS; passed += LEASE_MS / 3) {
+      next.clock.advance(LEASE_MS / 3);
+      await dead.app.housekeeping.tendAnswers();
+      expect(await tend(next)).toEqual([]);
+    }
+  });
+
+  it.each([
+    ['direct message', 2],
+    ['acknowledgement', 1],
+  ] as const)('is left to others at once by a bot that is stopped: %s', async (part, messages) => {
+    const { dead, next } = await startAfterHang(part);
+    next.server.heard();
     const { discord } = dead.server;
     discord.interceptor = ({ path }) => (path.endsWith('/messages') ? { status: 500 } : undefined);
     await dead.app.stop();
     discord.interceptor = null;
-    expect(await tend(next)).toHaveLength(2);
+    expect(await tend(next)).toHaveLength(messages);
   });
 
   it.each([

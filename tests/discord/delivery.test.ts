@@ -57,6 +57,20 @@ it('tries again where discord.js has given up', async () => {
   expect(failed).toBe(discordJsTries + 1);
 });
 
+it('tries no more when Discord may have forgotten the nonce', async () => {
+  const { server, say, clock } = await startBot();
+  let tries = 0;
+  server.discord.interceptor = ({ path }) => {
+    if (!isDirect(path, server.general.id)) return undefined;
+    tries += 1;
+    clock.advance(10_000);
+    return { status: 500 };
+  };
+  await say(server.general, server.alice, '!getcode Alice');
+  // discord.js tries four times for one of the bot: the first ends at 40 seconds, the last begins within two minutes of that.
+  expect(tries).toBe(16);
+});
+
 it('when Discord keeps silent says that it does not know, and leaves the username with its asker', async () => {
   const { server, say } = await startBot();
   server.discord.interceptor = ({ path }) => (isDirect(path, server.general.id) ? 'lose-request' : undefined);
