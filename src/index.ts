@@ -51,14 +51,14 @@ async function fail(error: unknown): Promise<void> {
     error instanceof StorageError || error instanceof DiscordSetupError || error instanceof HttpSetupError;
   if (known) log.fatal(error.message);
   else log.fatal({ err: error }, 'The bot cannot go on');
-  const passes = error instanceof StorageError && error.passes;
+  const passes = (error instanceof StorageError || error instanceof HttpSetupError) && error.passes;
   await end(known && !passes ? EXIT_CONFIG : EXIT_FAILURE);
 }
 
 async function end(exitCode: number): Promise<never> {
   ending = true;
   try {
-    // While the bot starts nothing is under way.
+    // While the bot starts nobody waits for it but websites, which ask again.
     await app?.stop();
   } catch (error) {
     log.error({ err: error }, 'The bot did not stop cleanly');

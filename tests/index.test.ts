@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
 import { openValidator } from '../src/validator/validator.js';
-import { TestServer } from './support/bot.js';
+import { TOKEN } from './http/door.js';
+import { startBot, TestServer } from './support/bot.js';
 import { deferred } from './support/deferred.js';
 import { temporaryFolder } from './support/folder.js';
 import { run, type Running } from './support/process.js';
@@ -75,6 +76,17 @@ it('ends with code 78 when Discord takes the token back while it runs', async ()
   server.discord.closeGateway(4004);
   expect(await bot.ended).toBe(EXIT_CONFIG);
   expect(bot.stdout()).toContain('click Reset Token');
+});
+
+it('where another bot still has its port ends with a code that lets it be started again', async () => {
+  const server = await TestServer.start();
+  const first = await startBot({ server, settings: { HTTP_PORT: '0', HTTP_TOKEN: TOKEN } });
+  const bot = startProcess(server, temporaryFolder(), {
+    HTTP_PORT: String(first.app.httpPort),
+    HTTP_TOKEN: TOKEN,
+  });
+  expect(await bot.ended).toBe(1);
+  expect(bot.stdout()).toContain('Another program listens on');
 });
 
 it('with the wrong secret names the file that holds it', async () => {

@@ -278,16 +278,28 @@ function explain(error: unknown, host: string, port: number): unknown {
   const where = `${host}, port ${port}`;
   switch (code) {
     case 'EADDRINUSE':
+      // Perhaps by the bot that this one replaces.
       return new HttpSetupError(
         `Another program listens on ${where}. Choose another HTTP_PORT, or end that program.`,
+        { passes: true },
       );
     case 'EACCES':
-      return new HttpSetupError(`This account may not listen on ${where}. Choose an HTTP_PORT from 1024 on.`);
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
+      return new HttpSetupError(
+        `This account may not listen on ${where}. Choose an HTTP_PORT from 1024 on.`,
+        {
+          passes: false,
+        },
+      );
     case 'EAI_AGAIN':
       return new HttpSetupError(
+        `The name ${host} cannot be looked up just now. Set HTTP_HOST to an address of this machine, or leave it out.`,
+        { passes: true },
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new HttpSetupError(
         `This machine has no address ${host}. Set HTTP_HOST to one that it has, or leave it out.`,
+        { passes: false },
       );
     default:
       return error;
