@@ -133,7 +133,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       onFatal,
       allowedGuildIds,
     });
-    // Before Discord: who has a code gets in while Discord cannot be reached.
+    // Before Discord: who has a code gets in while the bot waits for its turn to log in.
     door = await openDoor(config, { storage, hears: () => bot.hears(), clock, log });
     await bot.start(config.discordToken);
 

@@ -148,7 +148,7 @@ export class StoreOutage extends Error {}
 
 /**
  * Where codes are kept. Each method but `prune` and `countHeld`, which may stop between their steps and harm nothing,
- * is one transaction: it happens whole or not at all, together with its rows of the audit, and once its promise is fulfilled it outlives a power cut.
+ * stores what it stores in one transaction: it happens whole or not at all, together with its rows of the audit, and once its promise is fulfilled it outlives a power cut.
  *
  * Whatever keeps a method from that rejects, with a {@link StoreOutage} where the cause lies outside the program.
  *
