@@ -151,6 +151,7 @@ describe('an answer that a process left unfinished', () => {
     const { discord } = dead.server;
     discord.interceptor = ({ path }) => (path.endsWith('/messages') ? { status: 500 } : undefined);
     await dead.app.stop();
+    expect(dead.logged()).not.toContain('Stopped without finishing everything');
     discord.interceptor = null;
     expect(await tend(next)).toHaveLength(messages);
   });
