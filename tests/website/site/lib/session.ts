@@ -40,7 +40,9 @@ export async function readSession(): Promise<Session | null> {
 
 /** Is it time to ask the bot again? In between, a code that was revoked still lets in. */
 export function isDue(session: Session): boolean {
-  return Date.now() - session.checkedAt > Number(process.env.ACCESS_RECHECK_MS ?? DEFAULT_RECHECK_MS);
+  const limitMs = Number(process.env.ACCESS_RECHECK_MS ?? DEFAULT_RECHECK_MS);
+  // Put so that a setting that is no number asks each time, and not never.
+  return !(Date.now() - session.checkedAt <= limitMs);
 }
 
 export async function startSession(username: string, code: string, rememberMe: boolean): Promise<void> {
