@@ -38,7 +38,7 @@ export class Housekeeping {
   }
 
   start(): void {
-    this.#attempt('end codes of other servers', async () => this.endCodesElsewhere());
+    this.#every(HOUR_MS, 'end codes of other servers', async () => this.endCodesElsewhere());
     this.#every(TEND_MS, 'tend answers', async () => this.tendAnswers());
     this.#every(MINUTE_MS, 'end codes', async () => this.endCodes());
     this.#every(HOUR_MS, 'prune', async () => this.prune());
