@@ -133,7 +133,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       onFatal,
       allowedGuildIds,
     });
-    // Before Discord: who has a code gets in while the bot waits for its turn to log in.
+    // Before Discord: who has a code gets in while the bot waits for Discord.
     door = await openDoor(config, { storage, hears: () => bot.hears(), clock, log });
     await bot.start(config.discordToken);
 
@@ -165,13 +165,16 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       housekeeping,
       stop: async () => {
         housekeeping.stop();
-        await door?.close();
-        await bot.stop();
-        await storage.close();
+        try {
+          await door?.close();
+          await bot.stop();
+        } finally {
+          await storage.close();
+        }
       },
     };
   } catch (error) {
-    await door?.close();
+    await door?.close().catch(() => undefined);
     await storage.close();
     throw error;
   }

@@ -1,12 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 import {
+  DiscordAPIError,
   DiscordjsError,
   DiscordjsErrorCodes,
   Events,
   OAuth2Scopes,
   PermissionFlagsBits,
   RESTEvents,
+  Routes,
   type APIRequest,
   type Client,
   type Interaction,
@@ -23,6 +25,10 @@ import type { Sender } from './sender.js';
 
 /** How long {@link DiscordBot.stop} waits for what is under way. The whole process has 5 seconds to end. */
 const STOP_PATIENCE_MS = 4_000;
+
+/** Where Discord cannot be reached at the start, it is tried again after so long, and each time after twice as long. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
 
 /** Discord refuses the bot until somebody changes a setting. `message` says where to click. */
 export class DiscordSetupError extends Error {
@@ -103,6 +109,7 @@ export class DiscordBot {
     });
     this.#gateway.onDeaf = (error) => fail(error);
     try {
+      await this.#reach();
       await new Promise<void>((resolve, reject) => {
         fail = reject;
         client.once(Events.ClientReady, () => resolve());
@@ -119,6 +126,22 @@ export class DiscordBot {
     });
     client.on(Events.GuildDelete, ({ id, name }) => this.#log.info({ guildId: id, name }, 'Left a server'));
     this.#sayReady();
+  }
+
+  /** Waits until Discord answers at all: a bot that ended over an outage would take the websites' door with it. */
+  async #reach(): Promise<void> {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        await this.#client.rest.get(Routes.gateway(), { auth: false });
+        return;
+      } catch (error) {
+        // A no is an answer: what it means is for the login to say.
+        if (error instanceof DiscordAPIError) return;
+        if (pauseMs === FIRST_PAUSE_MS)
+          this.#log.warn({ err: error }, 'Discord cannot be reached: waiting for it');
+        await pause(pauseMs);
+      }
+    }
   }
 
   /** Whether what is said in its servers reaches the bot at this moment. */
