@@ -17,6 +17,9 @@ const BATCH = 50;
 /** Whoever asked so long ago is asked to ask again: nobody waits for that direct message any more. */
 const MAX_AGE_MS = 30 * 60_000;
 
+/** Answers that were sent are forgotten together after so long: each by itself would cost the next one a commit. */
+const FORGET_MS = 50;
+
 /** Sends what it is told to, and tells what became of it. */
 export interface Messenger {
   /** @param nonce by which Discord knows a repeat for some minutes. */
@@ -31,7 +34,7 @@ export interface Messenger {
 
 type Store = Pick<
   CodeStore,
-  'keepAnswer' | 'takeAnswers' | 'renewAnswers' | 'releaseAnswers' | 'finishAnswer'
+  'keepAnswer' | 'takeAnswers' | 'renewAnswers' | 'releaseAnswers' | 'finishAnswers'
 >;
 
 /** What is needed of an answer to send it. */
@@ -55,6 +58,9 @@ export class Outbox {
   readonly #log: Pick<Log, 'debug' | 'info' | 'error'>;
   /** By request: what this process is sending. */
   readonly #underWay = new Map<string, Promise<void>>();
+  /** Sent, and still stored. */
+  readonly #sent: string[] = [];
+  #forgetting: NodeJS.Timeout | null = null;
   #stopped = false;
 
   /** @param options.owner names this process among all that ever share the database. */
@@ -132,6 +138,7 @@ export class Outbox {
   /** Keeps what is this process's own, and begins to finish what others left. To be called every {@link LEASE_MS} / 3. */
   async tend(): Promise<void> {
     if (this.#stopped) return;
+    await this.#forgetSent();
     const now = this.#clock();
     const leasedUntil = now + LEASE_MS;
     // Not what was tried in vain: somebody tries that again when its lease is over.
@@ -139,7 +146,7 @@ export class Outbox {
     if (requestIds.length > 0) await this.#store.renewAnswers(this.#owner, requestIds, leasedUntil);
     const left = await this.#store.takeAnswers(this.#owner, now, leasedUntil, BATCH);
     for (const { sealedBody, ...answer } of left) {
-      if (this.#underWay.has(answer.requestId)) continue;
+      if (this.#underWay.has(answer.requestId) || this.#sent.includes(answer.requestId)) continue;
       const { requestId, command } = answer;
       this.#log.info({ requestId, command }, 'Finishing an answer that was left unfinished');
       void this.#track(requestId, command, async () => this.#resume(answer, sealedBody));
@@ -149,11 +156,13 @@ export class Outbox {
   /** Resolves when nothing is being sent. */
   async idle(): Promise<void> {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay.values());
+    await this.#forgetSent();
   }
 
   /** Takes nothing over any more, and leaves what is unfinished to others at once. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    await this.#forgetSent();
     await this.#store.releaseAnswers(this.#owner, this.#clock());
   }
 
@@ -217,7 +226,7 @@ export class Outbox {
     const answered = await wasAnswered();
     if (answered === 'unfinished') return;
     if (answered) await this.#commands.get(command)?.shown?.(what);
-    await this.#store.finishAnswer(pressId(command, what));
+    this.#forget(pressId(command, what));
   }
 
   async #finish(answer: Outgoing): Promise<void> {
@@ -230,7 +239,26 @@ export class Outbox {
       const isOver = told !== 'unknown' || this.#isTooOld(answer);
       if (told === 'unfinished' || !isOver) return;
     }
-    await this.#store.finishAnswer(requestId);
+    this.#forget(requestId);
+  }
+
+  #forget(requestId: string): void {
+    this.#sent.push(requestId);
+    this.#forgetting ??= setTimeout(() => void this.#forgetSent(), FORGET_MS);
+  }
+
+  /** Whoever dies before it sends an answer again, which Discord knows by its nonce. */
+  async #forgetSent(): Promise<void> {
+    if (this.#forgetting !== null) clearTimeout(this.#forgetting);
+    this.#forgetting = null;
+    const sent = this.#sent.splice(0);
+    if (sent.length === 0) return;
+    try {
+      await this.#store.finishAnswers(sent);
+    } catch (err) {
+      this.#sent.push(...sent);
+      this.#log.debug({ err }, 'Answers that were sent are still stored');
+    }
   }
 
   /** @returns what the channel is told. */

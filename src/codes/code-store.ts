@@ -254,8 +254,8 @@ export interface CodeStore {
   /** Ends the leases of all of the owner's answers. */
   releaseAnswers(owner: string, now: number): Promise<void>;
 
-  /** Forgets an answer: it was sent, and nothing of it is left to do. */
-  finishAnswer(requestId: string): Promise<void>;
+  /** Forgets answers: they were sent, and nothing of them is left to do. */
+  finishAnswers(requestIds: readonly string[]): Promise<void>;
 
   /** Writes, and so tells whether anything could be. @throws what keeps it from writing. */
   touch(now: number): Promise<void>;

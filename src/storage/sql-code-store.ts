@@ -234,8 +234,10 @@ export class SqlCodeStore implements CodeStore {
     await this.#driver.query(sql.RELEASE_ANSWERS, [owner, now]);
   }
 
-  async finishAnswer(requestId: string): Promise<void> {
-    await this.#driver.query(sql.FINISH_ANSWER, [requestId]);
+  async finishAnswers(requestIds: readonly string[]): Promise<void> {
+    await this.#driver.transaction(async (query) => {
+      for (const id of requestIds) await query(sql.FINISH_ANSWER, [id]);
+    });
   }
 
   async touch(now: number): Promise<void> {

@@ -96,7 +96,7 @@ export function describeAnswers(open: OpenStore): void {
     it('is forgotten when it is finished', async () => {
       const store = await open();
       for (const id of ['1', '2']) await store.claim(id, NOW, newAnswer());
-      await store.finishAnswer('1');
+      await store.finishAnswers(['1']);
       expect(await take(store, UNTIL)).toEqual(['2']);
       expect(await store.claim('1', NOW, newAnswer())).toBe(false);
     });
@@ -118,7 +118,7 @@ export function describeAnswers(open: OpenStore): void {
       await store.issue(code, LIMITS, () => newAnswer());
       await store.withdrawUnclaimed(NOW, NOW);
       expect(await store.issue(newCode({ holderId: '2' }), LIMITS)).toBe('taken');
-      await store.finishAnswer('1');
+      await store.finishAnswers(['1']);
       await issue(store, { holderId: '2' });
       await store.withdrawUnclaimed(NOW, NOW);
       expect(await store.find('1')).toMatchObject({ withdrawnAt: NOW });

@@ -29,7 +29,7 @@ export type ModelledStore = Omit<
   | 'takeAnswers'
   | 'renewAnswers'
   | 'releaseAnswers'
-  | 'finishAnswer'
+  | 'finishAnswers'
 >;
 
 const HOUR_MS = 3_600_000;
