@@ -27,7 +27,7 @@ export interface Config {
   /** How many backups stay. */
   readonly backupKeep: number;
   readonly auditDays: number;
-  /** `null`: no HTTP. 0: any free port. */
+  /** `null`: no HTTP. With 0 a free port is taken. */
   readonly httpPort: number | null;
   readonly httpHost: string;
   /** One, or two while one replaces the other; none only where there is no HTTP. */

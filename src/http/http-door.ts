@@ -34,7 +34,7 @@ const LOG_PAUSE_MS = 60_000;
 
 export interface HttpOptions {
   readonly host: string;
-  /** 0: any free one. */
+  /** With 0 a free one is taken. */
   readonly port: number;
   /** One, or two while one replaces the other. */
   readonly tokens: readonly string[];
@@ -108,7 +108,7 @@ export function createHttpApp(options: Omit<HttpOptions, 'host' | 'port'>): Fast
     // A path that cannot be decoded comes past the hooks, and would be quoted.
     frameworkErrors: (_error, _request, reply) => {
       reply.header('cache-control', 'no-store');
-      void refuseRoute(reply);
+      sendNoRoute(reply);
     },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
@@ -122,16 +122,15 @@ export function createHttpApp(options: Omit<HttpOptions, 'host' | 'port'>): Fast
   });
 
   /** Before the body is read: a stranger's is not looked at. */
-  async function authorize({ headers }: FastifyRequest, reply: FastifyReply): Promise<void> {
-    if (isAllowed(headers.authorization)) return;
+  function authorize({ headers }: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    if (isAllowed(headers.authorization)) {
+      done();
+      return;
+    }
     sayRefused();
     reply.header('www-authenticate', 'Bearer');
-    await refuse(
-      reply,
-      401,
-      'unauthorized',
-      'Send the header Authorization: Bearer and the HTTP_TOKEN of the bot.',
-    );
+    const message = 'Send the header Authorization: Bearer and the HTTP_TOKEN of the bot.';
+    reply.send(refuse(reply, 401, 'unauthorized', message));
   }
 
   const door = { onRequest: authorize, schema: { body: LOGIN_SCHEMA } };
@@ -158,28 +157,30 @@ export function createHttpApp(options: Omit<HttpOptions, 'host' | 'port'>): Fast
     log.error({ err, times }, 'A request over HTTP could not be answered'),
   );
 
-  async function answerError(
-    error: FastifyError,
-    _request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<void> {
+  function answerError(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+    reply.send(problemOf(error, reply));
+  }
+
+  function problemOf(error: FastifyError, reply: FastifyReply): Problem {
     const { validation, statusCode = 500, code } = error;
     if (validation !== undefined) {
       const [first] = validation;
       const found = `${first?.instancePath.slice(1) || 'The body'} ${first?.message ?? 'does not fit'}`;
-      await refuse(reply, 400, 'invalid_body', `${WANTED} ${found}.`);
-    } else if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-      await refuse(reply, 413, 'too_large', `A body has at most ${MAX_BODY_BYTES} bytes.`);
-    } else if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-      await refuse(reply, 415, 'unsupported_media_type', 'Send a body with Content-Type: application/json.');
-    } else if (statusCode >= 400 && statusCode < 500) {
-      // Not the error's own text: it may quote the body, with the code in it.
-      await refuse(reply, 400, 'invalid_body', `${WANTED} The body is no JSON.`);
-    } else {
-      sayOutage(error);
-      reply.header('retry-after', OUTAGE_RETRY_S);
-      await refuse(reply, 503, 'unavailable', 'It cannot be told just now. Let nobody in, and ask again.');
+      return refuse(reply, 400, 'invalid_body', `${WANTED} ${found}.`);
     }
+    if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+      return refuse(reply, 413, 'too_large', `A body has at most ${MAX_BODY_BYTES} bytes.`);
+    }
+    if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+      return refuse(reply, 415, 'unsupported_media_type', 'Send a body with Content-Type: application/json.');
+    }
+    if (statusCode >= 400 && statusCode < 500) {
+      // Not the error's own text: it may quote the body, with the code in it.
+      return refuse(reply, 400, 'invalid_body', `${WANTED} The body is no JSON.`);
+    }
+    sayOutage(error);
+    reply.header('retry-after', OUTAGE_RETRY_S);
+    return refuse(reply, 503, 'unavailable', 'It cannot be told just now. Let nobody in, and ask again.');
   }
 
   return app;
@@ -195,12 +196,19 @@ const KEY = new RegExp(IDEMPOTENCY_KEY);
 
 const WANTED = 'Send {"username": "...", "code": "..."}, with "client": "..." if you like and nothing else.';
 
-async function answer(reply: FastifyReply, verdict: Verdict): Promise<FastifyReply> {
-  if (verdict.valid) return reply.send(verdict);
+/** The one shape of whatever is refused. */
+interface Problem {
+  /** A word to switch on. */
+  readonly error: string;
+  readonly message: string;
+}
+
+function answer(reply: FastifyReply, verdict: Verdict): Verdict | Problem {
+  if (verdict.valid) return verdict;
   if (verdict.reason === 'key_reused') {
     return refuse(reply, 400, 'key_reused', 'This Idempotency-Key belongs to another username and code.');
   }
-  if (verdict.reason !== 'throttled') return reply.send(verdict);
+  if (verdict.reason !== 'throttled') return verdict;
   const { retryAfterMs } = verdict;
   reply.header('retry-after', retryAfterMs === null ? LONG_RETRY_S : Math.ceil(retryAfterMs / 1_000));
   const until = retryAfterMs === null ? 'until its holder has got a new code' : 'for now';
@@ -212,16 +220,17 @@ async function answer(reply: FastifyReply, verdict: Verdict): Promise<FastifyRep
   );
 }
 
-async function refuse(
-  reply: FastifyReply,
-  status: number,
-  error: string,
-  message: string,
-): Promise<FastifyReply> {
-  return reply.code(status).send({ error, message });
+/** Sets the status. @returns the body. */
+function refuse(reply: FastifyReply, status: number, error: string, message: string): Problem {
+  reply.code(status);
+  return { error, message };
 }
 
-async function refuseRoute(reply: FastifyReply): Promise<FastifyReply> {
+function sendNoRoute(reply: FastifyReply): void {
+  reply.send(refuseRoute(reply));
+}
+
+function refuseRoute(reply: FastifyReply): Problem {
   return refuse(
     reply,
     404,
