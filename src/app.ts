@@ -118,8 +118,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       commands,
       prefix,
       requests: codes,
-      pack: (message, command, reply) => outbox.pack(message, command, reply),
-      keep: async (press, command, what) => outbox.keep(press, command, what),
+      outbox,
       log,
       clock,
     });

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 
 import type { CodeService } from '../codes/code-service.js';
-import { StoreOutage, type NewAnswer } from '../codes/code-store.js';
+import { StoreOutage } from '../codes/code-store.js';
 import type { Log } from '../log.js';
 import type { Answering, Command } from './command.js';
 import { FloodGate } from './flood-gate.js';
 import type { ButtonPress, IncomingMessage, PressReply, Reply } from './message.js';
+import type { Outbox } from './outbox.js';
 import { parseCommand, splitWords } from './parse.js';
 import * as replies from './replies.js';
 import { UserError } from './user-error.js';
@@ -21,12 +22,6 @@ export interface Answered {
   readonly isStored: boolean;
 }
 
-/** Gives what is stored of a reply. */
-type Pack = (message: IncomingMessage, command: string, reply: Reply) => NewAnswer;
-
-/** Remembers what the answer to a press is about to show. */
-type Keep = (press: ButtonPress, command: string, what: string) => Promise<void>;
-
 /** What a press is answered with, and by which command. */
 export interface PressAnswered {
   readonly command: string;
@@ -38,8 +33,7 @@ export class Router {
   readonly #commands = new Map<string, Command>();
   readonly #prefix: string;
   readonly #requests: Pick<CodeService, 'claim'>;
-  readonly #pack: Pack;
-  readonly #keep: Keep;
+  readonly #outbox: Pick<Outbox, 'pack' | 'keep'>;
   readonly #log: Log;
   readonly #gate: FloodGate;
 
@@ -47,8 +41,7 @@ export class Router {
     readonly commands: readonly Command[];
     readonly prefix: string;
     readonly requests: Pick<CodeService, 'claim'>;
-    readonly pack: Pack;
-    readonly keep: Keep;
+    readonly outbox: Pick<Outbox, 'pack' | 'keep'>;
     readonly log: Log;
     readonly clock: () => number;
   }) {
@@ -58,8 +51,7 @@ export class Router {
     }
     this.#prefix = options.prefix;
     this.#requests = options.requests;
-    this.#pack = options.pack;
-    this.#keep = options.keep;
+    this.#outbox = options.outbox;
     this.#log = options.log;
     this.#gate = new FloodGate({ limit: COMMANDS_A_MINUTE, spanMs: 60_000, clock: options.clock });
   }
@@ -72,7 +64,7 @@ export class Router {
     const gate = this.#gate.pass(message.author.id, message.id);
     if (gate === 'silence') return null;
     const answering: Answering = {
-      pack: (reply) => (reply === null ? null : this.#pack(message, command.name, reply)),
+      pack: (reply) => (reply === null ? null : this.#outbox.pack(message, command.name, reply)),
       claim: async (reply) =>
         (await this.#requests.claim(message.id, answering.pack(reply))) ? reply : null,
     };
@@ -108,7 +100,7 @@ export class Router {
     try {
       const reply = await command.press?.(argument, press);
       if (reply === undefined) throw new Error(`${command.name} has no button`);
-      if (reply.shows !== undefined) await this.#keep(press, command.name, reply.shows);
+      if (reply.shows !== undefined) await this.#outbox.keep(press, command.name, reply.shows);
       return reply;
     } catch (error) {
       return { kind: 'ephemeral', body: this.#report(command, error) };

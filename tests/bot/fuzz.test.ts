@@ -56,8 +56,7 @@ it(`takes ${RUNS} strange commands and usernames with nothing uncaught, no ping 
     commands,
     prefix: '!',
     requests: service,
-    pack,
-    keep: async () => undefined,
+    outbox: { pack, keep: async () => undefined },
     log,
     clock: clock.read,
   });
