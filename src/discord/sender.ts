@@ -151,25 +151,33 @@ export class Sender implements Messenger {
     if (channelId === null) return false;
     let found = false;
     const query = new URLSearchParams({ after: requestId, limit: '100' });
-    const outcome = await this.#attempt({ userId }, async () => {
-      const messages: unknown = await this.#client.rest.get(Routes.channelMessages(channelId), { query });
-      found = Array.isArray(messages) && messages.some((message) => this.#isOwn(message, content));
-    });
+    const outcome = await this.#attempt(
+      { userId },
+      async () => {
+        const messages: unknown = await this.#client.rest.get(Routes.channelMessages(channelId), { query });
+        found = Array.isArray(messages) && messages.some((message) => this.#isOwn(message, content));
+      },
+      'Discord did not tell whether a message arrived',
+    );
     return outcome === 'unknown' || outcome === 'unfinished' ? 'unfinished' : found;
   }
 
   async wasAnswered(token: string): Promise<boolean | 'unfinished'> {
     const applicationId = this.#client.application?.id ?? '';
     let found = true;
-    const outcome = await this.#attempt({ what: 'press' }, async () => {
-      try {
-        await this.#client.rest.get(Routes.webhookMessage(applicationId, token), { auth: false });
-      } catch (error) {
-        if (!(error instanceof DiscordAPIError && error.status < 500)) throw error;
-        // Unknown, or the token is too old: nobody sees it, or it is too late to tell.
-        found = false;
-      }
-    });
+    const outcome = await this.#attempt(
+      {},
+      async () => {
+        try {
+          await this.#client.rest.get(Routes.webhookMessage(applicationId, token), { auth: false });
+        } catch (error) {
+          if (!(error instanceof DiscordAPIError && error.status < 500)) throw error;
+          // Unknown, or the token is too old: nobody sees it, or it is too late to tell.
+          found = false;
+        }
+      },
+      'Discord did not tell whether a press was answered',
+    );
     return outcome === 'delivered' ? found : 'unfinished';
   }
 
@@ -194,7 +202,11 @@ export class Sender implements Messenger {
     });
   }
 
-  async #attempt(target: object, send: () => Promise<void>): Promise<Delivery> {
+  async #attempt(
+    target: object,
+    send: () => Promise<void>,
+    complaint = 'A message was not sent',
+  ): Promise<Delivery> {
     let firstUnknownAt: number | null = null;
     for (let tries = 0; ; tries++) {
       try {
@@ -213,7 +225,7 @@ export class Sender implements Messenger {
           continue;
         }
         if (outcome === 'failed' || firstUnknownAt !== null) {
-          this.#log.warn({ err: error, ...target, outcome }, 'A message was not sent');
+          this.#log.warn({ err: error, ...target, outcome }, complaint);
         }
         // A no to a later try does not tell what became of the one before.
         return firstUnknownAt === null ? outcome : 'unknown';
