@@ -3,13 +3,10 @@ import { config as loadDotenv } from 'dotenv';
 import { startApp, type App } from './app.js';
 import { ConfigError, loadConfig, type Config } from './config.js';
 import { DiscordSetupError } from './discord/discord-bot.js';
+import { EXIT_CONFIG, EXIT_FAILURE } from './exit-codes.js';
 import { HttpSetupError } from './http/http-setup-error.js';
 import { createLog, openLogDestination } from './log.js';
 import { StorageError } from './storage/storage-error.js';
-
-/** sysexits: EX_CONFIG. Somebody has to change something; a supervisor need not start the bot again. */
-const EXIT_CONFIG = 78;
-const EXIT_FAILURE = 1;
 
 // Whatever this process writes is its owner's alone.
 process.umask(0o077);

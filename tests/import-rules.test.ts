@@ -39,9 +39,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   discord: ['bot', 'codes', 'log.ts'],
   validator: ['codes', 'storage'],
   http: ['codes', 'log.ts'],
-  backup: ['config.ts', 'storage'],
-  audit: ['bot', 'codes', 'config.ts', 'storage'],
-  demo: ['app.ts', 'config.ts', 'log.ts', 'validator'],
+  backup: ['config.ts', 'exit-codes.ts', 'storage'],
+  audit: ['bot', 'codes', 'config.ts', 'exit-codes.ts', 'storage'],
+  demo: ['app.ts', 'config.ts', 'exit-codes.ts', 'log.ts', 'validator'],
+  'exit-codes.ts': [],
   'config.ts': ['codes', 'storage'],
   'log.ts': ['config.ts'],
   'housekeeping.ts': ['backup', 'bot', 'codes', 'log.ts'],
@@ -57,7 +58,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'log.ts',
     'storage',
   ],
-  'index.ts': ['app.ts', 'config.ts', 'discord', 'http', 'log.ts', 'storage'],
+  'index.ts': ['app.ts', 'config.ts', 'discord', 'exit-codes.ts', 'http', 'log.ts', 'storage'],
 };
 
 /** Each package has one owner. */

@@ -3,6 +3,7 @@ import { config as loadDotenv } from 'dotenv';
 import type { AuditFilter, AuditRow } from '../codes/code-store.js';
 import { parseCodeText } from '../codes/code-text.js';
 import { ConfigError, loadStorageConfig } from '../config.js';
+import { EXIT_CONFIG, EXIT_USAGE } from '../exit-codes.js';
 import { openStorage, type Storage } from '../storage/open-storage.js';
 import { isErrno } from '../storage/secret-file.js';
 import { StorageError } from '../storage/storage-error.js';
@@ -10,9 +11,6 @@ import { OptionsError, parseOptions, USAGE, type AuditOptions } from './options.
 import { formatJson, formatTable } from './print.js';
 
 const EXIT_NOT_FOUND = 1;
-const EXIT_USAGE = 2;
-/** As in index.ts: sysexits' EX_CONFIG. */
-const EXIT_CONFIG = 78;
 
 /** Prints what the options ask for. @returns the exit code. */
 async function audit(options: AuditOptions): Promise<number> {

@@ -1,12 +1,9 @@
 import { config as loadDotenv } from 'dotenv';
 
 import { ConfigError, loadBackupConfig } from '../config.js';
+import { EXIT_CONFIG, EXIT_USAGE } from '../exit-codes.js';
 import { backUp } from '../storage/backups.js';
 import { StorageError } from '../storage/storage-error.js';
-
-const EXIT_USAGE = 2;
-/** As in index.ts: sysexits' EX_CONFIG. */
-const EXIT_CONFIG = 78;
 
 const USAGE = `Usage: npm run --silent backup
 Makes a backup of the database now, whether the bot runs or not, and prints where it is. It needs no options.`;

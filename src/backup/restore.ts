@@ -1,12 +1,9 @@
 import { config as loadDotenv } from 'dotenv';
 
 import { ConfigError, loadStorageConfig } from '../config.js';
+import { EXIT_CONFIG, EXIT_USAGE } from '../exit-codes.js';
 import { restore, type Restored } from '../storage/backups.js';
 import { StorageError } from '../storage/storage-error.js';
-
-const EXIT_USAGE = 2;
-/** As in index.ts: sysexits' EX_CONFIG. */
-const EXIT_CONFIG = 78;
 
 const USAGE = `Usage: npm run --silent restore FILE
 Puts a backup in the place of the database, which is kept under another name. Stop the bot first.`;

@@ -6,14 +6,12 @@ import { createInterface } from 'node:readline';
 
 import { startApp } from '../app.js';
 import { ConfigError, loadConfig } from '../config.js';
+import { EXIT_CONFIG } from '../exit-codes.js';
 import { createLog, openLogDestination } from '../log.js';
 import { openValidator } from '../validator/validator.js';
 import { httpDoor, moduleDoor } from './doors.js';
 import { DiscordStandIn } from './stand-in/stand-in.js';
 import { Terminal } from './terminal.js';
-
-/** As in index.ts: sysexits' EX_CONFIG. */
-const EXIT_CONFIG = 78;
 
 /** The production bot on the stand-in, with a terminal to type in, until the input ends. */
 async function demo(): Promise<void> {
