@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { describe, expect, it } from 'vitest';
 
 import { ConfigError, loadConfig } from '../src/config.js';
@@ -15,6 +17,36 @@ function refusalOf(env: Readonly<Record<string, string | undefined>>): string {
   }
   throw new Error('The settings were accepted');
 }
+
+/** Every setting but the token, in the order in which problems are named. */
+const OPTIONAL = [
+  'DISCORD_API_URL',
+  'COMMAND_PREFIX',
+  'DATABASE_URL',
+  'CODE_SECRET',
+  'CODE_LENGTH',
+  'CODE_TTL',
+  'CODE_MAX_USES',
+  'GETCODE_LIMIT',
+  'MAX_USERNAMES_PER_MEMBER',
+  'ALLOWED_GUILD_IDS',
+  'MEMBERSHIP_CHECK_INTERVAL',
+  'BACKUP_INTERVAL',
+  'BACKUP_KEEP',
+  'AUDIT_DAYS',
+  'HTTP_PORT',
+  'HTTP_HOST',
+  'HTTP_TOKEN',
+  'LOG_LEVEL',
+  'LOG_FORMAT',
+] as const;
+
+it('has an example that names each setting, and nothing else', () => {
+  const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
+  const named = [...example.matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name]) => name);
+  expect(new Set(named)).toEqual(new Set(['DISCORD_TOKEN', ...OPTIONAL]));
+  expect(named).toHaveLength(OPTIONAL.length + 1);
+});
 
 describe('loadConfig', () => {
   it('needs a token alone and has defaults for the rest', () => {
@@ -42,27 +74,7 @@ describe('loadConfig', () => {
     });
   });
 
-  it.each([
-    'DISCORD_API_URL',
-    'COMMAND_PREFIX',
-    'DATABASE_URL',
-    'CODE_SECRET',
-    'CODE_LENGTH',
-    'CODE_TTL',
-    'CODE_MAX_USES',
-    'GETCODE_LIMIT',
-    'MAX_USERNAMES_PER_MEMBER',
-    'ALLOWED_GUILD_IDS',
-    'MEMBERSHIP_CHECK_INTERVAL',
-    'BACKUP_INTERVAL',
-    'BACKUP_KEEP',
-    'AUDIT_DAYS',
-    'HTTP_PORT',
-    'HTTP_HOST',
-    'HTTP_TOKEN',
-    'LOG_LEVEL',
-    'LOG_FORMAT',
-  ])('takes an empty or blank %s for one that is not set', (name) => {
+  it.each(OPTIONAL)('takes an empty or blank %s for one that is not set', (name) => {
     const defaults = loadConfig({ DISCORD_TOKEN });
     expect(loadConfig({ DISCORD_TOKEN, [name]: '' })).toEqual(defaults);
     expect(loadConfig({ DISCORD_TOKEN, [name]: ' \t' })).toEqual(defaults);
@@ -296,25 +308,7 @@ describe('loadConfig', () => {
     });
     expect(message.split('\n').map((line) => line.replace(/ .*/, ''))).toEqual([
       'DISCORD_TOKEN',
-      'DISCORD_API_URL',
-      'COMMAND_PREFIX',
-      'DATABASE_URL',
-      'CODE_SECRET',
-      'CODE_LENGTH',
-      'CODE_TTL',
-      'CODE_MAX_USES',
-      'GETCODE_LIMIT',
-      'MAX_USERNAMES_PER_MEMBER',
-      'ALLOWED_GUILD_IDS',
-      'MEMBERSHIP_CHECK_INTERVAL',
-      'BACKUP_INTERVAL',
-      'BACKUP_KEEP',
-      'AUDIT_DAYS',
-      'HTTP_PORT',
-      'HTTP_HOST',
-      'HTTP_TOKEN',
-      'LOG_LEVEL',
-      'LOG_FORMAT',
+      ...OPTIONAL,
     ]);
     expect(message).not.toContain('hunter2');
   });
