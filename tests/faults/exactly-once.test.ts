@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 
 import { expect, it, onTestFinished } from 'vitest';
 
@@ -9,6 +10,7 @@ import { startBot, TestServer, type TestBot } from '../support/bot.js';
 import { ManualClock } from '../support/clock.js';
 import { deferred } from '../support/deferred.js';
 import { temporaryFolder } from '../support/folder.js';
+import type { Running } from '../support/process.js';
 import { keep, openRaw } from '../support/raw-database.js';
 import { databaseIn, draw, readHeard, readIds, startBotProcess, SupervisedBot } from './bots.js';
 import { seededRandom } from './random.js';
@@ -157,6 +159,16 @@ async function startSuccessor({ server, databasePath, asked }: Scene): Promise<T
   return successor;
 }
 
+/** Between two of its writes: a lock that it slept on would keep everybody else from writing. */
+async function putToSleep({ child }: Running, databasePath: string): Promise<void> {
+  const database = openRaw(databasePath);
+  database.exec('BEGIN IMMEDIATE');
+  child.kill('SIGSTOP');
+  await expect.poll(() => readFileSync(`/proc/${child.pid}/stat`, 'utf8')).toMatch(/^\d+ \(.*\) T /);
+  database.exec('ROLLBACK');
+  database.close();
+}
+
 /**
  * A bot dies, or falls asleep, while Discord works at these calls: half of them arrive, and nobody is told. Another
  * bot goes on from there, and then the one that slept does.
@@ -204,8 +216,10 @@ async function leaveUnfinished(
   };
   for (const { request } of cases) scene.ask(request);
   await allHeld.promise;
-  first.child.kill(how);
-  if (how === 'SIGKILL') {
+  if (how === 'SIGSTOP') {
+    await putToSleep(first, scene.databasePath);
+  } else {
+    first.child.kill(how);
     await first.ended;
     released.resolve();
   }
