@@ -60,12 +60,13 @@ export interface MessageBody {
 /**
  * How a direct message ended.
  *
+ * - `found`: it had arrived before, at a time that nobody noted.
  * - `refused`: its addressee takes none from the bot.
  * - `failed`: Discord said no for another reason.
  * - `unknown`: it may have arrived. Whoever acted as if it had not could end a code that somebody holds.
  * - `unfinished`: this process stopped before it was known; another one goes on.
  */
-export type Delivery = 'delivered' | 'refused' | 'failed' | 'unknown' | 'unfinished';
+export type Delivery = 'delivered' | 'found' | 'refused' | 'failed' | 'unknown' | 'unfinished';
 
 /** What a command answers. It is stored, and sent elsewhere, in one place. */
 export interface Reply {

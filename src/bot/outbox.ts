@@ -272,7 +272,7 @@ export class Outbox {
 
   async #deliver(answer: Outgoing, command: Command): Promise<Delivery> {
     const { requestId, channelId, authorId, body } = answer;
-    if (body === null) return 'delivered';
+    if (body === null) return 'found';
     // A code may have ended, or arrived, since its answer was stored.
     const state = (await command.stateOf?.(requestId)) ?? 'due';
     if (state === 'delivered') return 'delivered';

@@ -40,7 +40,7 @@ export function codeSent(authorId: string): MessageBody {
 }
 
 /** How a direct message can fail for good. */
-type Loss = Exclude<Delivery, 'delivered' | 'unfinished'>;
+type Loss = Exclude<Delivery, 'delivered' | 'found' | 'unfinished'>;
 
 const UNDELIVERED: { readonly [Outcome in Loss]: (mention: string) => string } = {
   refused: (member) => `❌ ${member}, I couldn't send you a DM! Please enable DMs from server members.`,

@@ -3,6 +3,7 @@ import type {
   AnswerTo,
   CodeSelector,
   CodeStore,
+  DeliveredHow,
   IssueOutcome,
   NewAnswer,
   Revocation,
@@ -138,7 +139,7 @@ export class CodeService {
   }
 
   /** Says that the holder has the code. @returns `false` when it ended meanwhile and stays worthless. */
-  async deliver(id: string, how: 'delivered' | 'shown' = 'delivered'): Promise<boolean> {
+  async deliver(id: string, how: DeliveredHow = 'delivered'): Promise<boolean> {
     return this.#store.deliver(id, how, this.#options.clock());
   }
 

@@ -57,6 +57,12 @@ export type IssueOutcome =
   | { readonly limitedUntil: number }
   | { readonly usernamesHeld: readonly string[] };
 
+/**
+ * By direct message; by one that was `found` to have arrived at some time before, where a code that was asked for later
+ * and delivered already counts as the last one; or `shown` at the press of a button.
+ */
+export type DeliveredHow = 'delivered' | 'found' | 'shown';
+
 /** The answer to a request: stored in the transaction that claims the request, and kept until it is sent. */
 export interface NewAnswer {
   /** Which command gives it. */
@@ -181,10 +187,9 @@ export interface CodeStore {
    * for that username. A code that is still to be delivered replaces it in turn: the one that arrived last counts.
    * A repeat changes nothing. What its answer says is wiped.
    *
-   * @param how by direct message, or shown at the press of a button.
    * @returns `false` when it cannot become active: it has ended, or somebody else holds the username by now.
    */
-  deliver(id: string, how: 'delivered' | 'shown', now: number): Promise<boolean>;
+  deliver(id: string, how: DeliveredHow, now: number): Promise<boolean>;
 
   /** Notes that a direct message with the code was refused; the code stays as it is. */
   noteUndeliverable(id: string, now: number): Promise<void>;

@@ -40,7 +40,7 @@ export function codesCommand(
     },
 
     async afterwards(_requestId, delivery, authorId) {
-      return delivery === 'delivered'
+      return delivery === 'delivered' || delivery === 'found'
         ? replies.codeListSent(authorId)
         : replies.directMessageLost(delivery, authorId);
     },

@@ -65,8 +65,10 @@ export function getcodeCommand(codes: Codes, prefix: string): Command {
     },
 
     async afterwards(id, delivery, authorId) {
-      if (delivery === 'delivered') {
-        return (await codes.deliver(id)) ? replies.codeSent(authorId) : replies.codeEndedMeanwhile(authorId);
+      if (delivery === 'delivered' || delivery === 'found') {
+        return (await codes.deliver(id, delivery))
+          ? replies.codeSent(authorId)
+          : replies.codeEndedMeanwhile(authorId);
       }
       const lost = replies.directMessageLost(delivery, authorId);
       if (delivery === 'failed') {

@@ -6,6 +6,7 @@ import {
   type AuditRow,
   type CodeSelector,
   type CodeStore,
+  type DeliveredHow,
   type IssueLimits,
   type IssueOutcome,
   type ListRange,
@@ -96,7 +97,7 @@ export class SqlCodeStore implements CodeStore {
     }
   }
 
-  async deliver(id: string, how: 'delivered' | 'shown', now: number): Promise<boolean> {
+  async deliver(id: string, how: DeliveredHow, now: number): Promise<boolean> {
     return this.#driver.transaction(async (query) => {
       await query(sql.EXPIRE, [now]);
       const [before] = await query(sql.FIND, [id]);
@@ -105,9 +106,16 @@ export class SqlCodeStore implements CodeStore {
       await query(sql.WIPE_ANSWER, [id]);
       if (integerOrNullIn(before, 'delivered_at') !== null) return true;
       const nameHash = textIn(row, 'name_hash');
+      await note(query, now, how === 'shown' ? how : 'delivered', subjectIn(row));
+      const issuedAt = integerIn(row, 'issued_at');
+      const [later] = how === 'found' ? await query(sql.FIND_LATER, [nameHash, issuedAt]) : [];
+      if (later !== undefined) {
+        await query(sql.REPLACE, [id, now]);
+        await note(query, now, 'replaced', subjectIn(row), { reason: textIn(later, 'id') });
+        return true;
+      }
       const replaced = await query(sql.REPLACE_OTHERS, [nameHash, id, now]);
       await query(sql.FORGET_GUARDS_OF_NAME, [nameHash]);
-      await note(query, now, how, subjectIn(row));
       for (const other of replaced) await note(query, now, 'replaced', subjectIn(other), { reason: id });
       return true;
     });

@@ -90,6 +90,12 @@ export const REPLACE_OTHERS = `UPDATE codes SET replaced_at = $3
   WHERE name_hash = $1 AND id <> $2 AND ${DELIVERED} AND ${notExpired('$3')}
   RETURNING ${CODE_COLUMNS}`;
 
+/** $1 name, $2 issued at. Whatever became of it since: what it replaced stays replaced. */
+export const FIND_LATER = `SELECT id FROM codes
+  WHERE name_hash = $1 AND issued_at > $2 AND delivered_at IS NOT NULL LIMIT 1`;
+
+export const REPLACE = 'UPDATE codes SET replaced_at = $2 WHERE id = $1';
+
 export const WITHDRAW = `UPDATE codes SET withdrawn_at = $2
   WHERE id = $1 AND delivered_at IS NULL AND ${NOT_ENDED} RETURNING ${CODE_COLUMNS}`;
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
+import type { StandInUser } from '../../src/demo/stand-in/stand-in.js';
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot, summarize, TestServer, type TestBot, type TestBotOptions } from '../support/bot.js';
 import { temporaryFolder } from '../support/folder.js';
@@ -40,10 +41,45 @@ async function startAfterHang(part: Part): Promise<{ dead: TestBot; next: TestBo
   return { dead, next, tried: () => tries };
 }
 
+/** A bot that has hung, and whose second direct message to Alice has arrived: it was never told so. */
+async function startAfterArrival(): Promise<{ dead: TestBot; server: TestServer }> {
+  const server = await TestServer.start();
+  const { discord, general, alice } = server;
+  const dead = await startBot({ ...HANGS, server });
+  await dead.getCode(alice, 'Alice');
+  let tries = 0;
+  const hung = new Promise<void>((resolve) => {
+    discord.interceptor = ({ path, method }) => {
+      if (method !== 'POST' || !path.endsWith('/messages')) return undefined;
+      tries += 1;
+      if (tries === 12) resolve();
+      return 'lose-answer';
+    };
+  });
+  discord.say(general, alice, '!getcode Alice');
+  await hung;
+  await discord.delivered();
+  server.heard();
+  return { dead, server };
+}
+
 /** What the bot says when it looks for answers that were left. */
 async function tend({ app, settled, server }: TestBot): Promise<string[]> {
   await app.housekeeping.tendAnswers();
   await settled();
+  return summarize(server.heard());
+}
+
+/** What comes of `text`, whichever bot answers: one that hangs still hears. */
+async function ask({ server, clock }: TestBot, author: StandInUser, text: string): Promise<string[]> {
+  const { discord, general } = server;
+  server.heard();
+  clock.advance(MINUTE_MS);
+  const told = discord.nextMessage(
+    (message) => message.author === discord.botUser && message.channelId === general.id,
+  );
+  discord.say(general, author, text);
+  await told;
   return summarize(server.heard());
 }
 
@@ -90,8 +126,8 @@ describe('an answer that a process left unfinished', () => {
 
   it('does not send a code that has ended since', async () => {
     const { next } = await startAfterHang('direct message');
-    const { server, say } = next;
-    await say(server.general, server.admin, '!revoke Alice');
+    const { server } = next;
+    await ask(next, server.admin, '!revoke Alice');
     next.clock.advance(LEASE_MS);
     expect(await tend(next)).toEqual([
       expect.stringMatching(/^#general ❌ .* Please try again in a moment\.$/),
@@ -101,12 +137,10 @@ describe('an answer that a process left unfinished', () => {
 
   it('keeps its code and its username for as long as it takes, up to half an hour', async () => {
     const { next } = await startAfterHang('direct message');
-    const { server, say, app, clock } = next;
-    clock.advance(29 * MINUTE_MS);
+    const { server, app, clock } = next;
+    clock.advance(28 * MINUTE_MS);
     await app.housekeeping.endCodes();
-    expect(summarize(await say(server.general, server.bob, '!getcode Alice'))).toEqual([
-      expect.stringContaining('is taken'),
-    ]);
+    expect(await ask(next, server.bob, '!getcode Alice')).toEqual([expect.stringContaining('is taken')]);
     expect(await tend(next)).toEqual([
       expect.stringMatching(/^@alice \[🎫/),
       expect.stringMatching(/^#general ✅/),
@@ -115,13 +149,15 @@ describe('an answer that a process left unfinished', () => {
 
   it('asks to try again when it is older, and frees the username', async () => {
     const { next } = await startAfterHang('direct message');
-    const { server, say, clock } = next;
+    const { server, clock } = next;
     clock.advance(31 * MINUTE_MS);
     expect(await tend(next)).toEqual([
       expect.stringMatching(/^#general ❌ .* Please try again in a moment\.$/),
     ]);
-    const said = await say(server.general, server.bob, '!getcode Alice');
-    expect(said[0]?.where).toBe('@bob');
+    expect(await ask(next, server.bob, '!getcode Alice')).toEqual([
+      expect.stringMatching(/^@bob \[🎫/),
+      expect.stringMatching(/^#general ✅/),
+    ]);
   });
 
   it('is taken over when the clock was set back since, too', async () => {
@@ -178,23 +214,8 @@ describe('an answer that a process left unfinished', () => {
     ['Discord refuses to take it again', 0],
     ['the nonce is long forgotten', 3 * 60 * MINUTE_MS],
   ])('is not sent again, nor its code taken back, when it had arrived and %s', async (_what, later) => {
-    const server = await TestServer.start();
+    const { dead, server } = await startAfterArrival();
     const { discord, general, alice } = server;
-    const dead = await startBot({ ...HANGS, server });
-    await dead.getCode(alice, 'Alice');
-    let tries = 0;
-    const hung = new Promise<void>((resolve) => {
-      discord.interceptor = ({ path, method }) => {
-        if (method !== 'POST' || !path.endsWith('/messages')) return undefined;
-        tries += 1;
-        if (tries === 12) resolve();
-        return 'lose-answer';
-      };
-    });
-    discord.say(general, alice, '!getcode Alice');
-    await hung;
-    await discord.delivered();
-    server.heard();
     const refusal = { status: 400, body: { message: 'No', code: 50_035 } };
     discord.interceptor = ({ path, method }) =>
       method === 'POST' && path.endsWith('/messages') && !path.includes(general.id) ? refusal : undefined;
@@ -204,6 +225,19 @@ describe('an answer that a process left unfinished', () => {
     const codes = discord.directMessages(alice).map(({ content }) => content);
     expect(codes).toHaveLength(2);
     expect(await opens(next, 'Alice', codes.at(-1) ?? '')).toBe(true);
+  });
+
+  it('does not put its code, which had arrived, in place of one that was sent since', async () => {
+    const { dead, server } = await startAfterArrival();
+    const { discord, alice } = server;
+    discord.interceptor = null;
+    const next = await startBot({ server, databasePath: dead.databasePath, clock: dead.clock });
+    await ask(next, alice, '!getcode Alice');
+    next.clock.advance(LEASE_MS);
+    expect(await tend(next)).toEqual([expect.stringMatching(/^#general ✅/)]);
+    const codes = discord.directMessages(alice).map(({ content }) => content);
+    const open = await Promise.all(codes.map(async (code) => opens(next, 'Alice', code)));
+    expect(open).toEqual([false, false, true]);
   });
 
   it('is kept for a bot with a good token when Discord no longer takes this one', async () => {

@@ -9,7 +9,9 @@ import {
   byText,
   codeOf,
   DAY_MS,
+  eventsIn,
   hand,
+  HOUR_MS,
   idsIn,
   issue,
   LIMITS,
@@ -396,6 +398,19 @@ function describeDeliver(open: OpenStore): void {
     expect(await store.deliver(code.id, 'shown', NOW + 5)).toBe(true);
     expect(await codeOf(store, code)).toHaveProperty('deliveredAt', NOW + 5);
     expect(await codeOf(store, old)).toHaveProperty('replacedAt', NOW + 5);
+  });
+
+  it.each(LIVES)('finds a code that had arrived before one was asked for that is $what', async ({ live }) => {
+    const store = await open();
+    const found = await issue(store, { issuedAt: NOW - HOUR_MS });
+    const later = await codeOf(store, await live(store));
+    expect(await store.deliver(found.id, 'found', NOW)).toBe(true);
+    const isLast = later.deliveredAt === null;
+    expect(statusOf(await codeOf(store, found), NOW)).toBe(isLast ? 'active' : 'replaced');
+    expect(statusOf(await codeOf(store, later), NOW)).toBe(statusOf(later, NOW));
+    const audit = await store.readAudit({ codeId: found.id });
+    const events = ['issued', 'delivered', ...(isLast ? [] : ['replaced'])];
+    expect(eventsIn(audit)).toEqual(events.map((event) => `${event} ${found.id}`));
   });
 
   it('leaves one held code of 20 delivered at once', async () => {

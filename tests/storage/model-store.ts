@@ -3,6 +3,7 @@ import type {
   AuditRow,
   CodeSelector,
   CodeStore,
+  DeliveredHow,
   IssueLimits,
   IssueOutcome,
   ListRange,
@@ -90,7 +91,7 @@ export class ModelStore implements ModelledStore {
     return 'issued';
   }
 
-  async deliver(id: string, how: 'delivered' | 'shown', now: number): Promise<boolean> {
+  async deliver(id: string, how: DeliveredHow, now: number): Promise<boolean> {
     const entry = this.#entries.find(({ code }) => code.id === id);
     if (entry === undefined || !isAlive(entry, now)) return false;
     const held = this.#entries.filter((other) => other !== entry && isHeld(other, now));
@@ -100,8 +101,18 @@ export class ModelStore implements ModelledStore {
     if (isTaken) return false;
     if (entry.code.deliveredAt !== null) return true;
     entry.code = { ...entry.code, deliveredAt: now };
-    this.#note(now, how, entry);
-    for (const other of held.filter(({ made }) => made.nameHash === entry.made.nameHash)) {
+    this.#note(now, how === 'shown' ? how : 'delivered', entry);
+    const isOfName = ({ made }: Entry): boolean => made.nameHash === entry.made.nameHash;
+    const later = this.#entries.find(
+      (other) =>
+        isOfName(other) && other.code.deliveredAt !== null && other.made.issuedAt > entry.made.issuedAt,
+    );
+    if (how === 'found' && later !== undefined) {
+      entry.code = { ...entry.code, replacedAt: now };
+      this.#note(now, 'replaced', entry, { reason: later.code.id });
+      return true;
+    }
+    for (const other of held.filter(isOfName)) {
       other.code = { ...other.code, replacedAt: now };
       this.#note(now, 'replaced', other, { reason: id });
     }

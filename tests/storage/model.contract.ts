@@ -76,6 +76,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: issues },
   { weight: 8, arbitrary: byId(async (store, id, now) => store.deliver(id, 'delivered', now)) },
   { weight: 1, arbitrary: byId(async (store, id, now) => store.deliver(id, 'shown', now)) },
+  { weight: 2, arbitrary: byId(async (store, id, now) => store.deliver(id, 'found', now)) },
   { weight: 1, arbitrary: byId(async (store, id, now) => store.noteUndeliverable(id, now)) },
   { weight: 1, arbitrary: byId(async (store, id, now) => store.withdraw(id, 'closed', now)) },
   { weight: 1, arbitrary: byId(async (store, _id, now) => store.withdrawUnclaimed(now - 120_000, now)) },
