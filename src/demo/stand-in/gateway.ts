@@ -32,7 +32,7 @@ interface Session {
   readonly intents: number;
   /** The number of the last event. */
   sequence: number;
-  /** The number up to which the client has said that it has processed events. */
+  /** The number up to which the client is known to have received events. */
   processed: number;
   /** The frames after `processed`, for whoever resumes. */
   missed: { readonly sequence: number; readonly frame: string }[];
@@ -134,6 +134,9 @@ export class Gateway {
       webSocket.on('message', (data) => {
         this.#receive(connection, Buffer.isBuffer(data) ? data.toString() : '');
       });
+      webSocket.on('pong', (data) => {
+        if (connection.session) this.#progress(connection.session, Number(data.toString()));
+      });
       webSocket.on('close', (code) => {
         const { session } = connection;
         this.#detach(connection);
@@ -169,8 +172,9 @@ export class Gateway {
   }
 
   /**
-   * Resolves once every connected client has processed all events so far. A client that asks for nothing but its own
-   * intervals is asked: op 1 makes it send a heartbeat, whose `d` is the last event that it has dealt with.
+   * Resolves once every connected client has received all events so far: a ping that carries the number of the last
+   * one is answered after it. Not asked by op 1: a heartbeat of the client's own that falls due before that one is
+   * acknowledged makes discord.js give up the connection.
    */
   async whenProcessed(): Promise<void> {
     await Promise.all(Array.from(this.#sessions.values(), (session) => this.#whenProcessed(session)));
@@ -180,7 +184,7 @@ export class Gateway {
     const { sequence: goal, connection } = session;
     if (connection === null) return;
     while (session.connection === connection && !connection.silent && session.processed < goal) {
-      this.#send(connection, OP.heartbeat, null);
+      connection.webSocket.ping(String(goal), undefined, () => undefined);
       await once(this.#events, 'progress');
     }
   }
