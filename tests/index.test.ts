@@ -227,13 +227,13 @@ it('waits for a Discord that cannot be reached at the start, and lets people in 
   const server = await TestServer.start();
   const { discord } = server;
   const token = 'crab_only-for-tests_0123456789abcdef';
-  const comeBack = await discord.goOffline();
+  const comeBack = discord.goOffline();
   const bot = startProcess(server, temporaryFolder(), { HTTP_PORT: '0', HTTP_TOKEN: token });
   await bot.printed('Discord cannot be reached: waiting for it');
   const [, port = ''] = /"port":(\d+)/.exec(bot.stdout()) ?? [];
   const health = async (): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}/healthz`)).json();
   expect(await health()).toEqual({ status: 'failing', database: 'ok', gateway: 'failing' });
-  await comeBack();
+  comeBack();
   await bot.printed('is ready in 1 server');
   expect(await health()).toEqual({ status: 'ok', database: 'ok', gateway: 'ok' });
   bot.child.kill('SIGTERM');

@@ -45,12 +45,12 @@ function outage(ms: number): Fault {
     name: `an outage of ${ms / 1_000} seconds`,
     back: 'resumes',
     strike: async ({ server }) => {
-      const comeBack = await server.discord.goOffline();
+      const comeBack = server.discord.goOffline();
       // The outage itself: nothing is waited for.
       await new Promise((resolve) => {
         setTimeout(resolve, ms);
       });
-      await comeBack();
+      comeBack();
     },
   };
 }
@@ -338,10 +338,10 @@ it.each(IN_FULL)('control: without the watchdog, what is said during an outage i
       if (text.includes('Failed to connect to the gateway')) resolve();
     });
   });
-  const comeBack = await discord.goOffline();
+  const comeBack = discord.goOffline();
   discord.say(general, alice, 'meanwhile');
   await refused;
-  await comeBack();
+  comeBack();
   await discord.connected();
   discord.say(general, alice, 'after');
   await discord.delivered();

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { Gateway } from './gateway.js';
 import { Rest, type StandInInterceptor, type StandInRequest } from './rest.js';
@@ -61,6 +60,7 @@ export class DiscordStandIn {
   readonly #gateway: Gateway;
   readonly #rest: Rest;
   #revoked = false;
+  #offline = false;
 
   private constructor(server: Server, options: StandInOptions) {
     const address = server.address();
@@ -87,6 +87,9 @@ export class DiscordStandIn {
     });
     this.apiUrl = `http://127.0.0.1:${port}/api`;
     this.token = options.token ?? tokenOf(this.botUser);
+    server.on('connection', (socket) => {
+      if (this.#offline) socket.resetAndDestroy();
+    });
     server.on('request', (request, response) => void this.#rest.handle(request, response));
     server.on('upgrade', (request, socket, head) => {
       if (request.url?.startsWith('/gateway')) this.#gateway.accept(request, head);
@@ -356,19 +359,15 @@ export class DiscordStandIn {
   }
 
   /**
-   * Goes off the network: all connections are reset, new ones are refused, REST's too. Resolves with what ends that.
-   * Sessions outlive it.
+   * Goes off the network: all connections are reset, new ones too, REST's as well, until the returned function is
+   * called. Sessions outlive it. The port stays taken: another program must not get it meanwhile.
    */
-  async goOffline(): Promise<() => Promise<void>> {
-    const closed = once(this.#server, 'close');
-    const { port } = new URL(this.apiUrl);
-    this.#server.close();
+  goOffline(): () => void {
+    this.#offline = true;
     this.#gateway.drop();
     this.#server.closeAllConnections();
-    await closed;
-    return async () => {
-      this.#server.listen(Number(port), '127.0.0.1');
-      await once(this.#server, 'listening');
+    return () => {
+      this.#offline = false;
     };
   }
 
