@@ -145,7 +145,8 @@ export function createHttpApp(options: Omit<HttpOptions, 'host' | 'port'>): Fast
     const redemption: RedeemOptions = { client: body.client, idempotencyKey: key };
     return answer(reply, await validator.redeem(body.username, body.code, redemption));
   });
-  app.get('/healthz', async (_request, reply) => {
+  // Monitors ask by HEAD.
+  app.get('/healthz', { exposeHeadRoute: true }, async (_request, reply) => {
     const { database, gateway } = await health();
     const well = database && gateway;
     reply.code(well ? 200 : 503);
@@ -239,19 +240,30 @@ function refuseRoute(reply: FastifyReply): Problem {
   );
 }
 
+const NO_HTTP: readonly [status: string, problem: Problem] = [
+  '400 Bad Request',
+  { error: 'bad_request', message: 'This is no HTTP request.' },
+];
+
+const SOCKET_PROBLEMS: Readonly<Record<string, typeof NO_HTTP>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    '408 Request Timeout',
+    { error: 'too_slow', message: 'The request took too long to arrive.' },
+  ],
+  HPE_HEADER_OVERFLOW: [
+    '431 Request Header Fields Too Large',
+    { error: 'headers_too_large', message: `The headers have at most ${MAX_HEADER_BYTES} bytes.` },
+  ],
+};
+
 /** Answers what is not even HTTP, or comes too slowly, and hangs up. */
 function refuseSocket({ code }: NodeJS.ErrnoException, socket: Socket): void {
   if (code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const slow = code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const body = JSON.stringify(
-    slow
-      ? { error: 'too_slow', message: 'The request took too long to arrive.' }
-      : { error: 'bad_request', message: 'This is no HTTP request.' },
-  );
-  const status = slow ? '408 Request Timeout' : '400 Bad Request';
+  const [status, problem] = SOCKET_PROBLEMS[code ?? ''] ?? NO_HTTP;
+  const body = JSON.stringify(problem);
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
   );

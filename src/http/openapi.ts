@@ -138,6 +138,11 @@ export const OPENAPI = {
         summary: 'Tells whether the bot works.',
         responses: { 200: json('It does.', HEALTH_SCHEMA), 503: json('It does not.', HEALTH_SCHEMA) },
       },
+      head: {
+        operationId: 'healthStatus',
+        summary: 'The same, in the status alone.',
+        responses: { 200: { description: 'It does.' }, 503: { description: 'It does not.' } },
+      },
     },
     '/openapi.json': {
       get: {

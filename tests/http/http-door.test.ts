@@ -105,8 +105,9 @@ describe('a website that asks', () => {
   });
 
   it('hears which of the two works, and still who may come in, when Discord is gone', async () => {
-    const { bot, post, get } = await openDoor();
+    const { bot, url, post, get } = await openDoor();
     const code = await bot.getCode(bot.server.alice, 'Alice');
+    expect(await fetch(`${url}/healthz`, { method: 'HEAD' })).toMatchObject({ status: 200, body: null });
     expect(await get('/healthz')).toMatchObject({
       status: 200,
       body: { status: 'ok', database: 'ok', gateway: 'ok' },
@@ -117,6 +118,7 @@ describe('a website that asks', () => {
       status: 503,
       body: { status: 'failing', database: 'ok', gateway: 'failing' },
     });
+    expect(await fetch(`${url}/healthz`, { method: 'HEAD' })).toMatchObject({ status: 503, body: null });
     expect(await post(VALIDATE, { username: 'Alice', code })).toMatchObject({ body: { valid: true } });
   });
 });
@@ -256,7 +258,9 @@ describe('what is refused', () => {
       await Promise.all(Array.from({ length: 100 }, async (_, n) => knock(`${TOKEN}${round}-${n}`)));
     }
     expect(refused).toBe(10_000);
-    expect(bot.logged().match(/had no right token/g)).toHaveLength(2);
+    const lines = [...bot.logged().matchAll(/"times":(\d+),"msg":"[^"]* had no right token/g)];
+    // The first one at once, and what followed it with the next.
+    expect(lines.map(([, times]) => Number(times))).toEqual([1, 5_000]);
     expect(await post(VALIDATE, { username: 'Alice', code })).toMatchObject({ body: { valid: true } });
   }, 60_000);
 
@@ -287,12 +291,41 @@ describe('what is refused', () => {
     expect(bot.logged()).not.toContain('"level":50');
   }, 40_000);
 
-  it('is what is no HTTP', async () => {
+  it.each([
+    ['no HTTP', 'EHLO mail\r\n\r\n', 400, 'bad_request'],
+    [
+      'a header of 9 kB',
+      `GET /healthz HTTP/1.1\r\nhost: ${'x'.repeat(9_000)}\r\n\r\n`,
+      431,
+      'headers_too_large',
+    ],
+  ])('is %s', async (_what, sent, status, error) => {
     const { url } = await openDoor();
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    socket.write('EHLO mail\r\n\r\n');
+    socket.write(sent);
     const [said] = await once(socket, 'data');
-    expect(String(said)).toMatch(/^HTTP\/1\.1 400 [^]*"error":"bad_request"/);
+    const [head = '', body = ''] = String(said).split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(JSON.parse(body)).toEqual(problem(error));
+  });
+
+  it('are more connections than 500: those past that are hung up at once', async () => {
+    const { bot, url } = await openDoor();
+    const sockets = await Promise.all(
+      Array.from({ length: 510 }, async () => {
+        const socket = connect(Number(new URL(url).port), '127.0.0.1');
+        onTestFinished(() => void socket.destroy());
+        await once(socket, 'connect');
+        return socket;
+      }),
+    );
+    let open = sockets.length;
+    for (const socket of sockets) void closed(socket).then(() => (open -= 1));
+    await expect.poll(() => open).toBe(500);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(() => open).toBe(0);
+    await expect.poll(async () => fetch(`${url}/healthz`).then(({ status }) => status)).toBe(200);
+    expect(bot.logged()).not.toContain('"level":50');
   });
 });
 

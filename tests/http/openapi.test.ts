@@ -52,7 +52,7 @@ describe('the OpenAPI document', () => {
   });
 
   it('tells what is answered: every status, as the schema has it', async () => {
-    const { bot, post, get } = await openDoor({ settings: { CODE_MAX_USES: '1' } });
+    const { bot, url, post, get } = await openDoor({ settings: { CODE_MAX_USES: '1' } });
     const { body: document } = await get('/openapi.json');
     const code = await bot.getCode(bot.server.alice, 'Alice');
     const good = { username: 'Alice', code };
@@ -63,8 +63,14 @@ describe('the OpenAPI document', () => {
       expect({ path, status, body, fits, errors: ajv.errors ?? null }).toMatchObject({ fits: true });
       seen.add(`${method} ${path} ${status}`);
     }
+    async function holdHealth(): Promise<void> {
+      hold('/healthz', 'get', await get('/healthz'));
+      const { status, headers, body: text } = await fetch(`${url}/healthz`, { method: 'HEAD' });
+      expect([headers.get('content-type'), text]).toEqual(['application/json; charset=utf-8', null]);
+      seen.add(`head /healthz ${status}`);
+    }
 
-    hold('/healthz', 'get', await get('/healthz'));
+    await holdHealth();
     hold('/openapi.json', 'get', await get('/openapi.json'));
     for (const path of ['/v1/validate', '/v1/redeem']) {
       for (const body of [good, good, bad, { ...bad, more: 1 }]) hold(path, 'post', await post(path, body));
@@ -79,7 +85,7 @@ describe('the OpenAPI document', () => {
     raw.close();
     bot.clock.advance(60_000);
     for (const path of ['/v1/validate', '/v1/redeem']) hold(path, 'post', await post(path, good));
-    hold('/healthz', 'get', await get('/healthz'));
+    await holdHealth();
 
     const documented = Object.entries(OPENAPI.paths).flatMap(([path, methods]) =>
       Object.entries<object>(methods).flatMap(([method, operation]) =>
