@@ -74,7 +74,8 @@ const WORDS: readonly (readonly [RegExp, StorageErrorCode, (path: string) => str
   [
     /^SQLITE_IOERR|^EIO/,
     'DATABASE_UNREADABLE',
-    (path) => `The disk of ${path} fails or is full: it does not read or write. Look after it.`,
+    (path) =>
+      `The disk of ${path} fails, is full, or became read-only: it does not read or write. Look after it.`,
   ],
   [
     /^(?:EACCES|EPERM|EROFS|SQLITE_CANTOPEN|SQLITE_READONLY|SQLITE_PERM)/,

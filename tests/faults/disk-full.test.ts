@@ -18,67 +18,79 @@ const OUTAGE = '#general ❌ I cannot reach my database just now. Please try aga
 const STALL_MS = 250;
 const MEMBERS = 8;
 
-it('keeps what it acknowledged while the disk is full and freed again and again', async () => {
-  const folder = temporaryFolder();
-  const databasePath = join(folder, 'codes.db');
-  const [acks, flag] = [join(folder, 'codes.acks'), join(folder, 'full')];
-  await makeDatabase(databasePath);
-  const { child, ended } = startIssuer(databasePath, {
-    acks,
-    run: 'r',
-    env: { LD_PRELOAD: buildDisk(temporaryFolder()), DISK_FULL: flag },
-  });
-  const website = await openValidator({ databaseUrl: databasePath, clock: () => NOW });
-  onTestFinished(async () => website.close());
-  const acknowledged = () => readAcks(existsSync(acks) ? readFileSync(acks, 'utf8') : '');
-  let refusals = 0;
-  child.stdout?.on('data', () => (refusals += 1));
+/** As `disk.c` makes it. */
+const DISKS = [
+  ['full', 'DISK_FULL', 1, 'is full, and nothing can be stored'],
+  ['read-only', 'DISK_READONLY', 78, 'and its folder, or they cannot be written'],
+] as const;
 
-  async function until(condition: () => boolean): Promise<void> {
-    const deadline = performance.now() + 30_000;
-    while (!condition()) {
-      if (performance.now() > deadline || child.exitCode !== null) {
-        const said = child.exitCode === null ? null : await ended;
-        throw new Error(`Nothing more happened: ${JSON.stringify(said)}`);
+it.each(DISKS)(
+  'keeps what it acknowledged while the disk is %s, and not, again and again',
+  async (_how, fault) => {
+    const folder = temporaryFolder();
+    const databasePath = join(folder, 'codes.db');
+    const [acks, flag] = [join(folder, 'codes.acks'), join(folder, 'fault')];
+    await makeDatabase(databasePath);
+    const { child, ended } = startIssuer(databasePath, {
+      acks,
+      run: 'r',
+      env: { LD_PRELOAD: buildDisk(temporaryFolder()), [fault]: flag },
+    });
+    const website = await openValidator({ databaseUrl: databasePath, clock: () => NOW });
+    onTestFinished(async () => website.close());
+    const acknowledged = () => readAcks(existsSync(acks) ? readFileSync(acks, 'utf8') : '');
+    let refusals = 0;
+    child.stdout?.on('data', () => (refusals += 1));
+
+    async function until(condition: () => boolean): Promise<void> {
+      const deadline = performance.now() + 30_000;
+      while (!condition()) {
+        if (performance.now() > deadline || child.exitCode !== null) {
+          const said = child.exitCode === null ? null : await ended;
+          throw new Error(`Nothing more happened: ${JSON.stringify(said)}`);
+        }
+        await pause(1);
       }
-      await pause(1);
     }
-  }
 
-  await until(() => acknowledged().length > 0);
-  for (let time = 0; time < sized(5, 100); time++) {
-    const before = refusals;
+    await until(() => acknowledged().length > 0);
+    for (let time = 0; time < sized(5, 100); time++) {
+      const before = refusals;
+      writeFileSync(flag, '');
+      await until(() => refusals > before);
+      const stored = acknowledged();
+      const { username = '', text = '' } = stored.at(-1) ?? {};
+      expect(await website.validate(username, text)).toHaveProperty('valid', true);
+      rmSync(flag);
+      await until(() => acknowledged().length > stored.length);
+    }
+    child.kill('SIGKILL');
+    expect((await ended).stderr).toBe('');
+
+    const storage = await openStorage({ databasePath, secret: null, as: 'owner' });
+    onTestFinished(async () => storage.close());
+    const all = acknowledged();
+    expect(await findLost(storage, all)).toEqual([]);
+    // And nothing more than that: one may have been under way.
+    expect(await storage.store.countHeld('1', NOW)).toBeLessThanOrEqual(all.length + 1);
+  },
+);
+
+it.each(DISKS)(
+  'where the disk is %s at the start (%s) it ends with code %i',
+  async (_how, fault, code, sentence) => {
+    const folder = temporaryFolder();
+    const databasePath = join(folder, 'codes.db');
+    const flag = join(folder, 'fault');
+    await makeDatabase(databasePath);
     writeFileSync(flag, '');
-    await until(() => refusals > before);
-    const stored = acknowledged();
-    const { username = '', text = '' } = stored.at(-1) ?? {};
-    expect(await website.validate(username, text)).toHaveProperty('valid', true);
-    rmSync(flag);
-    await until(() => acknowledged().length > stored.length);
-  }
-  child.kill('SIGKILL');
-  expect((await ended).stderr).toBe('');
-
-  const storage = await openStorage({ databasePath, secret: null, as: 'owner' });
-  onTestFinished(async () => storage.close());
-  const all = acknowledged();
-  expect(await findLost(storage, all)).toEqual([]);
-  // And nothing more than that: one may have been under way.
-  expect(await storage.store.countHeld('1', NOW)).toBeLessThanOrEqual(all.length + 1);
-});
-
-it('ends with a code that lets a supervisor try again when the disk is full at the start', async () => {
-  const folder = temporaryFolder();
-  const databasePath = join(folder, 'codes.db');
-  const flag = join(folder, 'full');
-  await makeDatabase(databasePath);
-  writeFileSync(flag, '');
-  const settings = { DISCORD_TOKEN: 'never.used', DATABASE_URL: databasePath, LOG_FORMAT: 'json' };
-  const env = { ...settings, LD_PRELOAD: buildDisk(temporaryFolder()), DISK_FULL: flag };
-  const bot = run('dist/index.js', { cwd: folder, env });
-  expect(await bot.ended).toBe(1);
-  expect(bot.stdout()).toContain(`The disk of ${databasePath} is full`);
-});
+    const settings = { DISCORD_TOKEN: 'never.used', DATABASE_URL: databasePath, LOG_FORMAT: 'json' };
+    const env = { ...settings, LD_PRELOAD: buildDisk(temporaryFolder()), [fault]: flag };
+    const bot = run('dist/index.js', { cwd: folder, env });
+    expect(await bot.ended).toBe(code);
+    expect(bot.stdout()).toContain(`${databasePath} ${sentence}`);
+  },
+);
 
 /** Another process that holds the write lock until it is killed. */
 async function lock(databasePath: string) {
