@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { BrowserContext } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 
+import { openValidator } from '../../src/validator/validator.js';
 import { deferred } from '../support/deferred.js';
 import { temporaryFolder } from '../support/folder.js';
 import { headline, logIn, openBrowser, openPage, picture } from './browser.js';
@@ -341,6 +342,21 @@ it('waits for three seconds, and no longer, for a bot that does not answer', asy
   const elapsed = performance.now() - start;
   expect(elapsed).toBeGreaterThan(2_500);
   expect(elapsed).toBeLessThan(15_000);
+});
+
+it('spends no code while it could keep no session', async () => {
+  const world = await startWorld('module', {
+    bot: { CODE_MAX_USES: '1' },
+    site: { SESSION_SECRET: 'too short' },
+  });
+  const code = await world.getCode(world.server.alice, 'Alice');
+  const form = JSON.stringify({ username: 'Alice', code });
+  expect(await send(world.url, form)).toHaveProperty('status', 500);
+  expect(world.printed()).toContain('SESSION_SECRET needs at least 32 characters');
+  const validator = await openValidator({ databaseUrl: world.databasePath });
+  expect(await validator.validate('Alice', code)).toMatchObject({ valid: true, usesLeft: 1 });
+  await validator.close();
+  expectSecret(world, code);
 });
 
 it.each([

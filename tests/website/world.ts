@@ -18,6 +18,8 @@ export interface World {
   readonly server: TestServer;
   /** Where the website is, without a slash at the end. */
   readonly url: string;
+  /** Of the bot. */
+  readonly databasePath: string;
   /** `!getcode` by `author`; the code that came by direct message. */
   readonly getCode: (author: StandInUser, username: string) => Promise<string>;
   /** `!revoke` by an administrator. */
@@ -100,6 +102,7 @@ export async function startWorld(way: Way, options: WorldOptions = {}): Promise<
   return {
     server,
     url: `http://localhost:${sitePort}`,
+    databasePath,
     notices,
     printed: () => processes.map(({ stdout, stderr }) => stdout() + stderr()).join('\n'),
     getCode: async (author, username) => {

@@ -45,6 +45,14 @@ export function isDue(session: Session): boolean {
   return !(Date.now() - session.checkedAt <= limitMs);
 }
 
+/** @throws where it is missing: to be called before a code is spent on a session that cannot be kept. */
+export function readSecret(): string {
+  const secret = process.env.SESSION_SECRET ?? '';
+  if (secret.length < 32)
+    throw new Error('SESSION_SECRET needs at least 32 characters: openssl rand -hex 32');
+  return secret;
+}
+
 export async function startSession(username: string, code: string, rememberMe: boolean): Promise<void> {
   const now = Date.now();
   await write({ username, code, rememberMe, endsAt: now + (rememberMe ? 30 : 1) * DAY_MS, checkedAt: now });
@@ -99,8 +107,5 @@ function open(sealed: string): Session | null {
 }
 
 function key(): Buffer {
-  const secret = process.env.SESSION_SECRET ?? '';
-  if (secret.length < 32)
-    throw new Error('SESSION_SECRET needs at least 32 characters: openssl rand -hex 32');
-  return Buffer.from(hkdfSync('sha256', secret, '', 'session cookie', 32));
+  return Buffer.from(hkdfSync('sha256', readSecret(), '', 'session cookie', 32));
 }

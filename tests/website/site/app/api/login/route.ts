@@ -4,12 +4,13 @@ import { after } from 'next/server';
 
 import { openAccess } from '@/lib/access';
 import { postLoginNotice } from '@/lib/login-notice';
-import { deviceId, startSession } from '@/lib/session';
+import { deviceId, readSecret, startSession } from '@/lib/session';
 
 const MAX_BODY_BYTES = 1_024;
 const MAX_FIELD_LENGTH = 64;
 
 export async function POST(request: Request): Promise<Response> {
+  readSecret();
   const form = await readForm(request);
   if (form === null) return refuse(400, 'Username and code are required');
 
