@@ -56,7 +56,8 @@ export async function openHttpDoor(options: HttpOptions): Promise<HttpDoor> {
   const { host, port, log } = options;
   const app = createHttpApp(options);
   try {
-    await app.listen({ host, port });
+    // Of localhost fastify would make two servers, the second without the limits of the first.
+    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port });
   } catch (error) {
     await app.close();
     throw explain(error, host, port);

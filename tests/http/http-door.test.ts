@@ -1,3 +1,4 @@
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
@@ -349,6 +350,21 @@ describe('the door', () => {
     const far = await openDoor({ settings: { HTTP_HOST: '0.0.0.0' } });
     expect(far.bot.logged()).toContain('put a reverse proxy with TLS');
     expect(await far.get('/healthz')).toHaveProperty('status', 200);
+  });
+
+  it('opens at one address, although localhost may be two', async () => {
+    const { lookup } = dns;
+    onTestFinished(() => void Object.assign(dns, { lookup }));
+    const two = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+    Object.assign(dns, {
+      lookup: (name: string, options: object, found: (error: null, addresses: object) => void) =>
+        'all' in options ? found(null, two) : Reflect.apply(lookup, dns, [name, options, found]),
+    });
+    const { url, get } = await openDoor({ settings: { HTTP_HOST: 'localhost' } });
+    expect(await get('/healthz')).toHaveProperty('status', 200);
+    await expect(once(connect(Number(new URL(url).port), '127.0.0.2'), 'connect')).rejects.toThrow(
+      'ECONNREFUSED',
+    );
   });
 
   it('closes within seconds, whoever holds a connection open', async () => {
