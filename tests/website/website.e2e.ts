@@ -117,6 +117,15 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     await bobsPage.reload();
     expect(await headline(bobsPage)).toBe('You are in');
 
+    // Another site cannot log him out.
+    await bobsPage.goto(
+      `data:text/html,<form method=post action=${url}/api/logout><button>Win</button></form>`,
+    );
+    await bobsPage.getByRole('button', { name: 'Win' }).click();
+    await bobsPage.waitForURL(`${url}/`);
+    await bobsPage.goto(url);
+    expect(await headline(bobsPage)).toBe('You are in');
+
     await bobsPage.getByRole('button', { name: 'Log out' }).click();
     await bobsPage.getByLabel('Username').waitFor();
     expect(await sessionCookie(bobs)).toBeUndefined();

@@ -63,8 +63,10 @@ export async function goOnWithSession(session: Session): Promise<void> {
   await write({ ...session, checkedAt: Date.now() });
 }
 
+/** Of who brings it alone: what another site's form sends here comes without it, and is to log nobody out. */
 export async function endSession(): Promise<void> {
-  (await cookies()).delete(SESSION_COOKIE);
+  const jar = await cookies();
+  if (jar.has(SESSION_COOKIE)) jar.delete(SESSION_COOKIE);
 }
 
 /** A random id that stays with the browser. It says nothing about the visitor. */
