@@ -353,6 +353,20 @@ it('waits for three seconds, and no longer, for a bot that does not answer', asy
   expect(elapsed).toBeLessThan(15_000);
 });
 
+it('asks often, and not without end, where the setting for it is no number', async () => {
+  const world = await startWorld('HTTP', { site: { ACCESS_RECHECK_MS: 'often' } });
+  const page = await openPage(await openBrowser(temporaryFolder()), world.url);
+  const code = await world.getCode(world.server.alice, 'Alice');
+  await logIn(page, 'Alice', code);
+  await page.getByText('You are in').waitFor();
+  await world.revoke(code);
+  const look = async (): Promise<string> => {
+    await page.goto(world.url);
+    return headline(page);
+  };
+  await expect.poll(look, PATIENT).toBe('Chat Room');
+});
+
 it('spends no code while it could keep no session', async () => {
   const world = await startWorld('module', {
     bot: { CODE_MAX_USES: '1' },

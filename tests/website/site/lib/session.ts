@@ -23,6 +23,8 @@ const DAY_MS = 86_400_000;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const DEFAULT_RECHECK_MS = 300_000;
+/** More often, and the page would send its visitor to ask again before it is shown. */
+const MIN_RECHECK_MS = 1_000;
 
 const COOKIE = {
   httpOnly: true,
@@ -41,8 +43,8 @@ export async function readSession(): Promise<Session | null> {
 /** Is it time to ask the bot again? In between, a code that was revoked still lets in. */
 export function isDue(session: Session): boolean {
   const limitMs = Number(process.env.ACCESS_RECHECK_MS ?? DEFAULT_RECHECK_MS);
-  // Put so that a setting that is no number asks each time, and not never.
-  return !(Date.now() - session.checkedAt <= limitMs);
+  // Put so that a setting that is no number asks often, and not never.
+  return Date.now() - session.checkedAt > (limitMs > MIN_RECHECK_MS ? limitMs : MIN_RECHECK_MS);
 }
 
 /** @throws where it is missing: to be called before a code is spent on a session that cannot be kept. */
