@@ -23,6 +23,7 @@ it('the examples in other languages let in who has a code, and nobody else', asy
 
   expect(EXAMPLES.length).toBeGreaterThan(0);
   expect(await inAll('alice smith', code.toLowerCase())).toEqual(everywhere('in'));
+  expect(await inAll('Alice Smith', code, { ...bot, url: `${bot.url}/` })).toEqual(everywhere('in'));
   expect(await inAll('Alice Smith', WRONG)).toEqual(everywhere('out'));
   expect(await inAll(`Alice Smith","code":"${code}`, '\\')).toEqual(everywhere('out'));
   expect(await inAll('Alice Smith', code, { ...bot, token: 'x'.repeat(64) })).toEqual(

@@ -6,7 +6,8 @@ function access_login(string $username, string $code): string
 {
     $body = json_encode(['username' => $username, 'code' => $code]);
     if ($body === false) return 'out'; // not UTF-8
-    $stream = @fopen(getenv('ACCESS_BOT_URL') . '/v1/redeem', 'r', false, stream_context_create(['http' => [
+    $url = rtrim((string) getenv('ACCESS_BOT_URL'), '/') . '/v1/redeem';
+    $stream = @fopen($url, 'r', false, stream_context_create(['http' => [
         'method' => 'POST',
         'header' => ['Content-Type: application/json', 'Authorization: Bearer ' . getenv('ACCESS_BOT_TOKEN')],
         'content' => $body,

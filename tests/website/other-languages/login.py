@@ -9,7 +9,7 @@ import urllib.request
 def access_login(username, code):
     """Returns in, out, wait (too many wrong codes for this username), or unavailable: then let nobody in."""
     request = urllib.request.Request(
-        os.environ["ACCESS_BOT_URL"] + "/v1/redeem",
+        os.environ["ACCESS_BOT_URL"].rstrip("/") + "/v1/redeem",
         data=json.dumps({"username": username, "code": code}).encode(),
         headers={
             "Content-Type": "application/json",

@@ -16,7 +16,7 @@ json() {
 answer=$(
   printf '{"username":"%s","code":"%s"}' "$(json "$username")" "$(json "$code")" |
     curl --silent --max-time 3 --header @/dev/fd/3 --header 'Content-Type: application/json' \
-      --data-binary @- --write-out ' %{http_code}' "$ACCESS_BOT_URL/v1/redeem" 3<<END
+      --data-binary @- --write-out ' %{http_code}' "${ACCESS_BOT_URL%/}/v1/redeem" 3<<END
 Authorization: Bearer $ACCESS_BOT_TOKEN
 END
 )
