@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { BrowserContext } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 
 import { openValidator } from '../../src/validator/validator.js';
 import { deferred } from '../support/deferred.js';
@@ -365,6 +366,36 @@ it('asks often, and not without end, where the setting for it is no number', asy
     return headline(page);
   };
   await expect.poll(look, PATIENT).toBe('Chat Room');
+});
+
+it.each([
+  ['module', 'ACCESS_BOT_URL'],
+  ['http', 'ACCESS_DATABASE'],
+])('is whole with what README says to copy for %s', (way, others) => {
+  const built = inject('siteFolder');
+  const folder = temporaryFolder();
+  for (const part of ['lib', 'app/api', 'app/unavailable', 'package.json', 'tsconfig.json']) {
+    cpSync(join(built, part), join(folder, part), { recursive: true });
+  }
+  rmSync(join(folder, `lib/access-${way === 'http' ? 'module' : 'http'}.ts`));
+  const access = join(folder, 'lib/access.ts');
+  const lines = new RegExp(`^  if \\(process\\.env\\.${others}\\) \\{\\n[^]*?^  \\}\\n`, 'm');
+  writeFileSync(access, readFileSync(access, 'utf8').replace(lines, ''));
+  symlinkSync(join(built, 'node_modules'), join(folder, 'node_modules'));
+  const compiler = join(built, 'node_modules/typescript/bin/tsc');
+  const { status, stdout } = spawnSync(process.execPath, [compiler, '--noEmit', '-p', folder], {
+    encoding: 'utf8',
+  });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+});
+
+it('says what is missing where it is told no way to ask', async () => {
+  const world = await startWorld('module', { site: { ACCESS_DATABASE: '' } });
+  expect(await send(world.url, JSON.stringify({ username: 'Alice', code: WRONG }))).toHaveProperty(
+    'status',
+    500,
+  );
+  expect(world.printed()).toContain('Set ACCESS_BOT_URL and ACCESS_BOT_TOKEN, or ACCESS_DATABASE');
 });
 
 it('spends no code while it could keep no session', async () => {

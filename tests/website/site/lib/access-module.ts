@@ -6,7 +6,7 @@ import { type Access, type Answer, PATIENCE_MS } from './access';
 let opening: Promise<Validator> | null = null;
 
 /** Asks the bot's database: for a site on the bot's machine that runs as the bot's user. */
-export function moduleAccess(databaseUrl: string | undefined): Access {
+export function moduleAccess(databaseUrl: string): Access {
   async function ask(question: (validator: Validator) => Promise<Verdict>): Promise<Answer> {
     try {
       return read(await inTime(openOnce(databaseUrl).then(question)));
@@ -25,7 +25,7 @@ export function moduleAccess(databaseUrl: string | undefined): Access {
   };
 }
 
-async function openOnce(databaseUrl: string | undefined): Promise<Validator> {
+async function openOnce(databaseUrl: string): Promise<Validator> {
   opening ??= open(databaseUrl);
   try {
     return await opening;
@@ -36,10 +36,10 @@ async function openOnce(databaseUrl: string | undefined): Promise<Validator> {
   }
 }
 
-async function open(databaseUrl: string | undefined): Promise<Validator> {
+async function open(databaseUrl: string): Promise<Validator> {
   // No bundler can pack SQLite, which is machine code: Node loads the package when it is needed.
   const { openValidator } = await import(/* turbopackIgnore: true */ 'chatroom-access-bot/validator');
-  return openValidator(databaseUrl === undefined ? {} : { databaseUrl });
+  return openValidator({ databaseUrl });
 }
 
 function read(verdict: Verdict): Answer {

@@ -26,13 +26,15 @@ export interface Access {
 
 export const PATIENCE_MS = 3_000;
 
-/** A site needs only one of the two ways; this one has both to show them. */
+/** A site needs only one of the two ways, and goes without the other's file and lines; this one has both to show them. */
 export async function openAccess(): Promise<Access> {
-  const url = process.env.ACCESS_BOT_URL;
-  if (url) {
+  if (process.env.ACCESS_BOT_URL) {
     const { httpAccess } = await import('./access-http');
-    return httpAccess(url, process.env.ACCESS_BOT_TOKEN ?? '');
+    return httpAccess(process.env.ACCESS_BOT_URL, process.env.ACCESS_BOT_TOKEN ?? '');
   }
-  const { moduleAccess } = await import('./access-module');
-  return moduleAccess(process.env.ACCESS_DATABASE);
+  if (process.env.ACCESS_DATABASE) {
+    const { moduleAccess } = await import('./access-module');
+    return moduleAccess(process.env.ACCESS_DATABASE);
+  }
+  throw new Error('Set ACCESS_BOT_URL and ACCESS_BOT_TOKEN, or ACCESS_DATABASE');
 }
