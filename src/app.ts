@@ -17,7 +17,7 @@ import { Gateway } from './discord/gateway.js';
 import { GuildMembers } from './discord/members.js';
 import { Sender } from './discord/sender.js';
 import type { Patience } from './discord/watchdog.js';
-import { Housekeeping } from './housekeeping.js';
+import { Housekeeping, type Every } from './housekeeping.js';
 import { healthCheck } from './http/health.js';
 import type { HttpDoor } from './http/http-door.js';
 import type { Log } from './log.js';
@@ -48,6 +48,8 @@ export interface AppOptions {
   readonly random?: RandomInt;
   /** Resolves after so many ms; never rejects. */
   readonly wait?: (ms: number) => Promise<void>;
+  /** When {@link App.housekeeping} is done by itself, beside at the start. Default: by timers. */
+  readonly every?: Every;
   /** What differs from how long the gateway is usually waited for. */
   readonly patience?: Partial<Patience>;
 }
@@ -60,7 +62,7 @@ export interface AppOptions {
  * @throws {DiscordSetupError} the token is refused, or the Message Content intent is off.
  */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
-  const { log, onFatal, clock = Date.now, random = randomInt, patience = {} } = options;
+  const { log, onFatal, clock = Date.now, random = randomInt, every, patience = {} } = options;
   const { wait = async (ms) => pause(ms, undefined, { ref: false }) } = options;
   const { allowedGuildIds, auditDays, codeLength, codeMaxUses, codeTtlMs, commandPrefix: prefix } = config;
   const { getcodeLimit, maxUsernamesPerMember, membershipCheckIntervalMs } = config;
@@ -153,6 +155,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
               intervalMs: backupIntervalMs,
             }),
       clock,
+      every,
       log,
     });
     housekeeping.start();

@@ -11,6 +11,14 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
+/** Calls `task` again and again, each time after `ms`, until what it returns is called. */
+export type Every = (ms: number, task: () => void) => () => void;
+
+const everyMs: Every = (ms, task) => {
+  const timer = setInterval(task, ms).unref();
+  return () => clearInterval(timer);
+};
+
 export interface HousekeepingOptions {
   readonly store: CodeStore;
   readonly members: Members;
@@ -23,13 +31,15 @@ export interface HousekeepingOptions {
   /** `null`: no backups are made. */
   readonly backups: Pick<ScheduledBackups, 'intervalMs' | 'isDue' | 'make'> | null;
   readonly clock: () => number;
+  /** Default: by timers that keep no process alive. */
+  readonly every?: Every | undefined;
   readonly log: Log;
 }
 
 /** What has to be done from time to time. Each task runs at the start too, and never twice at once. */
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #stops: (() => void)[] = [];
   readonly #underWay = new Set<string>();
   #stopped = false;
 
@@ -55,7 +65,7 @@ export class Housekeeping {
   /** Starts nothing more. What is under way is not waited for: it ends whole or not at all. */
   stop(): void {
     this.#stopped = true;
-    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    for (const stop of this.#stops.splice(0)) stop();
   }
 
   /** Keeps the answers that are being sent, and takes over those that were left unfinished. */
@@ -112,7 +122,8 @@ export class Housekeeping {
 
   #every(ms: number, name: string, task: () => Promise<void>): void {
     this.#attempt(name, task);
-    this.#timers.push(setInterval(() => this.#attempt(name, task), ms).unref());
+    const { every = everyMs } = this.#options;
+    this.#stops.push(every(ms, () => this.#attempt(name, task)));
   }
 
   #attempt(name: string, task: () => Promise<void>): void {

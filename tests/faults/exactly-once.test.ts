@@ -154,7 +154,7 @@ function nameOf({ member, text }: Asked): string {
 /** Finishes whatever others have left, and is told everything once more. */
 async function startSuccessor({ server, databasePath, asked }: Scene): Promise<TestBot> {
   const clock = new ManualClock(Date.now() + LATER_MS);
-  const successor = await startBot({ server, databasePath, clock });
+  const successor = await startBot({ server, databasePath, clock, every: 'by timers' });
   for (const { message } of asked) server.discord.redeliver(message);
   return successor;
 }

@@ -111,6 +111,11 @@ export interface TestBotOptions {
   readonly random?: (limit: number) => number;
   /** Default: nobody waits, and the clock is so much later. */
   readonly wait?: (ms: number) => Promise<void>;
+  /**
+   * Default: never. The clock stands still while a test runs: a timer would do housekeeping at another time in a test
+   * that is slow.
+   */
+  readonly every?: AppOptions['every'] | 'by timers';
   readonly patience?: AppOptions['patience'];
 }
 
@@ -145,6 +150,7 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
         clock.advance(ms);
         await nextTurn();
       }),
+    ...(options.every === 'by timers' ? {} : { every: options.every ?? (() => () => undefined) }),
     ...(options.random === undefined ? {} : { random: options.random }),
     ...(options.patience === undefined ? {} : { patience: options.patience }),
   });
