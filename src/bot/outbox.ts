@@ -61,6 +61,8 @@ export class Outbox {
   /** Sent, and still stored. */
   readonly #sent: string[] = [];
   #forgetting: NodeJS.Timeout | null = null;
+  /** Resolves when no answer is being forgotten. */
+  #forgotten: Promise<void> = Promise.resolve();
   #stopped = false;
 
   /** @param options.owner names this process among all that ever share the database. */
@@ -251,6 +253,12 @@ export class Outbox {
   async #forgetSent(): Promise<void> {
     if (this.#forgetting !== null) clearTimeout(this.#forgetting);
     this.#forgetting = null;
+    // One after the other: whoever waits for this waits for what the timer has begun, too.
+    this.#forgotten = this.#forgotten.then(async () => this.#finishSent());
+    await this.#forgotten;
+  }
+
+  async #finishSent(): Promise<void> {
     const sent = this.#sent.splice(0);
     if (sent.length === 0) return;
     try {

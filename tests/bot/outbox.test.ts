@@ -1,11 +1,15 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
+import { Outbox } from '../../src/bot/outbox.js';
 import type { StandInUser } from '../../src/demo/stand-in/stand-in.js';
+import { createLog } from '../../src/log.js';
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot, summarize, TestServer, type TestBot, type TestBotOptions } from '../support/bot.js';
+import { deferred } from '../support/deferred.js';
 import { temporaryFolder } from '../support/folder.js';
 import { openRaw } from '../support/raw-database.js';
 
@@ -392,4 +396,45 @@ it('two bots on one database answer each message once', async () => {
     expect({ word, where: said.map((line) => line.split(' ')[0]) }).toEqual({ word, where: expected });
   }
   expect(storedAnswers(first)).toEqual([]);
+});
+
+it('is not idle before what was sent is forgotten, also where a timer has begun that', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const begun = deferred();
+  const forgotten = deferred();
+  const outbox = new Outbox({
+    store: {
+      keepAnswer: async () => undefined,
+      takeAnswers: async () => [],
+      renewAnswers: async () => undefined,
+      releaseAnswers: async () => undefined,
+      finishAnswers: async () => {
+        begun.resolve();
+        await forgotten.promise;
+      },
+    },
+    keys: { seal: (text) => text, open: (text) => text },
+    commands: [],
+    messenger: {
+      toChannel: async () => 'delivered',
+      toUser: async () => 'delivered',
+      hasMessage: async () => true,
+      wasAnswered: async () => true,
+    },
+    owner: 'o',
+    clock: () => 0,
+    log: createLog('fatal', { write: () => undefined }),
+  });
+  const author = { id: 'a', tag: 'a' };
+  const message = { id: '1', text: '!x', channelId: 'c', guildId: 'g', author, authorIsAdministrator: false };
+  await outbox.send(message, 'x', { to: 'channel', body: { content: 'x' } });
+  vi.advanceTimersByTime(50);
+  await begun.promise;
+  let idle = false;
+  const waiting = outbox.idle().then(() => (idle = true));
+  await nextTurn();
+  expect(idle).toBe(false);
+  forgotten.resolve();
+  await waiting;
 });
