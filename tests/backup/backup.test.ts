@@ -194,7 +194,7 @@ describe('the drill', () => {
 describe('the bot', () => {
   /** Resolves with the backups when there are as many, each with its name. */
   async function backupsBecome(bot: TestBot, count: number): Promise<string[]> {
-    await expect.poll(() => backupsOf(bot), { timeout: 15_000 }).toHaveLength(count);
+    await expect.poll(() => backupsOf(bot)).toHaveLength(count);
     await expect.poll(() => backupsOf(bot).filter((name) => !name.endsWith('.db'))).toEqual([]);
     return backupsOf(bot);
   }
@@ -250,7 +250,7 @@ describe('the bot', () => {
       clock: bot.clock,
       settings: { BACKUP_INTERVAL: '24h' },
     });
-    await expect.poll(() => other.logged(), { timeout: 15_000 }).toContain('No backup of');
+    await expect.poll(() => other.logged()).toContain('No backup of');
     const line = other
       .logged()
       .split('\n')

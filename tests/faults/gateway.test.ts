@@ -33,7 +33,7 @@ interface Fault {
 }
 
 async function noticed(bot: TestBot): Promise<void> {
-  await expect.poll(() => bot.logged().includes(NOTICED), { interval: 5, timeout: 10_000 }).toBe(true);
+  await expect.poll(() => bot.logged().includes(NOTICED), { interval: 5 }).toBe(true);
 }
 
 function closedWith(code: number, back: Fault['back']): Fault {
@@ -107,9 +107,7 @@ const FAULTS: readonly Fault[] = [
     back: 'resumes',
     strike: async (bot) => {
       const speak = bot.server.discord.silence();
-      await expect
-        .poll(() => bot.logged().split(NOTICED).length, { interval: 5, timeout: 10_000 })
-        .toBeGreaterThan(3);
+      await expect.poll(() => bot.logged().split(NOTICED).length, { interval: 5 }).toBeGreaterThan(3);
       speak();
     },
   },
@@ -151,7 +149,6 @@ const took: string[] = [];
 
 it.each(FAULTS.slice(0, sized(IN_SHORT, FAULTS.length)))(
   '$name: the bot $back, and answers once',
-  { timeout: 60_000 },
   async ({ name, back, strike }) => {
     const server = await TestServer.start({ heartbeatIntervalMs: HEARTBEAT_MS });
     const bot = await startBot({ server, patience: PATIENCE });
@@ -166,7 +163,6 @@ it.each(FAULTS.slice(0, sized(IN_SHORT, FAULTS.length)))(
     await expect
       .poll(() => bot.app.hears() && (back === 'stays' || discord[back] > before[back]), {
         interval: 2,
-        timeout: 30_000,
       })
       .toBe(true);
     const ms = Math.round(performance.now() - start);
@@ -243,7 +239,6 @@ const FATAL: readonly (readonly [name: string, says: string, strike: (server: Te
 
 it.each(FATAL.slice(0, sized(1, FATAL.length)))(
   '%s ends the process with code 78 within 5 seconds, also with a server open',
-  { timeout: 60_000 },
   async (_, says, strike) => {
     const { bot, server } = await startProcess();
     const start = performance.now();
@@ -261,7 +256,7 @@ it('ends as a failure, not as a setting, when nothing helps against silence', as
   const bot = await startBot({ server, patience });
   expect(bot.app.hears()).toBe(true);
   server.discord.silence();
-  await expect.poll(() => bot.fatal.length, { interval: 5, timeout: 10_000 }).toBe(1);
+  await expect.poll(() => bot.fatal.length, { interval: 5 }).toBe(1);
   expect(bot.fatal[0]?.message).toMatch('Nothing was heard from Discord');
   expect(bot.fatal[0]).not.toBeInstanceOf(DiscordSetupError);
   expect(bot.app.hears()).toBe(false);
@@ -390,7 +385,7 @@ it.each(IN_FULL)('gives up a session for which a RESUME gets no answer', async (
   const { discord, general, alice } = server;
   discord.ignoreResumes();
   discord.dropConnections();
-  await expect.poll(() => discord.identifies, { interval: 5, timeout: 15_000 }).toBe(2);
+  await expect.poll(() => discord.identifies, { interval: 5 }).toBe(2);
   await expect.poll(() => bot.app.hears()).toBe(true);
   discord.say(general, alice, '!getcode Alice');
   await bot.settled();

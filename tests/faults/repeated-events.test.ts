@@ -58,9 +58,7 @@ it('handles each of many messages once, which come 1 to 5 times to two bots that
       bot.end((asked.length / restartEvery) % 2 === 1 ? 'SIGTERM' : 'SIGKILL');
     }
     if (asked.length - answered >= AT_A_TIME) {
-      await expect
-        .poll(() => asked.length - answered, { timeout: 60_000, interval: 20 })
-        .toBeLessThan(AT_A_TIME);
+      await expect.poll(() => asked.length - answered, { interval: 20 }).toBeLessThan(AT_A_TIME);
     }
   }
   for (const repeat of repeats) discord.redeliver(repeat);
@@ -74,7 +72,7 @@ it('handles each of many messages once, which come 1 to 5 times to two bots that
         for (const message of asked) if (!heard.has(message.id)) discord.redeliver(message);
         return asked.length - answered;
       },
-      { timeout: 60_000, interval: 500 },
+      { interval: 500 },
     )
     .toBe(0);
   for (const message of asked.filter(() => random.chance(1 / 4))) discord.redeliver(message);
@@ -85,4 +83,4 @@ it('handles each of many messages once, which come 1 to 5 times to two bots that
   expect(sent).toBeLessThan(count * 1.05 + 10);
   expect(answers).toEqual(new Map(asked.map(({ id }) => [id, 1])));
   expect(bots.flatMap(({ failures }) => failures)).toEqual([]);
-}, 400_000);
+});

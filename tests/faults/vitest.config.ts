@@ -7,6 +7,8 @@ export default defineConfig({
     globalSetup: ['tests/support/build.ts'],
     provide: { faults: 'full' },
     testTimeout: 600_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 120_000 } },
     fileParallelism: false,
   },
 });

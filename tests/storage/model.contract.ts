@@ -96,30 +96,26 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 const pauses = fc.constantFrom(0, 0, 0, 1, 59_999, 60_000, 120_001, HOUR_MS);
 
 export function describeModel(open: OpenStore): void {
-  it(
-    'answers 2,000 steps at random as a list in memory does, and holds the same codes after each',
-    { timeout: 60_000 },
-    async () => {
-      const script = fc.array(fc.tuple(steps, pauses), { minLength: 100, maxLength: 100 });
-      await fc.assert(
-        fc.asyncProperty(script, async (scripted) => {
-          const store = await open();
-          const model = new ModelStore();
-          let now = NOW;
-          for (const [step, pauseMs] of scripted) {
-            now += pauseMs;
-            // As often as the bot does it, or oftener: what expires unnoticed has tests of its own.
-            for (const each of [store, model]) await each.expire(now);
-            expect(await step(store, now)).toEqual(await step(model, now));
-            expect(await viewOf(store, now)).toEqual(await viewOf(model, now));
-          }
-          for (const id of IDS) expect(await store.find(id)).toEqual(await model.find(id));
-          expect(sorted(await store.readAudit({}))).toEqual(sorted(await model.readAudit()));
-        }),
-        { numRuns: 20 },
-      );
-    },
-  );
+  it('answers 2,000 steps at random as a list in memory does, and holds the same codes after each', async () => {
+    const script = fc.array(fc.tuple(steps, pauses), { minLength: 100, maxLength: 100 });
+    await fc.assert(
+      fc.asyncProperty(script, async (scripted) => {
+        const store = await open();
+        const model = new ModelStore();
+        let now = NOW;
+        for (const [step, pauseMs] of scripted) {
+          now += pauseMs;
+          // As often as the bot does it, or oftener: what expires unnoticed has tests of its own.
+          for (const each of [store, model]) await each.expire(now);
+          expect(await step(store, now)).toEqual(await step(model, now));
+          expect(await viewOf(store, now)).toEqual(await viewOf(model, now));
+        }
+        for (const id of IDS) expect(await store.find(id)).toEqual(await model.find(id));
+        expect(sorted(await store.readAudit({}))).toEqual(sorted(await model.readAudit()));
+      }),
+      { numRuns: 20 },
+    );
+  });
 }
 
 async function viewOf(store: ModelledStore, now: number): Promise<unknown[]> {

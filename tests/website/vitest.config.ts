@@ -7,6 +7,7 @@ export default defineConfig({
     globalSetup: ['tests/support/build.ts', 'tests/website/build-site.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     fileParallelism: false,
     reporters: ['verbose'],
   },
