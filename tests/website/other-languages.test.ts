@@ -4,17 +4,15 @@ import { expect, it } from 'vitest';
 
 import { startBot } from '../support/bot.js';
 import { ask, EXAMPLES, type Bot } from './languages.js';
-import { freePort } from './ports.js';
 
 const WRONG = 'AAAAAA';
 
 it('the examples in other languages let in who has a code, and nobody else', async () => {
-  const port = await freePort();
   const token = randomBytes(32).toString('hex');
   const { app, server, getCode } = await startBot({
-    settings: { HTTP_PORT: String(port), HTTP_TOKEN: token },
+    settings: { HTTP_PORT: '0', HTTP_TOKEN: token },
   });
-  const bot = { url: `http://127.0.0.1:${port}`, token };
+  const bot = { url: `http://127.0.0.1:${app.httpPort}`, token };
   const code = await getCode(server.alice, 'Alice Smith');
   const inAll = async (username: string, typed: string, at: Bot = bot): Promise<string[]> =>
     Promise.all(EXAMPLES.map(async (example) => ask(example, at, username, typed)));
