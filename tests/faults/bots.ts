@@ -36,6 +36,7 @@ export function startBotProcess({ discord }: TestServer, cwd: string): Running {
       DISCORD_TOKEN: discord.token,
       DISCORD_API_URL: discord.apiUrl,
       LOG_FORMAT: 'json',
+      BACKUP_INTERVAL: 'off',
       MEMBERSHIP_CHECK_INTERVAL: 'off',
     },
   });

@@ -199,6 +199,7 @@ async function startProcess(): Promise<{ readonly bot: Running; readonly server:
       DISCORD_TOKEN: token,
       DISCORD_API_URL: apiUrl,
       LOG_FORMAT: 'json',
+      BACKUP_INTERVAL: 'off',
       NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(listen)}`,
     },
   });

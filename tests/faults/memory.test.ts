@@ -62,6 +62,7 @@ async function measureGrowth(path: string, count: number): Promise<number> {
       DISCORD_TOKEN: discord.token,
       DISCORD_API_URL: discord.apiUrl,
       LOG_FORMAT: 'json',
+      BACKUP_INTERVAL: 'off',
       NODE_OPTIONS: '--inspect=127.0.0.1:0',
     },
   });

@@ -55,6 +55,7 @@ export async function startWorld(way: Way, options: WorldOptions = {}): Promise<
         DISCORD_API_URL: server.discord.apiUrl,
         LOG_FORMAT: 'json',
         LOG_LEVEL: 'trace',
+        BACKUP_INTERVAL: 'off',
         HTTP_PORT: String(botPort),
         HTTP_TOKEN: token,
         ...options.bot,
