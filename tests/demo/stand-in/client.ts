@@ -51,7 +51,6 @@ export function createClient(
     intents,
     partials: [Partials.Channel],
     makeCache: Options.cacheWithLimits({ ...Options.DefaultMakeCacheSettings, MessageManager: 0 }),
-    waitGuildTimeout: 50,
   });
   onTestFinished(() => client.destroy());
   return client;
