@@ -9,7 +9,7 @@ import { keep, openRaw } from '../support/raw-database.js';
 import { findLost, makeDatabase, readAcks, startIssuer, type Acknowledged } from './issuer.js';
 import { sized } from './size.js';
 
-const REOPEN_MS = 250;
+const REOPEN_MS = sized(2_000, 250);
 
 /** One in seven kills leaves a half: so many leave none in one of 10^13 runs. */
 const CONTROL_KILLS = 200;

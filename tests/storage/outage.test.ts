@@ -181,7 +181,8 @@ describe('while somebody else writes for long', () => {
     for (const client of [undefined, 'phone']) {
       expect(await validator.validate('Alice', code, { client })).toHaveProperty('valid', true);
     }
-    expect(performance.now() - since).toBeLessThan(1_000);
+    // Whoever waits for a lock waits for 5 seconds.
+    expect(performance.now() - since).toBeLessThan(4_000);
     other.exec('ROLLBACK');
     // What could not be noted is noted now.
     const guards = keep(other.prepare('SELECT max(in_a_row) FROM guards')).pluck();
