@@ -54,9 +54,9 @@ const damagedInWords = (path: string): string =>
 
 const WORDS: readonly (readonly [RegExp, StorageErrorCode, (path: string) => string])[] = [
   [/^SQLITE_(?:NOTADB|CORRUPT)/, 'DATABASE_DAMAGED', damagedInWords],
-  // Its version was read before: what a schema of that version has, this one has lost.
+  // Its version was read before: what a schema of that version has, this one has lost, or it has more.
   [
-    /^SQLITE_ERROR: (?:no such|table \S+ has no column|ON CONFLICT clause)/,
+    /^SQLITE_ERROR: (?:no such|table \S+ has no column|ON CONFLICT clause|.* already exists|duplicate column)/,
     'DATABASE_DAMAGED',
     damagedInWords,
   ],

@@ -242,7 +242,12 @@ it('lets nobody in who has no code, and starts on no fresh database, whatever wa
     const databasePath = join(folder, `${count}.db`);
     lay(template, databasePath);
     await suffer(databasePath, template, random, () => damage(databasePath, random, other), tally);
-    expect({ ...tally, seed, kind, count }).toMatchObject({ neverIssued: 0, fresh: 0, strange: [] });
+    const { neverIssued, fresh, strange } = tally;
+    expect({ neverIssued, fresh, strange }, `seed ${seed}, ${kind}, ${count}`).toEqual({
+      neverIssued: 0,
+      fresh: 0,
+      strange: [],
+    });
     for (const ending of [...ENDINGS, '-shm']) rmSync(`${databasePath}${ending}`, { force: true });
   }
   process.stdout.write(`damaged, seed ${seed}: ${JSON.stringify(tally)}\n`);

@@ -113,10 +113,10 @@ describe('an update of the schema', () => {
 
   it('that fails leaves everything as it was, and the backup', async () => {
     const { databasePath, backups, open } = await databaseOf(1);
-    const failing = [...LATER, ['CREATE TABLE one (a TEXT)', 'CREATE TABLE codes (a TEXT)']];
-    await expect(open(failing)).rejects.toThrow('already exists');
+    const failing = [...LATER, ['CREATE TABLE one (a TEXT)', 'CREATE NOTHING']];
+    await expect(open(failing)).rejects.toThrow('syntax error');
     expect(schemaOf(databasePath)).toBe(1);
-    await expect(open(failing)).rejects.toThrow('already exists');
+    await expect(open(failing)).rejects.toThrow('syntax error');
     // However often it is tried.
     expect(namesIn(backups)).toHaveLength(1);
     await open(LATER);
@@ -133,3 +133,14 @@ it('a newer database is refused, and not a byte of it changes', async () => {
   expect(readFileSync(databasePath)).toEqual(before);
   expect(namesIn(folder)).toEqual(names);
 });
+
+it.each(['0', '1', 'x', ''])(
+  'a schema that has more than its version, %j, says is damaged',
+  async (version) => {
+    const { databasePath, open } = await databaseOf(MIGRATIONS.length);
+    const database = openRaw(databasePath);
+    keep(database.prepare("UPDATE meta SET value = ? WHERE name = 'schema_version'")).run(version);
+    database.close();
+    await expect(open(MIGRATIONS)).rejects.toMatchObject({ code: 'DATABASE_DAMAGED' });
+  },
+);
