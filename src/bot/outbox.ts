@@ -140,8 +140,8 @@ export class Outbox {
   /** Keeps what is this process's own, and begins to finish what others left. To be called every {@link LEASE_MS} / 3. */
   async tend(): Promise<void> {
     if (this.#stopped) return;
-    await this.#forgetSent();
     const now = this.#clock();
+    await this.#forgetSent();
     const leasedUntil = now + LEASE_MS;
     // Not what was tried in vain: somebody tries that again when its lease is over.
     const requestIds = [...this.#underWay.keys()];
