@@ -138,9 +138,16 @@ export class CodeService {
     throw new Error(`No unused code in ${ISSUE_TRIES} tries: is the source of randomness stuck?`);
   }
 
-  /** Says that the holder has the code. @returns `false` when it ended meanwhile and stays worthless. */
+  /**
+   * Says that the holder has the code.
+   *
+   * @returns `false` when it ended meanwhile, and not because its holder has received another one since.
+   */
   async deliver(id: string, how: DeliveredHow = 'delivered'): Promise<boolean> {
-    return this.#store.deliver(id, how, this.#options.clock());
+    const now = this.#options.clock();
+    if (await this.#store.deliver(id, how, now)) return true;
+    const code = await this.#store.find(id);
+    return code !== null && statusOf(code, now) === 'replaced';
   }
 
   /** Says that its holder takes no direct message: the code waits for {@link claimShown}. */

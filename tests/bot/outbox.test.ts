@@ -244,6 +244,17 @@ describe('an answer that a process left unfinished', () => {
     expect(open).toEqual([false, false, true]);
   });
 
+  it.each([
+    ['!getcode Alice', /^#general ✅ Access code sent/],
+    ['!revoke Alice', /^#general ❌ .* was ended before you could use it\. Please ask for another\.$/],
+  ])('is acknowledged as what became of its code since: %s', async (text, line) => {
+    const { next } = await startAfterHang('acknowledgement');
+    const { alice, admin } = next.server;
+    await ask(next, text.startsWith('!getcode') ? alice : admin, text);
+    next.clock.advance(LEASE_MS);
+    expect(await tend(next)).toEqual([expect.stringMatching(line)]);
+  });
+
   it('is kept for a bot with a good token when Discord no longer takes this one', async () => {
     const bot = await startBot();
     const { server, say, databasePath, clock } = bot;
