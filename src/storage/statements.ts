@@ -41,8 +41,9 @@ export const WIPE_ANSWER = 'UPDATE answers SET sealed_body = NULL WHERE request_
 
 export const FINISH_ANSWER = 'DELETE FROM answers WHERE request_id = $1';
 
-/** Whether the answer with this code is still to be sent. */
-const UNANSWERED = 'EXISTS (SELECT 1 FROM answers WHERE answers.request_id = codes.id)';
+/** Whether the answer with this code is still to be sent, or it is not known whether a press has shown it. */
+const UNANSWERED =
+  "EXISTS (SELECT 1 FROM answers WHERE answers.request_id IN (codes.id, 'getcode:' || codes.id))";
 
 export const FORGET_REQUESTS = 'DELETE FROM requests WHERE received_at < $1';
 
