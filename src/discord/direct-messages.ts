@@ -103,6 +103,7 @@ export class DirectMessages {
    * @throws {TooManyWaitingError}
    * @throws {StoppedError}
    * @throws what `open` rejects with; if that says "too fast", only after {@link MAX_RETRIES} more tries.
+   * @throws what `memory.remember` rejects with.
    */
   async channelOf(userId: string, onDelay: OnDelay): Promise<string> {
     const request = this.#requests.get(userId) ?? this.#request(userId);
@@ -112,9 +113,13 @@ export class DirectMessages {
     return request.channelId;
   }
 
-  /** The channel with a user that there is already; `null`: there is none. */
+  /**
+   * The channel with a user that there is already; `null`: there is none, and nothing was ever sent in one.
+   *
+   * @throws what `memory.find` rejects with.
+   */
   async knownChannel(userId: string): Promise<string | null> {
-    return this.#find(userId);
+    return this.#gone.has(userId) ? null : this.#memory.find(userId);
   }
 
   /** For a channel that Discord no longer knows: the next request opens another one. */
@@ -147,7 +152,9 @@ export class DirectMessages {
     const channelId = await new Promise<string>((resolve, reject) => {
       this.#enqueue({ userId, untold, resolve, reject, retries: 0 });
     });
-    await this.#remember(userId, channelId);
+    // Nothing is sent where whoever goes on with it would not look whether it arrived.
+    await this.#memory.remember(userId, channelId);
+    this.#gone.delete(userId);
     return channelId;
   }
 
@@ -158,15 +165,6 @@ export class DirectMessages {
     } catch (error) {
       this.#log.warn({ err: error, userId }, 'A direct-message channel was not looked up');
       return null;
-    }
-  }
-
-  async #remember(userId: string, channelId: string): Promise<void> {
-    try {
-      await this.#memory.remember(userId, channelId);
-      this.#gone.delete(userId);
-    } catch (error) {
-      this.#log.warn({ err: error, userId }, 'A direct-message channel was not remembered');
     }
   }
 

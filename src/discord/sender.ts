@@ -14,6 +14,7 @@ import {
 
 import type { Delivery, MessageBody, PressReply } from '../bot/message.js';
 import type { Messenger } from '../bot/outbox.js';
+import { StoreOutage } from '../codes/code-store.js';
 import type { Log } from '../log.js';
 import {
   DirectMessages,
@@ -102,18 +103,24 @@ export class Sender implements Messenger {
     };
     // Another try goes to the same channel: only there does Discord recognise the nonce.
     let channelId: string | null = null;
-    return this.#attempt({ userId }, async () => {
+    let messageId: string | null = null;
+    let tries = 0;
+    const delivery = await this.#attempt({ userId }, async () => {
+      tries += 1;
       try {
         channelId ??= await directMessages.channelOf(userId, tell);
-        await this.#post(channelId, body, nonce);
+        messageId = await this.#post(channelId, body, nonce);
       } catch (error) {
         if (!isUnknownChannel(error)) throw error;
         channelId = null;
         await directMessages.forget(userId);
         channelId = await directMessages.channelOf(userId, tell);
-        await this.#post(channelId, body, nonce);
+        messageId = await this.#post(channelId, body, nonce);
       }
     });
+    // What a later try was told of may be what the first one sent.
+    const isRepeat = delivery === 'delivered' && tries > 1;
+    return isRepeat && (await this.#isFollowed(channelId, messageId)) ? 'found' : delivery;
   }
 
   /** @returns whether the presser was answered, by whichever process; `unfinished`: it could not be told. */
@@ -150,12 +157,10 @@ export class Sender implements Messenger {
     // Where there is no channel, nothing was sent.
     if (channelId === null) return false;
     let found = false;
-    const query = new URLSearchParams({ after: requestId, limit: '100' });
     const outcome = await this.#attempt(
       { userId },
       async () => {
-        const messages: unknown = await this.#client.rest.get(Routes.channelMessages(channelId), { query });
-        found = Array.isArray(messages) && messages.some((message) => this.#isOwn(message, content));
+        found = (await this.#ownSince(channelId, requestId)).includes(content);
       },
       'Discord did not tell whether a message arrived',
     );
@@ -181,30 +186,47 @@ export class Sender implements Messenger {
     return outcome === 'delivered' ? found : 'unfinished';
   }
 
-  #isOwn(message: unknown, content: string): boolean {
-    const author: unknown = Reflect.get(Object(message), 'author');
-    const isOurs = Reflect.get(Object(author), 'id') === this.#client.user?.id;
-    return isOurs && Reflect.get(Object(message), 'content') === content;
+  /** Whether the bot has sent something else there since; where Discord does not tell, it has not. */
+  async #isFollowed(channelId: string | null, messageId: string | null): Promise<boolean> {
+    if (channelId === null || messageId === null) return false;
+    try {
+      return (await this.#ownSince(channelId, messageId)).length > 0;
+    } catch (error) {
+      this.#log.warn({ err: error, channelId }, 'Discord did not tell what was sent since');
+      return false;
+    }
+  }
+
+  /** What the bot's own messages say that are younger than the one with this id, at most the first 100. */
+  async #ownSince(channelId: string, id: string): Promise<unknown[]> {
+    const query = new URLSearchParams({ after: id, limit: '100' });
+    const messages: unknown = await this.#client.rest.get(Routes.channelMessages(channelId), { query });
+    const all: unknown[] = Array.isArray(messages) ? messages : [];
+    return all
+      .filter((message) => idOf(Reflect.get(Object(message), 'author')) === this.#client.user?.id)
+      .map((message) => Reflect.get(Object(message), 'content'));
   }
 
   async #open(userId: string): Promise<string> {
     const channel: unknown = await this.#client.rest.post(Routes.userChannels(), {
       body: { recipient_id: userId },
     });
-    const id: unknown = Reflect.get(Object(channel), 'id');
-    if (typeof id !== 'string') throw new TypeError('Discord opened a channel without an id');
+    const id = idOf(channel);
+    if (id === null) throw new TypeError('Discord opened a channel without an id');
     return id;
   }
 
-  async #post(channelId: string, body: MessageBody, nonce: string): Promise<void> {
-    await this.#client.rest.post(Routes.channelMessages(channelId), {
+  /** @returns the message's id: of the first one where this is a repeat. */
+  async #post(channelId: string, body: MessageBody, nonce: string): Promise<string | null> {
+    const message = await this.#client.rest.post(Routes.channelMessages(channelId), {
       body: { ...toPayload(body), nonce, enforce_nonce: true },
     });
+    return idOf(message);
   }
 
   async #attempt(
     target: object,
-    send: () => Promise<void>,
+    send: () => Promise<unknown>,
     complaint = 'A message was not sent',
   ): Promise<Delivery> {
     let firstUnknownAt: number | null = null;
@@ -250,7 +272,7 @@ export class Sender implements Messenger {
 /** Only a 4xx is a definite no. A timeout, a 5xx or a broken connection may hide a yes. */
 function outcomeOf(error: unknown): Delivery {
   // Only the opening of a channel meets these: the message itself was not sent.
-  if (error instanceof StoppedError) return 'unfinished';
+  if (error instanceof StoppedError || error instanceof StoreOutage) return 'unfinished';
   if (error instanceof TooManyWaitingError) return 'failed';
   if (error instanceof RateLimitError) return 'failed';
   if (!(error instanceof DiscordAPIError) || error.status >= 500) return 'unknown';
@@ -259,6 +281,12 @@ function outcomeOf(error: unknown): Delivery {
   // A repeat of a message that was deleted since.
   if (error.code === RESTJSONErrorCodes.UnknownMessage) return 'delivered';
   return CLOSED.has(error.code) ? 'refused' : 'failed';
+}
+
+/** @returns `null` where Discord's answer holds no id. */
+function idOf(answer: unknown): string | null {
+  const id: unknown = Reflect.get(Object(answer), 'id');
+  return typeof id === 'string' ? id : null;
 }
 
 /** Gone, or another application's: the bot's own was changed since. */

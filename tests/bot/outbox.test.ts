@@ -255,6 +255,26 @@ describe('an answer that a process left unfinished', () => {
     expect(await tend(next)).toEqual([expect.stringMatching(line)]);
   });
 
+  it('is not sent where it could not be found again, but as soon as it can', async () => {
+    const bot = await startBot();
+    const { server, say, clock, databasePath } = bot;
+    const { discord, general, alice } = server;
+    const aside = join(temporaryFolder(), 'aside.db');
+    discord.interceptor = ({ path }) => {
+      // The channel is opened, and then it cannot be remembered.
+      if (path === '/users/@me/channels') renameSync(databasePath, aside);
+      return undefined;
+    };
+    expect(await say(general, alice, '!getcode Alice')).toEqual([]);
+    discord.interceptor = null;
+    renameSync(aside, databasePath);
+    clock.advance(LEASE_MS);
+    expect(await tend(bot)).toEqual([
+      expect.stringMatching(/^@alice \[🎫/),
+      expect.stringMatching(/^#general ✅/),
+    ]);
+  });
+
   it('is kept for a bot with a good token when Discord no longer takes this one', async () => {
     const bot = await startBot();
     const { server, say, databasePath, clock } = bot;

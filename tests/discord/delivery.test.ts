@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot, summarize } from '../support/bot.js';
+import { deferred } from '../support/deferred.js';
 
 const REFUSED = (id: string): string =>
   `#general ❌ <@${id}>, I couldn't send you a DM! Please enable DMs from server members.`;
@@ -50,12 +51,48 @@ it('tries again where discord.js has given up', async () => {
   const { server, say } = await startBot();
   const discordJsTries = 4;
   let failed = 0;
-  server.discord.interceptor = ({ path }) =>
-    isDirect(path, server.general.id) && failed++ < discordJsTries ? { status: 500 } : undefined;
+  server.discord.interceptor = ({ method, path }) =>
+    method === 'POST' && isDirect(path, server.general.id) && failed++ < discordJsTries
+      ? { status: 500 }
+      : undefined;
   const said = await say(server.general, server.alice, '!getcode Alice');
   expect(said.map(({ where }) => where)).toEqual(['@alice', '#general']);
   expect(failed).toBe(discordJsTries + 1);
 });
+
+it.each(['lose-answer', 'lose-request'] as const)(
+  'lets the code count that arrived last when the first of two is tried again: %s',
+  async (fault) => {
+    const paused = deferred();
+    const resumed = deferred();
+    const bot = await startBot({
+      async wait() {
+        paused.resolve();
+        await resumed.promise;
+      },
+    });
+    const { server, databasePath, clock } = bot;
+    const { discord, general, alice } = server;
+    await bot.getCode(alice, 'Alice');
+    clock.advance(60_000);
+    discord.interceptor = ({ path }) => (isDirect(path, general.id) ? fault : undefined);
+    discord.say(general, alice, '!getcode Alice');
+    await paused.promise;
+    discord.interceptor = null;
+    clock.advance(7_000);
+    const told = discord.nextMessage(({ content }) => content.startsWith('✅'));
+    discord.say(general, alice, '!getcode Alice');
+    await told;
+    resumed.resolve();
+    await bot.settled();
+    const validator = await openValidator({ databaseUrl: databasePath, clock: clock.read });
+    const verdicts = discord
+      .directMessages(alice)
+      .map(async ({ content }) => validator.validate('Alice', content));
+    expect((await Promise.all(verdicts)).map(({ valid }) => valid)).toEqual([false, false, true]);
+    await validator.close();
+  },
+);
 
 it('tries no more when Discord may have forgotten the nonce', async () => {
   const { server, say, clock } = await startBot();
