@@ -168,8 +168,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       stop: async () => {
         housekeeping.stop();
         try {
-          await door?.close();
-          await bot.stop();
+          // Both at once: together they have no more time than Discord alone.
+          await Promise.all([door?.close(), bot.stop()]);
         } finally {
           await storage.close();
         }

@@ -367,13 +367,17 @@ describe('the door', () => {
     );
   });
 
-  it('closes within seconds, whoever holds a connection open', async () => {
+  it('closes within seconds, whoever holds a connection open, while the bot leaves Discord', async () => {
     const { bot, url } = await openDoor();
+    const { server } = bot;
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.write(`POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\n`);
     await once(socket, 'connect');
     const hungUp = closed(socket);
-    await bot.app.stop();
+    const stopped = bot.app.stop();
+    server.discord.say(server.general, server.alice, '!help_chatroom');
+    await stopped;
+    expect(server.heard()).toEqual([]);
     await hungUp;
     await expect(fetch(`${url}/healthz`)).rejects.toThrow('fetch failed');
   });
