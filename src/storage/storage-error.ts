@@ -32,7 +32,10 @@ export class StorageError extends StoreOutage {
 
   /** Whether it may pass without anybody changing what the program was started with. */
   get passes(): boolean {
-    return this.code === 'DATABASE_LOCKED' || this.code === 'DISK_FULL';
+    const { code, cause } = this;
+    return (
+      code === 'DATABASE_LOCKED' || code === 'DISK_FULL' || (cause instanceof StorageError && cause.passes)
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 
+import { backupFailed } from '../../src/storage/open-storage.js';
 import { inWords, StorageError, type StorageErrorCode } from '../../src/storage/storage-error.js';
 
 const PATH = '/data/codes.db';
@@ -25,6 +26,14 @@ it.each<[string, StorageErrorCode, boolean]>([
   if (!(error instanceof StorageError)) throw new Error('No StorageError');
   expect(error).toMatchObject({ code: expected, passes, cause });
   expect(error.message).toMatch(/^[^\n]*\/data\/codes\.db[^\n]+[.:] [A-Z][^\n]+\.$/);
+});
+
+it.each<[StorageErrorCode, boolean]>([
+  ['DISK_FULL', true],
+  ['DATABASE_DAMAGED', false],
+])('a backup that failed over %s passes as that does: %s', (code, passes) => {
+  const error = backupFailed(PATH, new StorageError(code, 'Found.'), 'It is not updated.');
+  expect(error).toMatchObject({ code: 'BACKUP_FAILED', passes });
 });
 
 it.each(['no such column: uses', 'no such table: codes', 'table audit has no column named at'])(
