@@ -1,5 +1,11 @@
 import type { CodeKeys } from '../codes/code-keys.js';
-import { StoreOutage, type CodeStore, type NewAnswer, type PendingAnswer } from '../codes/code-store.js';
+import {
+  PRESS,
+  StoreOutage,
+  type CodeStore,
+  type NewAnswer,
+  type PendingAnswer,
+} from '../codes/code-store.js';
 import type { Log } from '../log.js';
 import type { Command } from './command.js';
 import type { ButtonPress, Delivery, IncomingMessage, MessageBody, Reply } from './message.js';
@@ -110,7 +116,7 @@ export class Outbox {
 
   /** Remembers that a press is about to be answered, so that what it shows counts as shown whatever happens. */
   async keep({ token, channelId, author }: ButtonPress, command: string, what: string): Promise<void> {
-    const id = pressId(command, what);
+    const id = PRESS + what;
     const now = this.#clock();
     await this.#store.keepAnswer(
       id,
@@ -129,7 +135,7 @@ export class Outbox {
 
   /** Answers a press that was kept. Never rejects. */
   async show(command: string, what: string, answer: () => Promise<boolean | 'unfinished'>): Promise<void> {
-    await this.#track(pressId(command, what), command, async () => this.#noteShown(command, what, answer));
+    await this.#track(PRESS + what, command, async () => this.#noteShown(command, what, answer));
   }
 
   /** Tells of a failure. The answer to the same request may be stored, and be given by somebody. */
@@ -185,7 +191,7 @@ export class Outbox {
     const { requestId, command, to } = answer;
     const opened = sealedBody === null ? null : this.#open(requestId, sealedBody);
     if (to === 'press') {
-      const what = requestId.slice(pressId(command, '').length);
+      const what = requestId.slice(PRESS.length);
       await this.#noteShown(command, what, async () =>
         opened === null ? false : this.#messenger.wasAnswered(opened),
       );
@@ -228,7 +234,7 @@ export class Outbox {
     const answered = await wasAnswered();
     if (answered === 'unfinished') return;
     if (answered) await this.#commands.get(command)?.shown?.(what);
-    this.#forget(pressId(command, what));
+    this.#forget(PRESS + what);
   }
 
   async #finish(answer: Outgoing): Promise<void> {
@@ -294,11 +300,6 @@ export class Outbox {
   #isTooOld({ receivedAt }: Outgoing): boolean {
     return this.#clock() - receivedAt > MAX_AGE_MS;
   }
-}
-
-/** The id of an answer to a press: what it shows is shown once. */
-function pressId(command: string, what: string): string {
-  return `${command}:${what}`;
 }
 
 /** A sealed answer is never taken for the sealed code of the same request. */

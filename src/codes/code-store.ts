@@ -63,6 +63,9 @@ export type IssueOutcome =
  */
 export type DeliveredHow = 'delivered' | 'found' | 'shown';
 
+/** An answer to a press is stored under this and what it shows: where that is a code, its id. */
+export const PRESS = 'press:';
+
 /** The answer to a request: stored in the transaction that claims the request, and kept until it is sent. */
 export interface NewAnswer {
   /** Which command gives it. */

@@ -1,4 +1,5 @@
 /** The SQL of the store, in the part of the language that SQLite and PostgreSQL share. */
+import { PRESS } from '../codes/code-store.js';
 import { NOT_ENDED } from './migrations.js';
 
 const CODE_COLUMNS = `id, guild_id, holder_id, holder_tag, username, name_hash, sealed_text, max_uses,
@@ -42,8 +43,7 @@ export const WIPE_ANSWER = 'UPDATE answers SET sealed_body = NULL WHERE request_
 export const FINISH_ANSWER = 'DELETE FROM answers WHERE request_id = $1';
 
 /** Whether the answer with this code is still to be sent, or it is not known whether a press has shown it. */
-const UNANSWERED =
-  "EXISTS (SELECT 1 FROM answers WHERE answers.request_id IN (codes.id, 'getcode:' || codes.id))";
+const UNANSWERED = `EXISTS (SELECT 1 FROM answers WHERE answers.request_id IN (codes.id, '${PRESS}' || codes.id))`;
 
 export const FORGET_REQUESTS = 'DELETE FROM requests WHERE received_at < $1';
 
