@@ -1,5 +1,5 @@
 import { MIN_SECRET_LENGTH } from './codes/code-keys.js';
-import { MAX_CODE_LENGTH, MIN_CODE_LENGTH } from './codes/code-text.js';
+import { LONGEST_CODE, SHORTEST_CODE } from './codes/code-text.js';
 import { parseDatabaseUrl } from './storage/database-path.js';
 
 export interface Config {
@@ -37,10 +37,10 @@ export interface Config {
   readonly logFormat: LogFormat | null;
 }
 
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
-const LOG_FORMATS = ['pretty', 'json'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-export type LogFormat = (typeof LOG_FORMATS)[number];
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+const FORMATS = ['pretty', 'json'] as const;
+export type LogLevel = (typeof LEVELS)[number];
+export type LogFormat = (typeof FORMATS)[number];
 
 /** The settings are wrong. `message` names every problem, a line each, and holds no secret. */
 export class ConfigError extends Error {
@@ -55,12 +55,12 @@ const UNIT_MS = new Map([
   ['d', DAY_MS],
   ['w', 7 * DAY_MS],
 ]);
-const MAX_USES = 1_000_000_000;
+const MOST_USES = 1_000_000_000;
 
 const MIN_TOKEN_LENGTH = 32;
-const MAX_TOKENS = 2;
+const TOKENS_AT_ONCE = 2;
 
-const MAX_SPAN_MS = 100 * 365 * DAY_MS;
+const LONGEST_SPAN_MS = 100 * 365 * DAY_MS;
 
 const DEFAULT_API_URL = 'https://discord.com/api';
 const DEFAULT_DATABASE = 'data/access-codes.db';
@@ -81,12 +81,12 @@ const HINTS = {
     wanted: `at least ${MIN_SECRET_LENGTH} characters that nobody can guess`,
     example: 'what this prints: openssl rand -hex 32',
   },
-  CODE_LENGTH: { wanted: `a whole number from ${MIN_CODE_LENGTH} to ${MAX_CODE_LENGTH}`, example: '8' },
+  CODE_LENGTH: { wanted: `a whole number from ${SHORTEST_CODE} to ${LONGEST_CODE}`, example: '8' },
   CODE_TTL: {
     wanted: 'never, or a whole number with s, m, h, d or w behind it, 100 years at most',
     example: '30d',
   },
-  CODE_MAX_USES: { wanted: `unlimited, or a whole number from 1 to ${MAX_USES}`, example: '1' },
+  CODE_MAX_USES: { wanted: `unlimited, or a whole number from 1 to ${MOST_USES}`, example: '1' },
   GETCODE_LIMIT: {
     wanted: 'a whole number from 1 to 1000, a slash, and a span of 7 days at most',
     example: '3/10m',
@@ -112,8 +112,8 @@ const HINTS = {
     wanted: `at least ${MIN_TOKEN_LENGTH} characters, letters, digits and - . _ ~ + / =; or two such tokens with a comma between them`,
     example: 'what this prints: npm run --silent token',
   },
-  LOG_LEVEL: { wanted: `one of ${LOG_LEVELS.join(', ')}`, example: 'info' },
-  LOG_FORMAT: { wanted: `one of ${LOG_FORMATS.join(', ')}`, example: 'json' },
+  LOG_LEVEL: { wanted: `one of ${LEVELS.join(', ')}`, example: 'info' },
+  LOG_FORMAT: { wanted: `one of ${FORMATS.join(', ')}`, example: 'json' },
 } as const;
 
 type SettingName = keyof typeof HINTS;
@@ -157,9 +157,9 @@ export function loadConfig(env: Env): Config {
       discordApiUrl: read('DISCORD_API_URL', parseApiUrl, DEFAULT_API_URL),
       commandPrefix: read('COMMAND_PREFIX', matching(/^[!#-;=?A-[\]-_a-~]{1,8}$/), '!'),
       ...readStorage(read),
-      codeLength: read('CODE_LENGTH', wholeNumber(MIN_CODE_LENGTH, MAX_CODE_LENGTH), MIN_CODE_LENGTH),
+      codeLength: read('CODE_LENGTH', wholeNumber(SHORTEST_CODE, LONGEST_CODE), SHORTEST_CODE),
       codeTtlMs: read('CODE_TTL', orNull('never', parseSpanMs), null),
-      codeMaxUses: read('CODE_MAX_USES', orNull('unlimited', wholeNumber(1, MAX_USES)), null),
+      codeMaxUses: read('CODE_MAX_USES', orNull('unlimited', wholeNumber(1, MOST_USES)), null),
       getcodeLimit: read('GETCODE_LIMIT', parseLimit, { codes: 3, spanMs: 600_000 }),
       maxUsernamesPerMember: read('MAX_USERNAMES_PER_MEMBER', wholeNumber(1, 100), 3),
       allowedGuildIds: read('ALLOWED_GUILD_IDS', parseIds, null),
@@ -170,8 +170,8 @@ export function loadConfig(env: Env): Config {
       httpPort: read('HTTP_PORT', orNull('off', wholeNumber(0, 65_535)), null),
       httpHost: read('HTTP_HOST', matching(/^[\w.:-]{1,253}$/), '127.0.0.1'),
       httpTokens: read('HTTP_TOKEN', parseTokens, []),
-      logLevel: read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),
-      logFormat: read('LOG_FORMAT', oneOf(LOG_FORMATS), null),
+      logLevel: read('LOG_LEVEL', oneOf(LEVELS), 'info'),
+      logFormat: read('LOG_FORMAT', oneOf(FORMATS), null),
     };
     if (config.httpPort !== null && !env['HTTP_TOKEN']?.trim()) problems.push(MISSING_HTTP_TOKEN);
     return config;
@@ -248,7 +248,7 @@ function wholeNumber(min: number, max: number): Parse<number> {
 export function parseSpanMs(text: string): number | undefined {
   const [, count, unit = ''] = /^(\d{1,12})([smhdw])$/.exec(text) ?? [];
   const span = Number(count) * (UNIT_MS.get(unit) ?? 0);
-  return span > 0 && span <= MAX_SPAN_MS ? span : undefined;
+  return span > 0 && span <= LONGEST_SPAN_MS ? span : undefined;
 }
 
 /** How many, a slash, and within which span. */
@@ -275,7 +275,7 @@ function parseIds(text: string): ReadonlySet<string> | undefined {
 function parseTokens(text: string): readonly string[] | undefined {
   const tokens = text.split(',').map((token) => token.trim());
   const fit = tokens.every((token) => token.length >= MIN_TOKEN_LENGTH && /^[\w.~+/=-]+$/.test(token));
-  return fit && tokens.length <= MAX_TOKENS ? tokens : undefined;
+  return fit && tokens.length <= TOKENS_AT_ONCE ? tokens : undefined;
 }
 
 function parseApiUrl(text: string): string | undefined {

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 
 import * as replies from '../../src/bot/replies.js';
 import { CODES_PER_PAGE } from '../../src/codes/code-service.js';
-import { generateCodeText, MAX_CODE_LENGTH } from '../../src/codes/code-text.js';
+import { generateCodeText, LONGEST_CODE } from '../../src/codes/code-text.js';
 
 const anything = fc.string({ unit: 'binary', maxLength: 300 });
 
@@ -40,7 +40,7 @@ it('fits a full page of the longest names into Discord’s limits', () => {
         replacedAt: null,
         revokedAt: null,
         withdrawnAt: null,
-        text: generateCodeText(MAX_CODE_LENGTH),
+        text: generateCodeText(LONGEST_CODE),
       };
       const codes = Array.from({ length: CODES_PER_PAGE }, () => code);
       const embed = replies.codeList({ total: 1_000_000, page: 1, pages: 100_000, offset: 0, codes });

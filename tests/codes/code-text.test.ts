@@ -4,12 +4,12 @@ import { describe, expect, it } from 'vitest';
 import {
   CODE_ALPHABET,
   generateCodeText,
-  MAX_CODE_LENGTH,
-  MIN_CODE_LENGTH,
+  LONGEST_CODE,
+  SHORTEST_CODE,
   parseCodeText,
 } from '../../src/codes/code-text.js';
 
-const lengths = fc.integer({ min: MIN_CODE_LENGTH, max: MAX_CODE_LENGTH });
+const lengths = fc.integer({ min: SHORTEST_CODE, max: LONGEST_CODE });
 
 describe('CODE_ALPHABET', () => {
   it('has 32 different symbols: capitals and digits without I, O, 0 and 1', () => {
