@@ -42,7 +42,7 @@ const CLIENT_MEMORY_MS = 90 * 24 * 3_600_000;
 /** How often it is noted that a known visitor came: a write for each visit would be one too many. */
 const CLIENT_NOTE_MS = 24 * 3_600_000;
 
-/** Of names that nobody has, so many guards and so many rows of the audit are kept, the latest. */
+/** Of names that nobody has, what is older than the latest so many guards, and wrong codes in the audit, is forgotten. */
 const STRANGERS_KEPT = 100_000;
 /** So many wrong codes come between two looks at whether that is passed. */
 const FAILURES_BETWEEN_PRUNES = 1_000;
@@ -341,7 +341,7 @@ export class SqlCodeStore implements CodeStore {
   async #pruneStrangers(): Promise<void> {
     const [guard] = await this.#driver.query(sql.LATEST_GUARDS, [STRANGERS_KEPT]);
     if (guard !== undefined) await this.#driver.query(sql.FORGET_GUARDS, [integerIn(guard, 'changed_at')]);
-    const [row] = await this.#driver.query(sql.LATEST_STRANGERS, [STRANGERS_KEPT]);
+    const [row] = await this.#driver.query(sql.LATEST_GUESSES, [STRANGERS_KEPT]);
     if (row !== undefined) await this.#driver.query(sql.FORGET_STRANGERS, [integerIn(row, 'at')]);
     const [last] = await this.#driver.query(sql.LATEST_REDEMPTIONS, [STRANGERS_KEPT]);
     if (last !== undefined) {

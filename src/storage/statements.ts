@@ -1,9 +1,11 @@
 /** The SQL of the store, in the part of the language that SQLite and PostgreSQL share. */
 import { PRESS } from '../codes/code-store.js';
-import { NOT_ENDED } from './migrations.js';
+import { GUESSED, NOT_ENDED } from './migrations.js';
 
-const CODE_COLUMNS = `id, guild_id, holder_id, holder_tag, username, name_hash, sealed_text, max_uses,
+const ALL_BUT_ID = `guild_id, holder_id, holder_tag, username, name_hash, sealed_text, max_uses,
   uses, issued_at, delivered_at, expires_at, expired_at, replaced_at, revoked_at, withdrawn_at`;
+
+const CODE_COLUMNS = `id, ${ALL_BUT_ID}`;
 
 const DELIVERED = `delivered_at IS NOT NULL AND ${NOT_ENDED}`;
 
@@ -144,10 +146,12 @@ export const REVOKE = {
 export const DECOY_ID = 'decoy';
 
 /**
- * Gives a row in any case, so that finding an ended code takes no longer than finding none: where no code
- * has this pair, a decoy that is worth nothing at any time.
+ * Reads a row in any case, so that finding an ended code takes no longer than finding none: where no code has this
+ * pair the code beside it, or one that never was, under the name of a decoy.
  */
-export const FIND_BY_PAIR = `SELECT ${CODE_COLUMNS} FROM codes WHERE pair_hash = $1
+export const FIND_BY_PAIR = `SELECT * FROM (
+    SELECT CASE WHEN pair_hash = $1 THEN id ELSE '${DECOY_ID}' END AS id, ${ALL_BUT_ID}
+    FROM codes WHERE pair_hash >= $1 ORDER BY pair_hash LIMIT 1) AS nearest
   UNION ALL
   SELECT '${DECOY_ID}', '1574161374181851138', '1574161374181851137', 'nobody', 'nobody', '${'x'.repeat(43)}',
     '${'x'.repeat(46)}', NULL, 0, 0, 0, NULL, NULL, NULL, 0, NULL
@@ -229,12 +233,11 @@ export const READ_AUDIT = `SELECT at, event, code_id, audit.name_hash AS name_ha
 
 export const FORGET_AUDIT = 'DELETE FROM audit WHERE at < $1';
 
-/** Attempts on names that nobody ever had: strangers make as many as they like. */
-export const LATEST_STRANGERS = `SELECT at FROM audit WHERE code_id IS NULL AND name_hash IS NOT NULL
-  ORDER BY at DESC LIMIT 1 OFFSET $1`;
+export const LATEST_GUESSES = `SELECT at FROM audit WHERE ${GUESSED} ORDER BY at DESC LIMIT 1 OFFSET $1`;
 
+/** Attempts on names that nobody ever had: strangers make as many as they like. */
 export const FORGET_STRANGERS = `DELETE FROM audit
-  WHERE at <= $1 AND code_id IS NULL AND name_hash IS NOT NULL
+  WHERE at <= $1 AND ${GUESSED}
     AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.name_hash = audit.name_hash)`;
 
 export const FIND_ID_BY_TEXT = 'SELECT id FROM codes WHERE text_hash = $1';
