@@ -64,7 +64,8 @@ export interface MessageBody {
  * - `refused`: its addressee takes none from the bot.
  * - `failed`: Discord said no for another reason.
  * - `unknown`: it may have arrived. Whoever acted as if it had not could end a code that somebody holds.
- * - `unfinished`: this process stopped before it was known; another one goes on.
+ * - `unfinished`: this process stopped before it was known, or could not store where it sends; it stays stored, and
+ *   somebody goes on.
  */
 export type Delivery = 'delivered' | 'found' | 'refused' | 'failed' | 'unknown' | 'unfinished';
 

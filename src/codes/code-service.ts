@@ -150,7 +150,7 @@ export class CodeService {
     return code !== null && statusOf(code, now) === 'replaced';
   }
 
-  /** Says that its holder takes no direct message: the code waits for {@link claimShown}. */
+  /** Says that its holder takes no direct message: the code waits for {@link findToShow}. */
   async noteUndeliverable(id: string): Promise<void> {
     await this.#store.noteUndeliverable(id, this.#options.clock());
   }
