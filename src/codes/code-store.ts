@@ -241,9 +241,11 @@ export interface CodeStore {
 
   /**
    * Judges one attempt to log in, and remembers it: wrong codes are counted for the username, whether it
-   * exists or not, or for a client that got in with it before. A look at a code that is used up is no wrong code. A
-   * valid pair is accepted also while nothing can be written, if no use is to be counted; what cannot be counted is
-   * rejected.
+   * exists or not, or for a client that got in with it before. A check of a code that is used up counts as no wrong code.
+   *
+   * The counter is read and written in one transaction, and transactions are serialised: parallel attempts evaluate no
+   * more wrong codes than sequential ones. After an attempt that could not be stored, an attempt with any code succeeds
+   * only if a wrong code could be stored.
    *
    * For ten minutes a redemption with the key of an earlier one gets that one's outcome, unless the code was ended
    * since, and changes nothing; one that was throttled leaves its key free.

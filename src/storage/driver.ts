@@ -12,12 +12,10 @@ export interface SqlDriver {
 
   /**
    * Runs `work` in one transaction: committed durably when it is fulfilled, rolled back when it is rejected.
-   * It must await nothing but the query that it is given, and may be run again from its beginning.
-   *
-   * @param kind `write`, the default, keeps other writers out from the start, and waits for them; `write at once`
-   *   is rejected where it would have to wait. `read` must not write, and waits for nobody who writes.
+   * It must await nothing but the query that it is given, and may be run again from its beginning. Transactions are
+   * serialised, between processes too: each one waits for the others from its start.
    */
-  transaction<T>(work: (query: Query) => Promise<T>, kind?: 'write' | 'write at once' | 'read'): Promise<T>;
+  transaction<T>(work: (query: Query) => Promise<T>): Promise<T>;
 
   close(): Promise<void>;
 }

@@ -1,22 +1,21 @@
 import type { AuditEvent, AuditEventName } from '../codes/audit.js';
-import {
-  StoreOutage,
-  type AnswerTo,
-  type AuditFilter,
-  type AuditRow,
-  type CodeSelector,
-  type CodeStore,
-  type DeliveredHow,
-  type IssueLimits,
-  type IssueOutcome,
-  type ListRange,
-  type LoginAttempt,
-  type LoginOutcome,
-  type NewAnswer,
-  type NewCode,
-  type PendingAnswer,
-  type Revocation,
-  type SealedCode,
+import type {
+  AnswerTo,
+  AuditFilter,
+  AuditRow,
+  CodeSelector,
+  CodeStore,
+  DeliveredHow,
+  IssueLimits,
+  IssueOutcome,
+  ListRange,
+  LoginAttempt,
+  LoginOutcome,
+  NewAnswer,
+  NewCode,
+  PendingAnswer,
+  Revocation,
+  SealedCode,
 } from '../codes/code-store.js';
 import { statusOf, type Code, type CodeStatus } from '../codes/code.js';
 import { afterFailure, MAX_GUESSES, NO_FAILURES, throttledMs, type Guard } from '../codes/guessing.js';
@@ -54,6 +53,8 @@ type Subject = Partial<Pick<AuditEvent, 'codeId' | 'nameHash' | 'guildId'>>;
 export class SqlCodeStore implements CodeStore {
   readonly #driver: SqlDriver;
   #failuresSincePrune = 0;
+  /** The last attempt whose code was evaluated, until its transaction is committed. */
+  #uncommitted: LoginAttempt | null = null;
 
   constructor(driver: SqlDriver) {
     this.#driver = driver;
@@ -207,7 +208,19 @@ export class SqlCodeStore implements CodeStore {
   }
 
   async login(attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
-    const outcome = await this.#login(attempt, now);
+    const { keyHash } = attempt;
+    // Runs inside the transaction: attempts that were queued before a failure must not miss it.
+    const beginEvaluation = (): boolean => {
+      const mustWrite = this.#uncommitted !== null;
+      this.#uncommitted = attempt;
+      return mustWrite;
+    };
+    const outcome = await this.#driver.transaction(async (query) =>
+      keyHash === null
+        ? login(query, attempt, now, beginEvaluation)
+        : loginOnce(query, attempt, keyHash, now, beginEvaluation),
+    );
+    if (this.#uncommitted === attempt) this.#uncommitted = null;
     if ('accepted' in outcome && !outcome.accepted) {
       // The verdict stands, whatever becomes of the tidying up: the next failure tries again.
       await this.#countFailure().catch(() => undefined);
@@ -252,29 +265,6 @@ export class SqlCodeStore implements CodeStore {
     await this.#driver.query(sql.TOUCH, [String(now)]);
   }
 
-  async #login(attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
-    const { redeem, keyHash } = attempt;
-    const work = async (query: Query): Promise<LoginOutcome> =>
-      keyHash === null ? login(query, attempt, now) : loginOnce(query, attempt, keyHash, now);
-    if (redeem) return this.#driver.transaction(work);
-    const glanced = await this.#glance(attempt, now);
-    if (glanced !== null) return { accepted: true, code: glanced };
-    const seen = await this.#driver.transaction(async (query) => judge(query, attempt, now), 'read');
-    if ('throttledMs' in seen) return seen;
-    // A website that looks again at a session of a one-time code guesses nothing.
-    if (seen.status === 'used_up') return { accepted: false, status: seen.status };
-    if (seen.status !== 'active') return this.#driver.transaction(work);
-    const accepted: LoginOutcome = { accepted: true, code: seen.code };
-    if (!seen.clears && !seen.remembers) return accepted;
-    try {
-      return await this.#driver.transaction(work, 'write at once');
-    } catch (error) {
-      // What would have been noted of a valid login can wait for the next one.
-      if (error instanceof StoreOutage) return accepted;
-      throw error;
-    }
-  }
-
   async prune(auditSince: number, now: number): Promise<void> {
     await this.#driver.query(sql.FORGET_REQUESTS, [now - REQUEST_MEMORY_MS]);
     await this.#driver.query(sql.FORGET_CLIENTS, [now - CLIENT_MEMORY_MS]);
@@ -305,17 +295,6 @@ export class SqlCodeStore implements CodeStore {
 
   async forgetChannel(userId: string): Promise<void> {
     await this.#driver.query(sql.FORGET_CHANNEL, [userId]);
-  }
-
-  /** The code of a look that is good and has nothing to note: in one statement, because most are. */
-  async #glance({ pairHash, nameHash, clientHash }: LoginAttempt, now: number): Promise<Code | null> {
-    const [row] = await this.#driver.query(sql.GLANCE, [pairHash, nameHash, clientHash]);
-    if (row === undefined) return null;
-    const code = codeIn(row);
-    const guard = row['failures'] === null ? NO_FAILURES : guardIn(row);
-    const isNoted = clientHash === null || (integerOrNullIn(row, 'seen_at') ?? 0) >= now - CLIENT_NOTE_MS;
-    const isGood = statusOf(code, now) === 'active' && throttledMs(guard, now) <= 0;
-    return isGood && guard.inARow === 0 && isNoted ? code : null;
   }
 
   async #withdraw(
@@ -458,6 +437,7 @@ async function loginOnce(
   attempt: LoginAttempt,
   keyHash: string,
   now: number,
+  beginEvaluation: () => boolean,
 ): Promise<LoginOutcome> {
   const [first] = await query(sql.FIND_REDEMPTION, [keyHash, now - REDEMPTION_MEMORY_MS]);
   if (first !== undefined) {
@@ -472,7 +452,7 @@ async function loginOnce(
     if (status !== 'active' && status !== 'used_up') return { accepted: false, status };
     return { accepted: true, code: { ...redeemed, uses: integerIn(first, 'uses') } };
   }
-  const outcome = await login(query, attempt, now);
+  const outcome = await login(query, attempt, now, beginEvaluation);
   if ('accepted' in outcome) {
     const { id, uses } = outcome.accepted ? outcome.code : { id: null, uses: 0 };
     const refusedAs = outcome.accepted ? null : outcome.status;
@@ -481,63 +461,50 @@ async function loginOnce(
   return outcome;
 }
 
-/** What is to be said of an attempt, and what is to be noted if it is accepted. */
-interface Judgement {
-  readonly code: Code;
-  readonly status: CodeStatus | 'unknown';
-  /** Where wrong codes are counted, and what is known of them there. */
-  readonly budget: string;
-  readonly guard: Guard;
-  /** Whether the wrong codes in a row are over. */
-  readonly clears: boolean;
-  /** Whether the client becomes known, or is known for too long. */
-  readonly remembers: boolean;
-}
-
-/** Only reads. */
-async function judge(
+/**
+ * Checks the failure counter, evaluates the code and counts a failure.
+ *
+ * @param beginEvaluation returns whether an earlier attempt failed to commit. A right code then makes the same writes as
+ *   a wrong one, so that it is accepted only where a wrong one could be counted.
+ */
+async function login(
   query: Query,
-  { nameHash, pairHash, clientHash }: LoginAttempt,
+  attempt: LoginAttempt,
   now: number,
-): Promise<Judgement | { readonly throttledMs: number }> {
+  beginEvaluation: () => boolean,
+): Promise<LoginOutcome> {
+  const { nameHash, pairHash, clientHash, redeem } = attempt;
   const [client] = clientHash === null ? [] : await query(sql.FIND_CLIENT, [clientHash, nameHash]);
   const budget = client === undefined || clientHash === null ? nameHash : clientHash;
   const guard = guardIn((await query(sql.FIND_GUARD, [budget]))[0]);
   const wait = throttledMs(guard, now);
   if (wait > 0) return { throttledMs: wait };
 
+  const mustWrite = beginEvaluation();
   const [row] = await query(sql.FIND_BY_PAIR, [pairHash]);
   if (row === undefined) throw new Error('The database answered a login with nothing');
   const code = codeIn(row);
-  return {
-    code,
-    status: code.id === sql.DECOY_ID ? 'unknown' : statusOf(code, now),
-    budget,
-    guard,
-    clears: guard.inARow > 0,
-    remembers:
-      clientHash !== null && (client === undefined || integerIn(client, 'seen_at') < now - CLIENT_NOTE_MS),
-  };
-}
-
-async function login(query: Query, attempt: LoginAttempt, now: number): Promise<LoginOutcome> {
-  const { nameHash, pairHash, clientHash, redeem } = attempt;
-  const judged = await judge(query, attempt, now);
-  if ('throttledMs' in judged) return judged;
-  const { code, status, budget, guard } = judged;
-  if (status !== 'active') {
+  const status = code.id === sql.DECOY_ID ? 'unknown' : statusOf(code, now);
+  // A website that checks the session of a one-time code again guesses nothing.
+  const isFailure = status !== 'active' && (redeem || status !== 'used_up');
+  if (isFailure || mustWrite) {
     const after = afterFailure(guard, now);
     await query(sql.WRITE_GUARD, [budget, nameHash, after.failures.join(','), after.inARow, now]);
-    const exists = status !== 'unknown';
-    const subject = { codeId: exists ? code.id : null, nameHash };
-    await note(query, now, 'refused', subject, { reason: status });
-    if (throttledMs(after, now) > 0) await note(query, now, 'throttled', subject);
-    if (status === 'expired') await query(sql.EXPIRE, [now]);
-    return { accepted: false, status: exists ? status : null };
+    const subject = { codeId: status === 'unknown' ? null : code.id, nameHash };
+    await note(query, now, 'refused', subject, { reason: isFailure ? status : 'outage' });
+    if (isFailure && throttledMs(after, now) > 0) await note(query, now, 'throttled', subject);
   }
+  if (status === 'expired') await query(sql.EXPIRE, [now]);
+  const inARow = status === 'active' ? 0 : guard.inARow;
+  if (!isFailure && (mustWrite || inARow !== guard.inARow)) {
+    await query(sql.WRITE_GUARD, [budget, nameHash, guard.failures.join(','), inARow, now]);
+  }
+  if (status !== 'active') return { accepted: false, status: status === 'unknown' ? null : status };
 
-  if (judged.clears) await query(sql.WRITE_GUARD, [budget, nameHash, guard.failures.join(','), 0, now]);
-  if (judged.remembers) await query(sql.REMEMBER_CLIENT, [clientHash, code.holderId, now]);
+  const isRemembered = client !== undefined && integerIn(client, 'seen_at') >= now - CLIENT_NOTE_MS;
+  if (clientHash !== null && !isRemembered) {
+    await query(sql.REMEMBER_CLIENT, [clientHash, code.holderId, now]);
+  }
   if (!redeem) return { accepted: true, code };
   const [redeemed] = await query(sql.REDEEM, [pairHash, now]);
   if (redeemed === undefined) return { accepted: false, status };

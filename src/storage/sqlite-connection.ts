@@ -69,8 +69,8 @@ export class SqliteConnection {
     return this.#wrote;
   }
 
-  begin(kind: 'write' | 'read'): void {
-    this.run(kind === 'write' ? 'BEGIN IMMEDIATE' : 'BEGIN DEFERRED', []);
+  begin(): void {
+    this.run('BEGIN IMMEDIATE', []);
     this.#wrote = false;
   }
 

@@ -74,14 +74,8 @@ export class SqliteDriver implements SqlDriver {
       this.#patiently(() => this.#connected(async (connection) => connection.run(sql, parameters))),
     );
 
-  async transaction<T>(
-    work: (query: Query) => Promise<T>,
-    kind: 'write' | 'write at once' | 'read' = 'write',
-  ): Promise<T> {
-    const attempt = async (): Promise<T> =>
-      this.#connected(async (connection) => transact(connection, work, kind === 'read' ? 'read' : 'write'));
-    if (kind === 'write at once') return attempt();
-    if (kind === 'read') return this.#telling(this.#patiently(attempt));
+  async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    const attempt = async (): Promise<T> => this.#connected(async (connection) => transact(connection, work));
     const since = performance.now();
     const result = this.#lastWriter.then(async () => this.#patiently(attempt, since));
     this.#lastWriter = result.catch(() => undefined);
@@ -213,12 +207,8 @@ const NO_SUCCESSOR: Successor = {
   accept: async () => undefined,
 };
 
-async function transact<T>(
-  connection: SqliteConnection,
-  work: (query: Query) => Promise<T>,
-  kind: 'write' | 'read',
-): Promise<T> {
-  connection.begin(kind);
+async function transact<T>(connection: SqliteConnection, work: (query: Query) => Promise<T>): Promise<T> {
+  connection.begin();
   try {
     const result = await work(async (sql, parameters = []) => connection.run(sql, parameters));
     connection.commit();

@@ -157,16 +157,6 @@ export const FIND_BY_PAIR = `SELECT * FROM (
     '${'x'.repeat(46)}', NULL, 0, 0, 0, NULL, NULL, NULL, 0, NULL
   LIMIT 1`;
 
-/**
- * $1 pair, $2 name, $3 client: the code together with the guard that counts for this attempt, which is the client's
- * own where it got in with this member's code before. A code that has ended is not found, so that it takes no
- * longer than one that never was.
- */
-export const GLANCE = `SELECT code.*, clients.seen_at, guards.failures, guards.in_a_row
-  FROM (SELECT ${CODE_COLUMNS} FROM codes WHERE pair_hash = $1 AND ${DELIVERED}) AS code
-  LEFT JOIN clients ON clients.client_hash = $3 AND clients.holder_id = code.holder_id
-  LEFT JOIN guards ON guards.budget = CASE WHEN clients.client_hash IS NULL THEN $2 ELSE $3 END`;
-
 export const REDEEM = `UPDATE codes SET uses = uses + 1
   WHERE pair_hash = $1 AND ${DELIVERED} AND ${notExpired('$2')} AND (max_uses IS NULL OR uses < max_uses)
   RETURNING ${CODE_COLUMNS}`;

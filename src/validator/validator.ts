@@ -25,8 +25,8 @@ export interface ValidatorOptions {
 }
 
 /**
- * Asks the bot's database who may come in. Bad input is an answer; only an outage rejects. While the database
- * cannot be written, `validate` goes on to accept what is valid, and rejects the rest: wrong codes must be counted.
+ * Asks the bot's database who may come in. Bad input is an answer; only an outage rejects. After a wrong code that
+ * could not be counted (disk full, database locked), both methods reject every code, valid or not, until one can be.
  *
  * Wrong codes are counted for each username: 10 within an hour, or 100 in a row, and the answer is `throttled`.
  * Pass `client` so that strangers cannot lock out those who got in before.

@@ -105,7 +105,7 @@ async function lock(databasePath: string) {
   };
 }
 
-it('keeps validating, and never stalls, while another process keeps the write lock', async () => {
+it('accepts no code, and never stalls, while another process keeps the write lock', async () => {
   const bot = await startBot();
   const { databasePath, server, clock } = bot;
   const code = await bot.getCode(server.alice, 'Alice');
@@ -124,24 +124,25 @@ it('keeps validating, and never stalls, while another process keeps the write lo
     const user = server.join(`member${member}`);
     server.discord.say(server.general, user, `!getcode "name ${member}"`);
   }
-  for (let guess = 0; guess < 30; guess++) asked.push(website.validate(`name ${guess}`, 'AAAAAA'));
-  const refusals = Promise.allSettled(asked);
-  let [validations, slowestMs] = [0, 0];
-  while (performance.now() < end) {
-    const before = performance.now();
-    const verdict = await website.validate('Alice', code, { client: `client ${validations}` });
-    slowestMs = Math.max(slowestMs, performance.now() - before);
-    expect(verdict).toHaveProperty('valid', true);
-    validations += 1;
-    await pause(10);
+  let answers = 0;
+  const count = (): unknown => (answers += 1);
+  for (let guess = 0; guess < 30; guess++) {
+    for (const [username, text] of [
+      [`name ${guess}`, 'AAAAAA'],
+      ['Alice', code],
+    ] as const) {
+      const verdict = website.validate(username, text, { client: `client ${guess}` });
+      verdict.then(count, () => undefined);
+      asked.push(verdict);
+    }
   }
+  const refusals = Promise.allSettled(asked);
+  while (performance.now() < end) await pause(10);
   delay.disable();
   const stallMs = delay.max / 1e6;
-  process.stdout.write(
-    `${validations} validations, the slowest ${slowestMs} ms; longest stall ${stallMs} ms\n`,
-  );
+  process.stdout.write(`Longest stall ${stallMs} ms\n`);
   expect(stallMs).toBeLessThan(STALL_MS);
-  expect(validations).toBeGreaterThan(sized(3, 20));
+  expect(answers).toBe(0);
 
   await unlock();
   await bot.settled();

@@ -145,15 +145,13 @@ describe('SqliteDriver', () => {
     await expect(driver.query(ALL)).resolves.toHaveLength(1);
   });
 
-  it('lets readers pass while writers wait, and waits for nobody where that is asked', async () => {
+  it('lets readers pass while writers wait', async () => {
     const { path, driver } = await openNotes();
     const other = openRaw(path);
     onTestFinished(() => void other.close());
     other.exec('BEGIN IMMEDIATE');
     const writers = [1, 2, 3].map(async (id) => driver.transaction(async (query) => query(ADD, [id, null])));
-    const atOnce = driver.transaction(async (query) => query(ADD, [4, null]), 'write at once');
-    await expect(atOnce).rejects.toMatchObject({ code: 'DATABASE_LOCKED' });
-    expect(await driver.transaction(async (query) => query(ALL), 'read')).toEqual([]);
+    expect(await driver.query(ALL)).toEqual([]);
     other.exec('COMMIT');
     await Promise.all(writers);
     expect(await driver.query(ALL)).toHaveLength(3);
