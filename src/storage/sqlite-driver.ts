@@ -7,8 +7,8 @@ import { inWords, StorageError } from './storage-error.js';
 
 /** Whoever finds the database locked tries again, with the event loop free, until this long has passed. */
 const PATIENCE_MS = 5_000;
-/** Between two tries: most locks are a commit by another process, and short. The last one repeats. */
-const RETRY_PAUSES_MS = [1, 2, 5, 10, 25] as const;
+/** Most locks last for one commit of another process. With growing pauses other processes would overtake again and again. */
+const RETRY_PAUSE_MS = 1;
 
 /** What is asked of a file that took the place of the first one while the program runs. */
 export interface Successor {
@@ -91,7 +91,7 @@ export class SqliteDriver implements SqlDriver {
 
   /** Tries again while another process holds the lock; others have their turn between two tries. */
   async #patiently<T>(attempt: () => Promise<T>, since = performance.now()): Promise<T> {
-    for (let tries = 0; ; tries++) {
+    for (;;) {
       const last = performance.now() >= since + PATIENCE_MS;
       // Whoever waited behind one who waited in vain has waited long enough.
       if (last && this.#trouble?.code === 'DATABASE_LOCKED') throw this.#trouble;
@@ -100,7 +100,7 @@ export class SqliteDriver implements SqlDriver {
       } catch (error) {
         if (last || !(error instanceof StorageError) || error.code !== 'DATABASE_LOCKED') throw error;
       }
-      await pause(RETRY_PAUSES_MS[Math.min(tries, RETRY_PAUSES_MS.length - 1)]);
+      await pause(RETRY_PAUSE_MS);
     }
   }
 
