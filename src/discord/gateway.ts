@@ -33,6 +33,9 @@ const BROKEN_OFF = 1006;
 /** How long Discord may take to answer that a connection is closed; the library `ws` would wait for 30 seconds. */
 const CLOSE_PATIENCE_MS = 1_000;
 
+/** `readyState` of a WebSocket whose handshake is not finished. */
+const CONNECTING = 0;
+
 /** Until the next connection; longer where the last ones brought no HELLO. */
 const RETRY_MS = 500;
 const LONGEST_RETRY_MS = 1_000;
@@ -179,6 +182,13 @@ class Context extends SimpleContextFetchingStrategy {
   }
 }
 
+/** The WebSocket of the library `ws`, as far as it is used here. */
+interface Connection {
+  readonly readyState?: number;
+  readonly on?: (event: 'error', listener: () => void) => void;
+  readonly terminate?: () => void;
+}
+
 /** One connection. Each way out of it, and back, leads through {@link destroy}. */
 class Shard extends WebSocketShard {
   readonly watchdog: Watchdog;
@@ -265,6 +275,10 @@ class Shard extends WebSocketShard {
   }
 
   async #end(options: WebSocketShardDestroyOptions): Promise<void> {
+    // discord.js removes its error listener and leaves an unfinished handshake open: its failure would be uncaught.
+    const connection = this.#connection();
+    connection?.on?.('error', () => undefined);
+    if (connection?.readyState === CONNECTING) this.#terminate();
     const impatience = setTimeout(() => this.#terminate(), CLOSE_PATIENCE_MS);
     await super.destroy(options);
     clearTimeout(impatience);
@@ -301,7 +315,10 @@ class Shard extends WebSocketShard {
 
   #terminate(): void {
     // discord.js has no way to end a connection without asking the other side. Without this it takes half a minute.
-    const connection: { readonly terminate?: () => void } | null = Reflect.get(this, 'connection');
-    connection?.terminate?.();
+    this.#connection()?.terminate?.();
+  }
+
+  #connection(): Connection | null {
+    return Reflect.get(this, 'connection');
   }
 }

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+
 import { Events, type Client } from 'discord.js';
 import { expect, it, onTestFinished } from 'vitest';
 
@@ -36,6 +39,33 @@ it('hears from the start to the end, but not while it has no connection', async 
   expect(discord.connections).toBe(1);
   await bot.app.stop();
   expect(bot.app.hears()).toBe(false);
+});
+
+it('aborts a handshake that is under way when it stops', async () => {
+  const silent = createServer();
+  const connected = once(silent, 'connection');
+  onTestFinished(() => void silent.close());
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  const address = silent.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const server = await TestServer.start({ resumeUrl: `ws://127.0.0.1:${port}` });
+  const bot = await startBot({ server });
+
+  server.discord.dropConnections();
+  const [socket]: Socket[] = await connected;
+  if (socket === undefined) throw new Error('Nothing connected');
+  socket.on('error', () => undefined);
+  const aborted = new Promise<boolean>((resolve) => {
+    socket.once('close', () => resolve(true));
+    // Of a client that left the connection open, this makes an uncaught exception.
+    const timeout = setTimeout(() => {
+      resolve(false);
+      socket.resetAndDestroy();
+    }, 5_000);
+    onTestFinished(() => clearTimeout(timeout));
+  });
+  await bot.app.stop();
+  expect(await aborted).toBe(true);
 });
 
 it('knows the interval of heartbeats that Discord said', async () => {

@@ -11,9 +11,13 @@ import { openDoor, TOKEN, type TestDoor } from './door.js';
 const VALIDATE = '/v1/validate';
 const REDEEM = '/v1/redeem';
 
-/** Resolves when the connection is gone, also where it was reset. */
+/** A connection that the server may reset at any time. */
+function connectTo(url: string): Socket {
+  return connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
+}
+
+/** Resolves when the connection is closed, also by a reset. */
 async function closed(socket: Socket): Promise<void> {
-  socket.on('error', () => undefined);
   await new Promise((resolve) => {
     socket.once('close', resolve);
   });
@@ -269,8 +273,7 @@ describe('what is refused', () => {
     const { bot, url, get } = await openDoor();
     const sockets = await Promise.all(
       Array.from({ length: 200 }, async (_, n) => {
-        const socket = connect(Number(new URL(url).port), '127.0.0.1');
-        socket.on('error', () => undefined);
+        const socket = connectTo(url);
         onTestFinished(() => void socket.destroy());
         await once(socket, 'connect');
         // Half of them break off within the headers, half within the body.
@@ -302,7 +305,7 @@ describe('what is refused', () => {
     ],
   ])('is %s', async (_what, sent, status, error) => {
     const { url } = await openDoor();
-    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    const socket = connectTo(url);
     socket.write(sent);
     const [said] = await once(socket, 'data');
     const [head = '', body = ''] = String(said).split('\r\n\r\n');
@@ -314,7 +317,7 @@ describe('what is refused', () => {
     const { bot, url } = await openDoor();
     const sockets = await Promise.all(
       Array.from({ length: 510 }, async () => {
-        const socket = connect(Number(new URL(url).port), '127.0.0.1');
+        const socket = connectTo(url);
         onTestFinished(() => void socket.destroy());
         await once(socket, 'connect');
         return socket;
@@ -370,7 +373,7 @@ describe('the door', () => {
   it('closes within seconds, whoever holds a connection open, while the bot leaves Discord', async () => {
     const { bot, url } = await openDoor();
     const { server } = bot;
-    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    const socket = connectTo(url);
     socket.write(`POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\n`);
     await once(socket, 'connect');
     const hungUp = closed(socket);
