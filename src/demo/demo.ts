@@ -21,7 +21,7 @@ async function demo(): Promise<void> {
   try {
     const token = randomBytes(32).toString('base64url');
     const databasePath = join(folder, 'data', 'access-codes.db');
-    // What codes are like may be tried out: CODE_TTL=1m npm run demo
+    // Settings of codes can be tried: CODE_TTL=1m npm run demo
     const config = loadConfig({
       ...env,
       DISCORD_TOKEN: discord.token,
@@ -65,13 +65,13 @@ async function demo(): Promise<void> {
   }
 }
 
-/** Hands what is typed to the terminal, a line after the other, until the input or the terminal ends. */
+/** Passes typed lines to the terminal one at a time, until the input or the terminal ends. */
 async function typeInto(terminal: Terminal): Promise<void> {
   const { stdin, stdout } = process;
   const input = createInterface({ input: stdin, output: stdout, terminal: stdin.isTTY && stdout.isTTY });
   let closed = false;
   const prompt = (): void => {
-    // A pipe has often ended while its lines are still being answered.
+    // A pipe often ends before its lines are answered.
     if (closed) {
       stdout.write(terminal.prompt);
       return;
@@ -82,7 +82,7 @@ async function typeInto(terminal: Terminal): Promise<void> {
   let answered = Promise.resolve();
   async function answer(line: string): Promise<void> {
     if (terminal.ended) return;
-    // Nobody's keyboard has shown what came through a pipe.
+    // A terminal echoes what is typed, a pipe does not.
     if (!stdin.isTTY) stdout.write(`${line}\n`);
     await terminal.handle(line);
     if (terminal.ended) input.close();

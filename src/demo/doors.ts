@@ -1,17 +1,17 @@
 import type { Validator } from '../validator/validator.js';
 
-/** What a website hears, and says to its visitor. */
+/** The result of a login. */
 export interface Answer {
-  /** Who may come in; `null`: nobody. */
+  /** The username of the login; `null` if it is refused. */
   readonly username: string | null;
-  /** For the person at the keyboard: a website keeps it to itself. */
+  /** Shown in the demo only: a website does not show it to visitors. */
   readonly detail: string;
 }
 
-/** A way for a website to ask who may come in. */
+/** Checks a login. */
 export type Door = (username: string, code: string) => Promise<Answer>;
 
-/** As a website in Node asks that can open the database. */
+/** Checks with the validator module, as a Node website does that can open the database. */
 export function moduleDoor(validator: Pick<Validator, 'validate'>): Door {
   return async (username, code) => {
     const verdict = await validator.validate(username, code);
@@ -21,7 +21,7 @@ export function moduleDoor(validator: Pick<Validator, 'validate'>): Door {
   };
 }
 
-/** As every other website asks. */
+/** Checks over HTTP, as every other website does. */
 export function httpDoor(port: number, token: string): Door {
   const url = `http://127.0.0.1:${port}/v1/validate`;
   return async (username, code) => {

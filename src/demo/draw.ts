@@ -8,7 +8,7 @@ export interface Drawing {
   readonly nameOf: (userId: string) => string;
 }
 
-/** Draws what stands in a message, a line each: text, embeds, buttons. */
+/** Returns the lines of a message: text, embeds, buttons. */
 export function drawMessage(message: StandInMessage, drawing: Drawing): string[] {
   const { content, embeds, components } = message;
   const lines = content === '' ? [] : drawText(content, drawing);
@@ -37,12 +37,12 @@ function drawEmbed({ title, description, fields = [], footer }: StandInEmbed, dr
   return lines;
 }
 
-/** Draws the part of Discord's markup that the bot uses: mentions, times, bold, escaped marks. */
+/** Draws the part of Discord's markup that the bot uses: mentions, times, bold, escapes. */
 function drawText(text: string, drawing: Drawing): string[] {
   return text
     .replaceAll(/<@(\d+)>/g, (_, id: string) => styled('bold', `@${drawing.nameOf(id)}`, drawing))
     .replaceAll(/<t:(\d+):F>/g, (_, seconds: string) => new Date(Number(seconds) * 1_000).toLocaleString())
-    .replaceAll(/<t:(\d+):R>/g, (_, seconds: string) => drawSpan(Number(seconds) * 1_000 - Date.now()))
+    .replaceAll(/<t:(\d+):R>/g, (_, seconds: string) => drawDuration(Number(seconds) * 1_000 - Date.now()))
     .replaceAll(/\*\*([^*\\]+)\*\*/g, (_, bold: string) => styled('bold', bold, drawing))
     .replaceAll(/\\([!-/:-@[-`{-~])/g, '$1')
     .split('\n');
@@ -55,7 +55,7 @@ const UNITS = [
   ['second', 1_000],
 ] as const;
 
-function drawSpan(ms: number): string {
+function drawDuration(ms: number): string {
   const [unit, size] = UNITS.find(([, length]) => Math.abs(ms) >= length) ?? (['second', 1_000] as const);
   return new Intl.RelativeTimeFormat('en', { numeric: 'auto' }).format(Math.round(ms / size), unit);
 }

@@ -1,4 +1,4 @@
-/** What is wrong with a form, as a tree that mirrors it. */
+/** The errors of a form, as a tree with the form's structure. */
 export interface FormErrors {
   readonly _errors?: readonly [FormError];
   readonly [key: string]: FormErrors | readonly [FormError] | undefined;
@@ -9,7 +9,7 @@ export interface FormError {
   readonly message: string;
 }
 
-/** A refusal, as Discord words it: an HTTP status, a code and, for forms, the places of the mistakes. */
+/** A refusal in Discord's format: an HTTP status, a code and, for forms, the errors and where they are. */
 export class ApiError extends Error {
   readonly status: number;
   readonly code: number;
@@ -59,7 +59,7 @@ export function refusal(name: keyof typeof REFUSALS): ApiError {
 
 export type Path = readonly (string | number)[];
 
-/** 50035: mistakes in a form, each at its place in it. Of two places where one holds the other, the outer counts. */
+/** 50035: the errors of a form by path. If one path contains another, the outer error counts. */
 export function invalidForm(
   mistakes: readonly { readonly path: Path; readonly error: FormError }[],
 ): ApiError {

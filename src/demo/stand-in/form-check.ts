@@ -36,7 +36,7 @@ export interface StandInActionRow {
   readonly components: readonly StandInButton[];
 }
 
-/** The body of a request that makes or changes a message; `undefined`: not given. */
+/** The body of a request that creates or edits a message; `undefined`: not given. */
 export interface MessageForm {
   readonly content: string | undefined;
   readonly embeds: readonly StandInEmbed[] | undefined;
@@ -82,7 +82,7 @@ export function readMessageForm(body: unknown): MessageForm {
   return form;
 }
 
-/** @throws {ApiError} 50006: there would be nothing to see. */
+/** @throws {ApiError} 50006 if the message is empty. */
 export function checkNotEmpty(message: Pick<MessageForm, 'content' | 'embeds' | 'components'>): void {
   const { content = '', embeds = [], components = [] } = message;
   if (content === '' && !embeds.some(isVisible) && components.length === 0) throw refusal('emptyMessage');
@@ -93,7 +93,7 @@ function isVisible({ fields = [], ...embed }: StandInEmbed): boolean {
   return fields.length > 0 || texts.some((text) => text !== undefined && text !== '');
 }
 
-/** Reads values out of JSON, and collects what is wrong with them. */
+/** Reads values from JSON and collects their errors. */
 class FormReader {
   readonly #mistakes = new Map<string, { readonly path: Path; readonly error: FormError }>();
 
@@ -102,7 +102,7 @@ class FormReader {
     if (!this.#mistakes.has(place)) this.#mistakes.set(place, { path, error: { code, message } });
   }
 
-  /** Text without the white space around it, as Discord keeps it. */
+  /** Trimmed text, as Discord stores it. */
   text(value: unknown, path: Path, max: number, required = false): string | undefined {
     const text = typeof value === 'number' ? String(value) : (value ?? undefined);
     if (text !== undefined && typeof text !== 'string') {

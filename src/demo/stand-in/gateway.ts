@@ -18,7 +18,7 @@ export interface GatewayOptions {
   readonly heartbeatIntervalMs: number;
   /** Whether the bot may ask for the message content intent. */
   readonly messageContentIntent: boolean;
-  /** Whether this is the bot's token, now. */
+  /** Whether this is the bot's current token. */
   isToken(token: unknown): boolean;
   /** Where to connect, without the query. */
   url(): string;
@@ -26,7 +26,7 @@ export interface GatewayOptions {
   resumeUrl(): string;
 }
 
-/** What a client has identified for: it outlives its connections, so that it can be resumed. */
+/** Remains after its connection is lost, so that the client can resume it. */
 interface Session {
   readonly id: string;
   readonly intents: number;
@@ -34,7 +34,7 @@ interface Session {
   sequence: number;
   /** The number up to which the client is known to have received events. */
   processed: number;
-  /** The frames after `processed`, for whoever resumes. */
+  /** The frames after `processed`, sent again on RESUME. */
   missed: { readonly sequence: number; readonly frame: string }[];
   connection: Connection | null;
 }
@@ -71,7 +71,7 @@ const CLOSE = {
   invalidIntents: 4013,
   disallowedIntents: 4014,
 } as const;
-/** After these there is nothing to resume. */
+/** Close codes that end the session. */
 const ENDING_CODES: ReadonlySet<number> = new Set([
   1000, 1001, 4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014,
 ]);
@@ -122,7 +122,7 @@ export class Gateway {
     });
   }
 
-  /** How many sessions have a connection. */
+  /** Number of sessions that have a connection. */
   get connected(): number {
     return [...this.#sessions.values()].filter(({ connection }) => connection !== null).length;
   }
@@ -166,15 +166,15 @@ export class Gateway {
     );
   }
 
-  /** Resolves as soon as a client has a session that is READY or RESUMED. */
+  /** Resolves when a client is READY or RESUMED. */
   async whenConnected(): Promise<void> {
     while (this.connected === 0) await once(this.#events, 'attached');
   }
 
   /**
-   * Resolves once every connected client has received all events so far: a ping that carries the number of the last
-   * one is answered after it. Not asked by op 1: a heartbeat of the client's own that falls due before that one is
-   * acknowledged makes discord.js give up the connection.
+   * Resolves when every connected client has received all events so far: it answers a ping, which carries the number
+   * of the last event, after that event. Op 1 would not do: if discord.js's own heartbeat is due before that one is
+   * acknowledged, discord.js closes the connection.
    */
   async whenProcessed(): Promise<void> {
     await Promise.all(Array.from(this.#sessions.values(), (session) => this.#whenProcessed(session)));
@@ -189,7 +189,7 @@ export class Gateway {
     }
   }
 
-  /** Op 7: clients are to come back and resume. */
+  /** Op 7: clients reconnect and resume. */
   reconnect(): void {
     for (const connection of this.#connections) {
       this.#send(connection, OP.reconnect, null);
@@ -197,7 +197,7 @@ export class Gateway {
     }
   }
 
-  /** Op 9. Unless `resumable`, the sessions are gone. */
+  /** Op 9. Unless `resumable`, it deletes the sessions. */
   invalidate(resumable: boolean): void {
     for (const connection of this.#connections) {
       if (!resumable && connection.session) this.#sessions.delete(connection.session.id);
@@ -216,9 +216,9 @@ export class Gateway {
   }
 
   /**
-   * Nothing is read from or written to any connection, not even a close frame, until the returned function is called.
+   * Reads nothing from any connection and writes nothing, not even a close frame, until the returned function is called.
    *
-   * @param newOnes whether to new ones neither.
+   * @param newOnes whether new connections are silent too.
    */
   silence(newOnes: boolean): () => void {
     this.#silent = newOnes;
@@ -233,7 +233,7 @@ export class Gateway {
     };
   }
 
-  /** New connections get no HELLO, until the returned function is called: those stay without one. */
+  /** Sends no HELLO to new connections, until the returned function is called; these never get one. */
   withholdHello(): () => void {
     this.#greets = false;
     return () => {
@@ -241,7 +241,7 @@ export class Gateway {
     };
   }
 
-  /** A RESUME gets no answer, until the returned function is called. */
+  /** Does not answer RESUME, until the returned function is called. */
   ignoreResumes(): () => void {
     this.#answersResumes = false;
     return () => {
@@ -249,12 +249,12 @@ export class Gateway {
     };
   }
 
-  /** Sends what no gateway says, as a message. */
+  /** Sends `message` as it is. */
   babble(message: string | Buffer): void {
     for (const { webSocket } of this.#connections) webSocket.send(message, () => undefined);
   }
 
-  /** Writes bytes that are no frame of a WebSocket. */
+  /** Writes bytes that are not a WebSocket frame. */
   scramble(bytes: Buffer): void {
     for (const { tcp } of this.#connections) tcp.write(bytes);
   }
@@ -265,7 +265,7 @@ export class Gateway {
     this.#server.close();
   }
 
-  /** `data` may depend on the intents of the session that it goes to. */
+  /** `data` may depend on the intents of the session. */
   #dispatch(type: string, intent: number, data: object | ((intents: number) => object)): void {
     for (const session of this.#sessions.values()) {
       if (intent !== INTENTS.none && (session.intents & intent) === 0) continue;
@@ -402,7 +402,7 @@ export class Gateway {
     return undefined;
   }
 
-  /** Looks members up by id, which needs no privileged intent; a whole list, which does, gets no answer. */
+  /** Answers requests for members by id, which need no privileged intent; ignores requests for all members. */
   #sendMembers(session: Session, request: Record<string, unknown>): void {
     const guild = this.#world.guilds.get(String(request['guild_id']));
     if (!guild || !isServed(this.#world, guild) || request['user_ids'] === undefined) return;

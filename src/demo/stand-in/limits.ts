@@ -1,6 +1,5 @@
 /**
- * What Discord's documentation fixes in numbers and bits. Lengths are Unicode code points: Discord's API counts those
- * (discord-api-docs issue 1315).
+ * Numbers and bits from Discord's documentation. Lengths are in Unicode code points (discord-api-docs issue 1315).
  */
 
 /** Pages "Message" (Create Message, Embed Limits, Allowed Mentions) and "Components". */
@@ -15,7 +14,7 @@ export const LIMITS = {
   embedFieldValue: 1024,
   embedFooter: 2048,
   embedAuthor: 256,
-  /** Titles, descriptions, fields, footers and author names of all embeds of a message together. */
+  /** Sum over all embeds of a message: titles, descriptions, fields, footers and author names. */
   embedsTotal: 6000,
   actionRows: 5,
   buttonsPerRow: 5,
@@ -25,14 +24,14 @@ export const LIMITS = {
   messagesPerPage: 100,
 } as const;
 
-/** Page "Message", `enforce_nonce`: unique "in the past few minutes"; Discord says no number. */
+/** Page "Message", `enforce_nonce`: unique "in the past few minutes"; the number is not documented. */
 export const NONCE_MEMORY_MS = 5 * 60_000;
 
 /** Page "Receiving and Responding to Interactions": first answer within 3 seconds, further ones within 15 minutes. */
 export const INTERACTION_ANSWER_MS = 3_000;
 export const INTERACTION_TOKEN_MS = 15 * 60_000;
 
-/** Page "Gateway", Request Guild Members: ids of users a request may name. */
+/** Page "Gateway", Request Guild Members: user ids per request. */
 export const REQUESTED_MEMBERS = 100;
 
 /** Page "Gateway", Session Start Limit. */
@@ -64,7 +63,7 @@ export const INTENTS = {
   guildMessages: 1 << 9,
   directMessages: 1 << 12,
   messageContent: 1 << 15,
-  /** Every bit that Discord has given a meaning; any other is refused with 4013. */
+  /** All defined bits; any other closes the connection with 4013. */
   known: 0b11_0011_0001_1111_1111_1111_1111,
 } as const;
 

@@ -1,4 +1,4 @@
-/** Who may be pinged, as the sender says; `null` for a message stands for everyone that it names. */
+/** Whom the sender allows to be notified. A message without it notifies everyone it mentions. */
 export interface AllowedMentions {
   readonly parse: readonly string[];
   readonly users: readonly string[];
@@ -6,7 +6,7 @@ export interface AllowedMentions {
   readonly repliedUser: boolean;
 }
 
-/** Whom a message notifies. */
+/** Who is notified of a message. */
 export interface Pings {
   readonly everyone: boolean;
   /** Ids. */
@@ -14,7 +14,7 @@ export interface Pings {
   readonly roles: readonly string[];
 }
 
-/** What the place of a message knows about those it names. */
+/** What the place of a message says about those it mentions. */
 export interface MentionContext {
   /** Whether the sender may ping @everyone, @here and every role there. */
   readonly mayMentionEveryone: boolean;
@@ -25,7 +25,7 @@ export interface MentionContext {
 
 const CODE_SPANS = /```[\s\S]+?```|``[\s\S]+?``|`[^`]+`/g;
 
-/** Works out who is notified: named outside code spans, reachable, and allowed. */
+/** Returns who is notified: mentioned outside code spans, in the place, and allowed. */
 export function pingsOf(content: string, allowed: AllowedMentions | null, context: MentionContext): Pings {
   const text = content.replaceAll(CODE_SPANS, ' ');
   const named = (pattern: RegExp): string[] => Array.from(text.matchAll(pattern), ([, id = '']) => id);

@@ -9,7 +9,7 @@ import type {
 import type { StandInUser, World } from './world.js';
 import { MESSAGE_CONTENT_FLAG, PERMISSIONS } from './limits.js';
 
-// The shapes that Discord sends, version 10.
+// Discord's payloads, API version 10.
 
 const CHANNEL_TYPES = { text: 0, dm: 1, thread: 11 } as const;
 const LOCALE = 'en-US';
@@ -21,7 +21,7 @@ export function userPayload({ id, username, bot }: StandInUser): object {
   return { id, username, ...look, ...(bot && { bot }) };
 }
 
-/** A member without their user, as in the events of messages. */
+/** A member without the user, as in message events. */
 function memberPayload({ roles, joinedAt }: StandInMember): object {
   const look = { nick: null, avatar: null, premium_since: null, communication_disabled_until: null };
   return {
@@ -110,7 +110,7 @@ const GUILD_SETTINGS = { default_message_notifications: 0, afk_timeout: 300, sys
 const GUILD_CHANNELS = { afk_channel_id: null, system_channel_id: null, rules_channel_id: null };
 const GUILD_ACTIVITY = { voice_states: [], presences: [], stage_instances: [], guild_scheduled_events: [] };
 
-/** A guild as REST gives it. */
+/** A guild in REST. */
 export function guildPayload({ id, name, owner, everyone, administrator, botRole }: StandInGuild): object {
   const roles = [everyone, botRole, administrator].map(rolePayload);
   return {
@@ -127,7 +127,7 @@ export function guildPayload({ id, name, owner, everyone, administrator, botRole
   };
 }
 
-/** A guild as `GUILD_CREATE` gives it: of the members, without the privileged intent, only the bot. */
+/** A guild in `GUILD_CREATE`: without the privileged intent, its only member is the bot. */
 export function guildCreatePayload(world: World, guild: StandInGuild): object {
   const channels = (isThread: boolean): object[] =>
     guild.channels
@@ -147,7 +147,7 @@ export function guildCreatePayload(world: World, guild: StandInGuild): object {
   };
 }
 
-/** A message as REST gives it. `contentVisible`: whether the reader has the message content intent, or needs none. */
+/** A message in REST. `contentVisible`: whether the bot has the message content intent, or needs none. */
 export function messagePayload(world: World, message: StandInMessage, contentVisible: boolean): object {
   const { id, content, embeds, components, pings, webhookId, repliesTo, editedAt } = message;
   const channel = world.channelOf(message);
@@ -187,8 +187,8 @@ export function messagePayload(world: World, message: StandInMessage, contentVis
 }
 
 /**
- * A message as `MESSAGE_CREATE` and `MESSAGE_UPDATE` give it. An ephemeral one has no guild, wherever it was shown
- * (discord-api-docs issue 4557).
+ * A message in `MESSAGE_CREATE` and `MESSAGE_UPDATE`. An ephemeral message never has a guild (discord-api-docs issue
+ * 4557).
  */
 export function messageEventPayload(world: World, message: StandInMessage, contentVisible: boolean): object {
   const { kind, guild } = world.channelOf(message);

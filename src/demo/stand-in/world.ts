@@ -32,7 +32,7 @@ export interface StandInGuild {
   readonly everyone: StandInRole;
   readonly administrator: StandInRole;
   readonly botRole: StandInRole;
-  /** By user id; the bot is among them as long as it is in the guild. */
+  /** By user id; includes the bot while it is in the guild. */
   readonly members: Map<string, StandInMember>;
   readonly channels: StandInChannel[];
   /** `false` during an outage. */
@@ -50,7 +50,7 @@ export interface StandInChannel {
   readonly recipient: StandInUser | null;
   /** Oldest first, without deleted ones. */
   readonly messages: StandInMessage[];
-  /** What the bot may do here; `null`: what its roles say. */
+  /** The bot's permission bits here; `null`: those of its roles. */
   botPermissions: bigint | null;
 }
 
@@ -68,14 +68,14 @@ export interface StandInMessage {
   readonly embeds: readonly StandInEmbed[];
   readonly components: readonly StandInActionRow[];
   readonly nonce: string | null;
-  /** As the sender asked for; `null`: nothing was said, so everyone named is pinged. */
+  /** As sent; `null`: not given, so that all mentions notify. */
   readonly allowedMentions: AllowedMentions | null;
-  /** Who really was notified. */
+  /** Who was notified. */
   readonly pings: Pings;
-  /** The id of the message that this one replies to. */
+  /** The id of the message to which this is a reply. */
   readonly repliesTo: string | null;
   readonly flags: number;
-  /** The only one who sees it, in the answer to a press; it stands in no channel. */
+  /** The only user who sees it: it answers a button press, and is in no channel's `messages`. */
   readonly ephemeralTo: StandInUser | null;
   /** Unix times in ms. */
   readonly createdAt: number;
@@ -93,10 +93,10 @@ type GivenByPlace =
   | 'editedAt'
   | 'deletedAt';
 
-/** What makes a message, beyond place and author. */
+/** The fields of a message that its sender sets. */
 export type MessageDraft = Partial<Omit<StandInMessage, GivenByPlace>>;
 
-/** How the bot answered a press: 4 with a message, 5 with one to come, 6 not visibly, 7 by changing the message. */
+/** The bot's answer to a press: 4 a message, 5 a message later, 6 nothing visible, 7 an edit of the pressed message. */
 export interface StandInAnswer {
   readonly type: 4 | 5 | 6 | 7;
   /** The new message for 4 and 5, the pressed one for 6 and 7. */
@@ -113,7 +113,7 @@ export interface Interaction {
   readonly createdAt: number;
   readonly resolve: (answer: StandInAnswer) => void;
   readonly reject: (error: Error) => void;
-  /** What the bot answered first, and so what `@original` means. */
+  /** The bot's first answer, to which `@original` refers. */
   answer: StandInAnswer | null;
 }
 
@@ -130,14 +130,14 @@ interface WorldEvents {
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** Everything that there is, and the events by which the gateway and the demo learn of changes. No network. */
+/** The state of Discord, with events for the gateway and the demo. No network. */
 export class World extends EventEmitter<WorldEvents> {
   readonly now: () => number;
   readonly bot: StandInUser;
   readonly users = new Map<string, StandInUser>();
   readonly guilds = new Map<string, StandInGuild>();
   readonly channels = new Map<string, StandInChannel>();
-  /** Ids of users who take no direct messages. */
+  /** Ids of users with direct messages closed. */
   readonly closed = new Set<string>();
   /** By token. */
   readonly interactions = new Map<string, Interaction>();
@@ -224,7 +224,7 @@ export class World extends EventEmitter<WorldEvents> {
     return channel;
   }
 
-  /** The direct message channel of `user` and the bot, which is there from the first time that it is asked for. */
+  /** The direct message channel of `user` and the bot, created on first use. */
   directChannel(user: StandInUser): StandInChannel {
     const known = this.#directChannels.get(user.id);
     if (known) return known;
@@ -261,7 +261,7 @@ export class World extends EventEmitter<WorldEvents> {
     return guild.owner === user || (bits & PERMISSIONS.administrator) !== 0n ? PERMISSIONS.all : bits;
   }
 
-  /** The message that stands in `channel` under this id. */
+  /** The message with this id in `channel`, unless it is deleted or ephemeral. */
   messageIn(channel: StandInChannel, id: string): StandInMessage | undefined {
     const message = this.messages.get(id);
     const isThere =
@@ -274,7 +274,7 @@ export class World extends EventEmitter<WorldEvents> {
     return guild === null || (this.permissionsOf(this.bot, guild, channel) & PERMISSIONS.viewChannel) !== 0n;
   }
 
-  /** The bot's earlier message with this nonce, deleted or not, as long as Discord remembers. */
+  /** The bot's earlier message with this nonce, deleted or not, while Discord remembers the nonce. */
   messageByNonce(nonce: string): StandInMessage | undefined {
     const message = this.#nonces.get(nonce);
     return message && this.now() - message.createdAt < NONCE_MEMORY_MS ? message : undefined;
@@ -310,14 +310,14 @@ export class World extends EventEmitter<WorldEvents> {
     return message;
   }
 
-  /** Changes what the draft names, and leaves the rest. */
+  /** Changes the fields that the draft has. */
   edit(message: Writable<StandInMessage>, draft: MessageDraft): void {
     message.content = (draft.content ?? message.content).trim();
     message.embeds = draft.embeds ?? message.embeds;
     message.components = draft.components ?? message.components;
     message.flags &= ~FLAGS.loading;
     message.editedAt = this.now();
-    // An edit notifies nobody anew, so `pings` stays as it was.
+    // An edit notifies nobody, so `pings` does not change.
     this.emit('edit', message);
   }
 
@@ -337,12 +337,12 @@ export class World extends EventEmitter<WorldEvents> {
       this.interactions.set(interaction.token, interaction);
       this.emit('interaction', interaction);
     });
-    // Whoever does not wait for the answer need not care that there is none.
+    // A test that does not await the answer gets no unhandled rejection.
     answered.catch(() => undefined);
     return answered;
   }
 
-  /** @throws {ApiError} unless the bot may send a direct message to `user`. */
+  /** @throws {ApiError} if the bot may not send a direct message to `user`. */
   checkDirectMessage(user: StandInUser): void {
     const share = [...this.guilds.values()].some(
       ({ members }) => members.has(user.id) && members.has(this.bot.id),
