@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 
 import { expect, it } from 'vitest';
 
-import type { StandInInterceptor } from '../src/demo/stand-in/stand-in.js';
+import type { StandInFault } from '../src/demo/stand-in/stand-in.js';
 import { backUp } from '../src/storage/backups.js';
 import { openValidator } from '../src/validator/validator.js';
 import { startBot, type TestBot } from './support/bot.js';
@@ -15,17 +15,11 @@ const KEY = 'canary-key-';
 const CLIENT = 'canary-client-198.51.100.7';
 
 /** The answers of Discord's that carry most into an error: refusals, faults, none at all. */
-const ANSWERS: readonly (readonly [string, ReturnType<StandInInterceptor>])[] = [
-  ['nothing unusual', undefined],
-  [
-    '400 to everything that is sent',
-    { status: 400, body: { message: 'Invalid Form Body', code: 50_035, errors: {} } },
-  ],
-  [
-    '403 to everything that is sent',
-    { status: 403, body: { message: 'Cannot send messages', code: 50_007 } },
-  ],
-  ['500 to everything that is sent', { status: 500, body: { message: 'oops' } }],
+const ANSWERS: readonly (readonly [string, StandInFault | null])[] = [
+  ['nothing unusual', null],
+  ['400 to everything that is sent', { status: 400, code: 50_035 }],
+  ['403 to everything that is sent', { status: 403, code: 50_007 }],
+  ['500 to everything that is sent', 500],
   ['no answer to anything that is sent', 'lose-answer'],
 ];
 
@@ -68,7 +62,7 @@ async function askOverHttp({ app }: TestBot, code: string): Promise<void> {
   }
 }
 
-it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', async (_, answer) => {
+it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', async (_, fault) => {
   // Codes of 8 characters do not turn up by chance.
   const clock = new ManualClock();
   const bot = await startBot({
@@ -80,20 +74,17 @@ it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', 
   const { server, say, settled } = bot;
   const { discord } = server;
   await say(server.general, server.alice, '!getcode Alice');
-  discord.interceptor = ({ method, path }) =>
-    method === 'POST' && (path.endsWith('/messages') || path.endsWith('/callback')) ? answer : undefined;
+  const sending = ['POST /channels/*/messages', 'POST /interactions/*/*/callback'];
+  const recoveries = fault === null ? [] : sending.map((route) => discord.fail({ route }, fault));
 
   await say(server.general, server.alice, '!getcode Alice');
   discord.setDirectMessages(server.bob, 'closed');
-  const [refused] = await say(server.general, server.bob, '!getcode Bob');
-  const button = refused?.message.components[0]?.components[0]?.custom_id;
-  if (refused !== undefined && button !== undefined && answer === undefined) {
-    await discord.press(refused.message, button, server.bob);
-  }
+  await say(server.general, server.bob, '!getcode Bob');
+  if (fault === null) await discord.pressButton(server.bob, 'Show my code');
   await say(server.general, server.admin, '!codes');
   await say(server.general, server.alice, '!codes');
   await say(server.general, server.admin, '!revoke nobody');
-  discord.interceptor = null;
+  for (const recover of recoveries) recover();
   await say(server.general, server.alice, '!getcode Alice');
   const codes = codesIn(bot);
   const validator = await openValidator({

@@ -131,20 +131,12 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
     const bot = startProcess(server, cwd);
     await bot.printed('is ready in');
 
-    const asked = deferred();
-    const release = deferred();
-    server.discord.interceptor = async ({ method }) => {
-      if (method === 'POST') {
-        asked.resolve();
-        await release.promise;
-      }
-      return undefined;
-    };
+    const calls = server.discord.hold({});
     server.discord.say(server.general, server.alice, '!getcode Alice');
-    await asked.promise;
+    await calls.arrived;
     bot.child.kill(signal);
     await bot.printed(`Stopping on ${signal}`);
-    release.resolve();
+    calls.release();
 
     expect(await bot.ended).toBe(0);
     const [code, ack] = server.heard();
@@ -159,18 +151,12 @@ it('ends even when Discord does not answer', async () => {
   const server = await TestServer.start();
   const bot = startProcess(server, temporaryFolder());
   await bot.printed('is ready in');
-  const asked = deferred();
-  const never = deferred<undefined>();
-  server.discord.interceptor = async ({ method }) => {
-    if (method === 'POST') asked.resolve();
-    return never.promise;
-  };
+  const calls = server.discord.hold({});
   server.discord.say(server.general, server.alice, '!getcode Alice');
-  await asked.promise;
+  await calls.arrived;
   bot.child.kill('SIGTERM');
   expect(await bot.ended).toBe(0);
   expect(bot.stdout()).toContain('Stopped without finishing everything');
-  never.resolve(undefined);
 });
 
 it('loses no acknowledged code when it is killed in the middle, and leaves nothing unfinished on the disk', async () => {

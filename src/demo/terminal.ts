@@ -8,18 +8,18 @@ import type {
   StandInUser,
 } from './stand-in/stand-in.js';
 
-/** Where the person at the keyboard can speak. */
+/** Where the user can post. */
 type Place = 'general' | 'thread' | 'dm';
 
 export interface TerminalOptions {
   readonly discord: DiscordStandIn;
-  /** Where the website asks. */
+  /** The ways in which the website checks a login. */
   readonly doors: Readonly<Record<'module' | 'http', Door>>;
   readonly prefix: string;
   readonly colors: boolean;
-  /** Takes whole lines. */
+  /** Prints one or more whole lines. */
   readonly print: (text: string) => void;
-  /** Resolves when the bot has answered all that it heard. */
+  /** Resolves when the bot has answered all events so far. */
   readonly settled: () => Promise<void>;
 }
 
@@ -29,7 +29,7 @@ interface TerminalCommand {
   run(words: readonly string[]): Promise<void> | void;
 }
 
-/** A server with a few people in it, and a prompt at which one speaks as each of them. */
+/** A server with a few members, and a prompt to post as any of them. */
 export class Terminal {
   readonly #options: TerminalOptions;
   readonly #drawing: Drawing;
@@ -43,7 +43,7 @@ export class Terminal {
   #door: 'module' | 'http' = 'module';
   #ended = false;
 
-  /** Peoples the stand-in; the bot may be started before or after. */
+  /** Adds the server and its members to the stand-in; the bot may be started before or after. */
   constructor(options: TerminalOptions) {
     const { discord } = options;
     this.#options = options;
@@ -82,7 +82,7 @@ export class Terminal {
     );
   }
 
-  /** Does what one typed line says, and resolves when the bot has answered. */
+  /** Runs one typed line; resolves when the bot has answered. */
   async handle(line: string): Promise<void> {
     const text = line.trim();
     if (text === '') return;
@@ -127,7 +127,7 @@ export class Terminal {
         'press',
         {
           usage: '/press LABEL',
-          summary: 'press a button under the last message that has one',
+          summary: 'press the newest button with this label',
           run: (words) => this.#press(words.join(' ')),
         },
       ],
@@ -135,7 +135,7 @@ export class Terminal {
         'login',
         {
           usage: '/login [USERNAME CODE]',
-          summary: "ask the website's door; alone, with what the bot sent you last",
+          summary: 'log in on the website; without arguments, with your latest code',
           run: (words) => this.#login(words),
         },
       ],
@@ -165,7 +165,7 @@ export class Terminal {
     const commands = [...this.#commands.values()];
     const width = Math.max(...commands.map(({ usage }) => usage.length));
     this.#print(
-      `Whatever does not start with a slash is said to the server: try ${this.#options.prefix}help_chatroom`,
+      `Anything without a slash is posted in the channel: try ${this.#options.prefix}help_chatroom`,
       ...commands.map(({ usage, summary }) => `  ${usage.padEnd(width)}  ${summary}`),
     );
   }
@@ -203,23 +203,14 @@ export class Terminal {
   }
 
   async #press(label: string): Promise<void> {
-    const seen = [
-      ...this.#options.discord.messages(this.#speaker),
-      ...this.#options.discord.messages(this.#channels.general),
-    ];
-    const pressable = seen.flatMap((message) =>
-      message.components
-        .flatMap(({ components }) => components)
-        .filter((button) => !button.disabled && button.label?.toLowerCase() === label.toLowerCase())
-        .map(({ custom_id: id = '' }) => ({ message, id })),
-    );
-    const last = pressable.at(-1);
-    if (last === undefined)
-      this.#print(`There is no button ${label} that ${this.#speaker.username} could press.`);
-    else await this.#options.discord.press(last.message, last.id, this.#speaker);
+    try {
+      await this.#options.discord.pressButton(this.#speaker, label);
+    } catch (error) {
+      this.#print(error instanceof Error ? error.message : String(error));
+    }
   }
 
-  /** What the website does with its form: it asks the validator, and tells its visitor no more than "invalid". */
+  /** Checks a login as the website does: it shows its visitor only whether the code is valid. */
   async #login(words: readonly string[]): Promise<void> {
     const typed =
       words.length === 0
@@ -250,12 +241,12 @@ export class Terminal {
     this.#door = door;
     this.#print(
       door === 'http'
-        ? 'The website asks over HTTP now, as one does that cannot open the database.'
-        : 'The website asks with the module now, as one in Node does beside the bot.',
+        ? 'The website now asks over HTTP, like one that is hosted elsewhere.'
+        : 'The website now uses the validator module, like a Node website next to the bot.',
     );
   }
 
-  /** Keeps what the bot told somebody alone: the username and the code that `/login` then takes by itself. */
+  /** Stores the username and code that the bot sent to one member, for `/login` without arguments. */
   #remember(message: StandInMessage): void {
     const reader = this.#readerOf(message);
     const username = message.embeds[0]?.fields?.[0]?.value?.replaceAll('\\', '');
@@ -263,7 +254,7 @@ export class Terminal {
     this.#lastCodes.set(reader, [username, message.content]);
   }
 
-  /** The one of this name; a new one joins the server. */
+  /** The member with this name, who joins the server if new. */
   #person(name: string): StandInUser {
     const known = this.#people.get(name);
     if (known !== undefined) return known;
@@ -291,7 +282,7 @@ export class Terminal {
     return message.ephemeralTo === null ? `✉ direct message to ${reader}` : `👁 for ${reader}'s eyes only`;
   }
 
-  /** The one person who sees the message, if it is not in a channel. */
+  /** The only member who sees the message, if it is not in a channel. */
   #readerOf({ ephemeralTo, guildId, channelId }: StandInMessage): StandInUser | undefined {
     if (ephemeralTo !== null) return ephemeralTo;
     if (guildId !== null) return undefined;

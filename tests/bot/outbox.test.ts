@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { Outbox } from '../../src/bot/outbox.js';
-import type { StandInUser } from '../../src/demo/stand-in/stand-in.js';
+import type { DiscordStandIn, StandInCalls, StandInUser } from '../../src/demo/stand-in/stand-in.js';
 import { createLog } from '../../src/log.js';
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot, summarize, TestServer, type TestBot, type TestBotOptions } from '../support/bot.js';
@@ -19,30 +19,30 @@ const MINUTE_MS = 60_000;
 /** A process that hangs: it never tries again what went wrong once. */
 const HANGS: TestBotOptions = { wait: async () => new Promise(() => undefined) };
 
+/** Messages are sent to a channel or read from it. */
+const MESSAGES: StandInCalls = { route: '/channels/*/messages' };
+
 type Part = 'direct message' | 'acknowledgement';
 
 /** A bot that has hung while it sent this part of the answer to `!getcode Alice`, and another one beside it. */
-async function startAfterHang(part: Part): Promise<{ dead: TestBot; next: TestBot; tried: () => number }> {
+async function startAfterHang(part: Part): Promise<{ dead: TestBot; next: TestBot }> {
   const server = await TestServer.start();
   const { discord, general, alice } = server;
   const dead = await startBot({ ...HANGS, server });
-  let tries = 0;
-  const hung = new Promise<void>((resolve) => {
-    discord.interceptor = ({ path, method }) => {
-      if (method !== 'POST' || !path.endsWith('/messages')) return undefined;
-      if (path.includes(general.id) !== (part === 'acknowledgement')) return undefined;
-      tries += 1;
-      // discord.js tries four times by itself, and the bot twice more before it waits.
-      if (tries === 12) resolve();
-      return { status: 500 };
-    };
-  });
+  const calls = { to: part === 'acknowledgement' ? general : alice };
+  const recover = discord.fail(calls, 500);
   discord.say(general, alice, '!getcode Alice');
-  await hung;
-  await discord.delivered();
-  discord.interceptor = null;
+  await hung(discord, calls);
+  recover();
   const next = await startBot({ server, databasePath: dead.databasePath, clock: dead.clock });
-  return { dead, next, tried: () => tries };
+  return { dead, next };
+}
+
+/** Resolves when a bot that hangs makes no more of these calls, `before` of which succeeded. */
+async function hung(discord: DiscordStandIn, calls: StandInCalls, before = 0): Promise<void> {
+  // discord.js tries four times by itself, and the bot twice more before it waits.
+  await expect.poll(() => discord.calls(calls).length, { interval: 5 }).toBe(before + 12);
+  await discord.delivered();
 }
 
 /** A bot that has hung, and whose second direct message to Alice has arrived: it was never told so. */
@@ -51,18 +51,10 @@ async function startAfterArrival(): Promise<{ dead: TestBot; server: TestServer 
   const { discord, general, alice } = server;
   const dead = await startBot({ ...HANGS, server });
   await dead.getCode(alice, 'Alice');
-  let tries = 0;
-  const hung = new Promise<void>((resolve) => {
-    discord.interceptor = ({ path, method }) => {
-      if (method !== 'POST' || !path.endsWith('/messages')) return undefined;
-      tries += 1;
-      if (tries === 12) resolve();
-      return 'lose-answer';
-    };
-  });
+  const recover = discord.fail({ to: alice }, 'lose-answer');
   discord.say(general, alice, '!getcode Alice');
-  await hung;
-  await discord.delivered();
+  await hung(discord, { to: alice }, 1);
+  recover();
   server.heard();
   return { dead, server };
 }
@@ -189,10 +181,10 @@ describe('an answer that a process left unfinished', () => {
     const { dead, next } = await startAfterHang(part);
     next.server.heard();
     const { discord } = dead.server;
-    discord.interceptor = ({ path }) => (path.endsWith('/messages') ? { status: 500 } : undefined);
+    const recover = discord.fail(MESSAGES, 500);
     await dead.app.stop();
     expect(dead.logged()).not.toContain('Stopped without finishing everything');
-    discord.interceptor = null;
+    recover();
     expect(await tend(next)).toHaveLength(messages);
   });
 
@@ -202,13 +194,13 @@ describe('an answer that a process left unfinished', () => {
   ])('is given when Discord can be reached again, however long it could not: %s', async (text, answer) => {
     const bot = await startBot();
     const { server, say, clock } = bot;
-    server.discord.interceptor = ({ method }) => (method === 'POST' ? 'lose-request' : undefined);
+    const recover = server.discord.fail({ route: 'POST /*/*/*' }, 'reset');
     expect(await say(server.general, server.alice, text)).toEqual([]);
     for (let times = 0; times < 3; times++) {
       clock.advance(LEASE_MS);
       expect(await tend(bot)).toEqual([]);
     }
-    server.discord.interceptor = null;
+    recover();
     clock.advance(LEASE_MS);
     expect(await tend(bot)).toEqual(answer.map((line) => expect.stringMatching(line)));
     expect(storedAnswers(bot)).toEqual([]);
@@ -219,10 +211,8 @@ describe('an answer that a process left unfinished', () => {
     ['the nonce is long forgotten', 3 * 60 * MINUTE_MS],
   ])('is not sent again, nor its code taken back, when it had arrived and %s', async (_what, later) => {
     const { dead, server } = await startAfterArrival();
-    const { discord, general, alice } = server;
-    const refusal = { status: 400, body: { message: 'No', code: 50_035 } };
-    discord.interceptor = ({ path, method }) =>
-      method === 'POST' && path.endsWith('/messages') && !path.includes(general.id) ? refusal : undefined;
+    const { discord, alice } = server;
+    discord.fail({ to: alice }, { status: 400, code: 50_035 });
     const next = await startBot({ server, databasePath: dead.databasePath, clock: dead.clock });
     next.clock.advance(LEASE_MS + later);
     expect(await tend(next)).toEqual([expect.stringMatching(/^#general ✅/)]);
@@ -234,7 +224,6 @@ describe('an answer that a process left unfinished', () => {
   it('does not put its code, which had arrived, in place of one that was sent since', async () => {
     const { dead, server } = await startAfterArrival();
     const { discord, alice } = server;
-    discord.interceptor = null;
     const next = await startBot({ server, databasePath: dead.databasePath, clock: dead.clock });
     await ask(next, alice, '!getcode Alice');
     next.clock.advance(LEASE_MS);
@@ -260,13 +249,13 @@ describe('an answer that a process left unfinished', () => {
     const { server, say, clock, databasePath } = bot;
     const { discord, general, alice } = server;
     const aside = join(temporaryFolder(), 'aside.db');
-    discord.interceptor = ({ path }) => {
-      // The channel is opened, and then it cannot be remembered.
-      if (path === '/users/@me/channels') renameSync(databasePath, aside);
-      return undefined;
-    };
-    expect(await say(general, alice, '!getcode Alice')).toEqual([]);
-    discord.interceptor = null;
+    // The channel is opened, and then it cannot be remembered.
+    const opening = discord.hold({ opening: alice });
+    const said = say(general, alice, '!getcode Alice');
+    await opening.arrived;
+    renameSync(databasePath, aside);
+    opening.release();
+    expect(await said).toEqual([]);
     renameSync(aside, databasePath);
     clock.advance(LEASE_MS);
     expect(await tend(bot)).toEqual([
@@ -278,14 +267,11 @@ describe('an answer that a process left unfinished', () => {
   it('is kept for a bot with a good token when Discord no longer takes this one', async () => {
     const bot = await startBot();
     const { server, say, databasePath, clock } = bot;
-    server.discord.interceptor = ({ path }) =>
-      path.endsWith('/messages')
-        ? { status: 401, body: { message: '401: Unauthorized', code: 0 } }
-        : undefined;
+    const recover = server.discord.fail(MESSAGES, 401);
     expect(await say(server.general, server.alice, '!getcode Alice')).toEqual([]);
     expect(bot.fatal.length).toBeGreaterThan(0);
     await bot.app.stop();
-    server.discord.interceptor = null;
+    recover();
     const next = await startBot({ server, databasePath, clock });
     clock.advance(LEASE_MS);
     expect(await tend(next)).toEqual([
@@ -298,14 +284,14 @@ describe('an answer that a process left unfinished', () => {
     const dead = await startBot(HANGS);
     const { server, databasePath, clock } = dead;
     const { discord, general, alice, bob } = server;
-    discord.interceptor = ({ path }) => (path.endsWith('/messages') ? { status: 500 } : undefined);
+    const recover = discord.fail(MESSAGES, 500);
     discord.say(general, alice, '!getcode Alice');
     await expect.poll(() => storedAnswers(dead).length).toBe(1);
     clock.advance(1);
     discord.say(general, bob, '!getcode Bob');
     await expect.poll(() => storedAnswers(dead).length).toBe(2);
     await dead.app.stop();
-    discord.interceptor = null;
+    recover();
     const raw = openRaw(databasePath);
     raw
       .prepare("UPDATE answers SET sealed_body = 'damaged' || sealed_body WHERE author_id = ?")
@@ -326,15 +312,13 @@ describe('an answer that a process left unfinished', () => {
     const bot = await startBot();
     const { server, say, clock } = bot;
     const raw = openRaw(bot.databasePath);
-    server.discord.interceptor = ({ path, method }) => {
-      // The direct message arrives, and then its delivery cannot be noted.
-      if (method === 'POST' && path.endsWith('/messages')) {
-        server.discord.interceptor = null;
-        raw.exec('ALTER TABLE guards RENAME TO elsewhere');
-      }
-      return undefined;
-    };
-    const said = await say(server.general, server.alice, '!getcode Alice');
+    // The direct message arrives, and then its delivery cannot be noted.
+    const sending = server.discord.hold({ to: server.alice });
+    const saying = say(server.general, server.alice, '!getcode Alice');
+    await sending.arrived;
+    raw.exec('ALTER TABLE guards RENAME TO elsewhere');
+    sending.release();
+    const said = await saying;
     expect(summarize(said)).toEqual([expect.stringMatching(/^@alice \[🎫/)]);
     expect(bot.logged()).toContain('An answer was not finished');
     raw.exec('ALTER TABLE elsewhere RENAME TO guards');
@@ -350,25 +334,25 @@ describe('an answer that a process left unfinished', () => {
     const { server, databasePath, clock } = dead;
     const { discord, general, alice } = server;
     const aside = join(temporaryFolder(), 'aside.db');
-    discord.interceptor = ({ path }) => (path.endsWith('/messages') ? { status: 500 } : undefined);
+    const recover = discord.fail(MESSAGES, 500);
     const asked = discord.say(general, alice, '!getcode Alice');
     await expect.poll(() => storedAnswers(dead).length).toBe(1);
     renameSync(databasePath, aside);
-    discord.interceptor = ({ path }) => {
-      if (!path.endsWith('/messages')) return undefined;
-      if (!path.includes(general.id)) return { status: 500 };
-      renameSync(aside, databasePath);
-      discord.interceptor = null;
-      return undefined;
-    };
+    recover();
+    const deliver = discord.fail({ to: alice }, 500);
+    const telling = discord.hold({ to: general });
     // As many as discord.js remembers: a repeat among them would not reach the bot.
     for (let count = 0; count < 10; count++) discord.say(general, alice, 'hello');
     discord.redeliver(asked);
+    await telling.arrived;
+    renameSync(aside, databasePath);
+    deliver();
+    telling.release();
     const told = (): string[] => discord.messages(general).map(({ content }) => content);
     await expect.poll(told).toContainEqual(expect.stringContaining('my database'));
-    discord.interceptor = ({ path }) => (path.endsWith('/messages') ? { status: 500 } : undefined);
+    const recoverAgain = discord.fail(MESSAGES, 500);
     await dead.app.stop();
-    discord.interceptor = null;
+    recoverAgain();
     await startBot({ server, databasePath, clock });
     await expect.poll(told).toContainEqual(expect.stringMatching(/^✅/));
     expect(discord.directMessages(alice)).toHaveLength(1);
@@ -379,19 +363,15 @@ describe('an answer that a process left unfinished', () => {
     const { server, clock, app } = bot;
     const { discord, general, alice, bob } = server;
     const raw = openRaw(bot.databasePath);
-    discord.interceptor = ({ path, method }) => {
-      if (method !== 'POST' || !path.endsWith('/messages')) return undefined;
-      discord.interceptor = null;
-      raw.exec('ALTER TABLE guards RENAME TO elsewhere');
-      return undefined;
-    };
-    const said = await bot.say(general, alice, '!getcode Alice');
+    const sending = discord.hold({ to: alice });
+    const saying = bot.say(general, alice, '!getcode Alice');
+    await sending.arrived;
+    raw.exec('ALTER TABLE guards RENAME TO elsewhere');
+    sending.release();
+    const said = await saying;
     raw.exec('ALTER TABLE elsewhere RENAME TO guards');
     raw.close();
-    discord.interceptor = ({ path, body }) =>
-      path.endsWith('/messages') && (JSON.stringify(body) ?? '').includes('Bob')
-        ? { status: 500 }
-        : undefined;
+    discord.fail({ to: bob }, 500);
     discord.say(general, bob, '!getcode Bob');
     await expect.poll(() => storedAnswers(bot).length).toBe(2);
     for (let passed = 0; passed < LEASE_MS; passed += LEASE_MS / 3) {

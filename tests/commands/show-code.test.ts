@@ -1,20 +1,17 @@
 import { expect, it } from 'vitest';
 
-import type { StandInMessage } from '../../src/demo/stand-in/stand-in.js';
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot, summarize, type TestBot } from '../support/bot.js';
 import { openRaw } from '../support/raw-database.js';
 
 const MINUTE_MS = 60_000;
 
-/** Asks with direct messages closed. @returns the channel's message and the id of its button. */
-async function askClosed({ server, say }: TestBot): Promise<{ message: StandInMessage; button: string }> {
+const BUTTON = 'Show my code';
+
+/** Asks with direct messages closed, so that the bot offers the button. */
+async function askClosed({ server, say }: TestBot): Promise<void> {
   server.discord.setDirectMessages(server.alice, 'closed');
-  const [said] = await say(server.general, server.alice, '!getcode Alice');
-  const message = said?.message;
-  const button = message?.components[0]?.components[0]?.custom_id;
-  if (message === undefined || button === undefined) throw new Error('No button came');
-  return { message, button };
+  await say(server.general, server.alice, '!getcode Alice');
 }
 
 /** Asks the validator as the website does. */
@@ -28,13 +25,14 @@ async function reasonFor(bot: TestBot, code: string): Promise<string> {
 it('shows the code to its asker alone, and makes it active by that', async () => {
   const bot = await startBot();
   const { server } = bot;
-  const { message, button } = await askClosed(bot);
-  expect(message.content).toBe(
+  await askClosed(bot);
+  const [message] = server.discord.messages(server.general).slice(-1);
+  expect(message?.content).toBe(
     `❌ <@${server.alice.id}>, I couldn't send you a DM! Please enable DMs from server members.`,
   );
-  expect(message.components[0]?.components.map(({ label }) => label)).toEqual(['Show my code']);
+  expect(message?.components[0]?.components.map(({ label }) => label)).toEqual(['Show my code']);
 
-  const answer = await server.discord.press(message, button, server.alice);
+  const answer = await server.discord.pressButton(server.alice, BUTTON);
   await bot.settled();
   expect(answer.ephemeral).toBe(true);
   expect(answer.message.embeds[0]?.title).toBe('🎫 Your Chat Room Access Code');
@@ -53,9 +51,9 @@ it('leaves a code that was not shown worthless, and its username reserved', asyn
 
 it('refuses the click of anybody else, administrators too', async () => {
   const bot = await startBot();
-  const { message, button } = await askClosed(bot);
+  await askClosed(bot);
   for (const stranger of [bot.server.bob, bot.server.admin, bot.server.owner]) {
-    const answer = await bot.server.discord.press(message, button, stranger);
+    const answer = await bot.server.discord.pressButton(stranger, BUTTON);
     expect(answer).toMatchObject({
       ephemeral: true,
       message: { content: '❌ This button belongs to the member who asked for the code.', embeds: [] },
@@ -68,39 +66,39 @@ it.each([
   ['when', 10 * MINUTE_MS, undefined],
 ])('shows the code or not %s 10 minutes are over', async (_, later, title) => {
   const bot = await startBot();
-  const { message, button } = await askClosed(bot);
+  await askClosed(bot);
   bot.clock.advance(later);
-  const answer = await bot.server.discord.press(message, button, bot.server.alice);
+  const answer = await bot.server.discord.pressButton(bot.server.alice, BUTTON);
   expect(answer.message.embeds[0]?.title).toBe(title);
 });
 
 it('shows the code after a restart', async () => {
   const bot = await startBot();
-  const { message, button } = await askClosed(bot);
+  await askClosed(bot);
   await bot.app.stop();
   const { server, databasePath, clock } = bot;
   const again = await startBot({ server, databasePath, clock });
-  const answer = await server.discord.press(message, button, server.alice);
+  const answer = await server.discord.pressButton(server.alice, BUTTON);
   await again.settled();
   expect(await reasonFor(again, answer.message.content)).toBe('valid');
 });
 
 it('withdraws a code that nobody claimed, and frees the username', async () => {
   const bot = await startBot();
-  const { message, button } = await askClosed(bot);
+  await askClosed(bot);
   bot.clock.advance(10 * MINUTE_MS + 1);
   await bot.app.housekeeping.endCodes();
   expect(await bot.getCode(bot.server.bob, 'Alice')).toMatch(/^\w{6}$/);
-  const answer = await bot.server.discord.press(message, button, bot.server.alice);
+  const answer = await bot.server.discord.pressButton(bot.server.alice, BUTTON);
   expect(answer.message.content).toContain('can no longer be shown');
 });
 
 it('keeps the code that a member holds until the new one is shown', async () => {
   const bot = await startBot();
   const first = await bot.getCode(bot.server.alice, 'Alice');
-  const { message, button } = await askClosed(bot);
+  await askClosed(bot);
   expect(await reasonFor(bot, first)).toBe('valid');
-  const answer = await bot.server.discord.press(message, button, bot.server.alice);
+  const answer = await bot.server.discord.pressButton(bot.server.alice, BUTTON);
   await bot.settled();
   expect(await reasonFor(bot, answer.message.content)).toBe('valid');
   expect(await reasonFor(bot, first)).toBe('replaced');
@@ -108,9 +106,9 @@ it('keeps the code that a member holds until the new one is shown', async () => 
 
 it('shows nothing that was revoked meanwhile', async () => {
   const bot = await startBot();
-  const { message, button } = await askClosed(bot);
+  await askClosed(bot);
   await bot.say(bot.server.general, bot.server.admin, '!revoke Alice');
-  const answer = await bot.server.discord.press(message, button, bot.server.alice);
+  const answer = await bot.server.discord.pressButton(bot.server.alice, BUTTON);
   expect(answer.message.content).toContain('can no longer be shown');
 });
 
@@ -119,18 +117,15 @@ it.each([
   ['is lost, and Discord fails to say so for a while', 5],
 ])('makes a code active that was shown although the answer to that %s', async (_what, failures) => {
   const bot = await startBot();
-  const { message, button } = await askClosed(bot);
+  await askClosed(bot);
   const { discord, alice } = bot.server;
-  let lost = 0;
-  let failed = 0;
-  discord.interceptor = ({ path }) => {
-    if (path.endsWith('/callback') && lost++ === 0) return 'lose-answer';
-    return path.endsWith('/@original') && failed++ < failures ? { status: 502 } : undefined;
-  };
-  const answer = await discord.press(message, button, alice);
+  const checks = { route: 'GET /webhooks/*/*/messages/@original' };
+  discord.fail({ press: alice, times: 1 }, 'lose-answer');
+  discord.fail({ ...checks, times: failures }, 502);
+  const answer = await discord.pressButton(alice, BUTTON);
   await bot.settled();
-  expect(lost).toBeGreaterThan(0);
-  expect(failed).toBe(failures + 1);
+  expect(discord.calls({ press: alice })[0]).toMatchObject({ status: null });
+  expect(discord.calls(checks)).toHaveLength(failures + 1);
   expect(await reasonFor(bot, answer.message.content)).toBe('valid');
 });
 
@@ -139,16 +134,16 @@ it.each([
   ['after them', 11 * MINUTE_MS],
 ])('makes a code active that was shown by a process that could not note it: %s', async (_when, later) => {
   const bot = await startBot();
-  const { message, button } = await askClosed(bot);
+  await askClosed(bot);
   const { discord, alice } = bot.server;
   const raw = openRaw(bot.databasePath);
-  discord.interceptor = ({ path }) => {
-    if (path.endsWith('/callback')) raw.exec('ALTER TABLE guards RENAME TO elsewhere');
-    return undefined;
-  };
-  const answer = await discord.press(message, button, alice);
+  const answering = discord.hold({ press: alice });
+  const pressed = discord.pressButton(alice, BUTTON);
+  await answering.arrived;
+  raw.exec('ALTER TABLE guards RENAME TO elsewhere');
+  answering.release();
+  const answer = await pressed;
   await bot.settled();
-  discord.interceptor = null;
   raw.exec('ALTER TABLE elsewhere RENAME TO guards');
   raw.close();
   expect(await reasonFor(bot, answer.message.content)).toBe('unknown');
@@ -161,17 +156,13 @@ it.each([
 
 it('leaves a code worthless whose showing Discord did not take', async () => {
   const bot = await startBot();
-  const { message, button } = await askClosed(bot);
-  const { discord } = bot.server;
-  let shown = '';
-  discord.interceptor = ({ path, body }) => {
-    if (!path.endsWith('/callback')) return undefined;
-    shown = /"content":"(\w{6})"/.exec(JSON.stringify(body))?.[1] ?? '';
-    return { status: 400, body: { message: 'No', code: 50_035 } };
-  };
-  const pressed = discord.press(message, button, bot.server.alice);
+  await askClosed(bot);
+  const { discord, alice } = bot.server;
+  discord.fail({ press: alice }, { status: 400, code: 50_035 });
+  const pressed = discord.pressButton(bot.server.alice, BUTTON);
   await bot.settled();
-  discord.interceptor = null;
+  const body = JSON.stringify(discord.calls({ press: alice })[0]?.body);
+  const shown = /"content":"(\w{6})"/.exec(body)?.[1] ?? '';
   expect(shown).toMatch(/^\w{6}$/);
   expect(await reasonFor(bot, shown)).toBe('unknown');
   await Promise.all([expect(pressed).rejects.toThrow('closed'), discord.close()]);

@@ -137,7 +137,7 @@ it('closes direct messages, turns pages and lists its own words', async () => {
     '✉ direct message to owner, access-bot changes its message:',
   );
   expect(answerTo(stdout, '/press next')).toContain('[ Previous ] ( Next )');
-  expect(answerTo(stdout, '/press Next')).toEqual(['There is no button Next that owner could press.']);
+  expect(answerTo(stdout, '/press Next')).toEqual(['There is no button Next that owner can press.']);
   for (const word of ['/as', '/in', '/dms', '/press', '/login', '/door', '/help', '/quit']) {
     expect(answerTo(stdout, '/help').some((line) => line.startsWith(word))).toBe(true);
   }

@@ -11,23 +11,18 @@ const FAILED = (id: string): string =>
 const UNKNOWN = (id: string): string =>
   `#general ❌ <@${id}>, Discord did not say whether my DM reached you. Please try again in a moment.`;
 
-/** What the bot sends to somebody by direct message, not its lines in the channel. */
-const isDirect = (path: string, generalId: string): boolean =>
-  path.endsWith('/messages') && !path.includes(generalId);
-
 it.each([
   ['50007, closed', 403, 50_007, REFUSED, false],
   ['50278, no server in common', 403, 50_278, REFUSED, false],
   ['50035, a form that Discord does not take', 400, 50_035, FAILED, true],
 ])('answers %s with its sentence', async (_, status, code, sentence, free) => {
   const { server, say, logged } = await startBot();
-  server.discord.interceptor = ({ path }) =>
-    isDirect(path, server.general.id) ? { status, body: { message: 'No', code } } : undefined;
+  const allow = server.discord.fail({ to: server.alice }, { status, code });
   expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
     sentence(server.alice.id),
   ]);
 
-  server.discord.interceptor = null;
+  allow();
   const said = await say(server.general, server.bob, '!getcode Alice');
   // Refused, the code waits to be shown, and keeps its username; not taken at all, it is withdrawn.
   expect(said[0]?.where).toBe(free ? '@bob' : '#general');
@@ -36,12 +31,10 @@ it.each([
 
 it('sends one message when the answer is lost, and tells of success', async () => {
   const { server, say, databasePath } = await startBot();
-  let lost = 0;
-  server.discord.interceptor = ({ path }) =>
-    isDirect(path, server.general.id) && lost++ === 0 ? 'lose-answer' : undefined;
+  server.discord.fail({ to: server.alice, times: 1 }, 'lose-answer');
   const said = await say(server.general, server.alice, '!getcode Alice');
   expect(said.map(({ where }) => where)).toEqual(['@alice', '#general']);
-  expect(lost).toBe(2);
+  expect(server.discord.calls({ to: server.alice })).toHaveLength(2);
   const validator = await openValidator({ databaseUrl: databasePath });
   expect(await validator.validate('Alice', said[0]?.message.content ?? '')).toMatchObject({ valid: true });
   await validator.close();
@@ -50,17 +43,13 @@ it('sends one message when the answer is lost, and tells of success', async () =
 it('tries again where discord.js has given up', async () => {
   const { server, say } = await startBot();
   const discordJsTries = 4;
-  let failed = 0;
-  server.discord.interceptor = ({ method, path }) =>
-    method === 'POST' && isDirect(path, server.general.id) && failed++ < discordJsTries
-      ? { status: 500 }
-      : undefined;
+  server.discord.fail({ to: server.alice, times: discordJsTries }, 500);
   const said = await say(server.general, server.alice, '!getcode Alice');
   expect(said.map(({ where }) => where)).toEqual(['@alice', '#general']);
-  expect(failed).toBe(discordJsTries + 1);
+  expect(server.discord.calls({ to: server.alice })).toHaveLength(discordJsTries + 1);
 });
 
-it.each(['lose-answer', 'lose-request'] as const)(
+it.each(['lose-answer', 'reset'] as const)(
   'lets the code count that arrived last when the first of two is tried again: %s',
   async (fault) => {
     const paused = deferred();
@@ -75,10 +64,10 @@ it.each(['lose-answer', 'lose-request'] as const)(
     const { discord, general, alice } = server;
     await bot.getCode(alice, 'Alice');
     clock.advance(60_000);
-    discord.interceptor = ({ path }) => (isDirect(path, general.id) ? fault : undefined);
+    const recover = discord.fail({ to: alice }, fault);
     discord.say(general, alice, '!getcode Alice');
     await paused.promise;
-    discord.interceptor = null;
+    recover();
     clock.advance(7_000);
     const told = discord.nextMessage(({ content }) => content.startsWith('✅'));
     discord.say(general, alice, '!getcode Alice');
@@ -96,26 +85,21 @@ it.each(['lose-answer', 'lose-request'] as const)(
 
 it('tries no more when Discord may have forgotten the nonce', async () => {
   const { server, say, clock } = await startBot();
-  let tries = 0;
-  server.discord.interceptor = ({ path }) => {
-    if (!isDirect(path, server.general.id)) return undefined;
-    tries += 1;
-    clock.advance(10_000);
-    return { status: 500 };
-  };
+  server.discord.fail({ to: server.alice }, 500);
+  server.discord.onCall({ to: server.alice }, () => clock.advance(10_000));
   await say(server.general, server.alice, '!getcode Alice');
   // discord.js tries four times for one of the bot: the first ends at 40 seconds, the last begins within two minutes of that.
-  expect(tries).toBe(16);
+  expect(server.discord.calls({ to: server.alice })).toHaveLength(16);
 });
 
 it('when Discord keeps silent says that it does not know, and leaves the username with its asker', async () => {
   const { server, say } = await startBot();
-  server.discord.interceptor = ({ path }) => (isDirect(path, server.general.id) ? 'lose-request' : undefined);
+  const recover = server.discord.fail({ to: server.alice }, 'reset');
   expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
     UNKNOWN(server.alice.id),
   ]);
 
-  server.discord.interceptor = null;
+  recover();
   expect(summarize(await say(server.general, server.bob, '!getcode Alice'))[0]).toContain('is taken');
   const said = await say(server.general, server.alice, '!getcode Alice');
   expect(said[0]?.where).toBe('@alice');
@@ -123,27 +107,19 @@ it('when Discord keeps silent says that it does not know, and leaves the usernam
 
 it('does not take a no to a second try for a no to the first', async () => {
   const { server, say } = await startBot();
-  let tries = 0;
   // discord.js itself tries four times; the fifth is the bot's own.
-  server.discord.interceptor = ({ path }) => {
-    if (!isDirect(path, server.general.id)) return undefined;
-    tries += 1;
-    return tries <= 4 ? { status: 500 } : { status: 400, body: { message: 'No', code: 50_035 } };
-  };
+  server.discord.fail({ to: server.alice, times: 4 }, 500);
+  server.discord.fail({ to: server.alice }, { status: 400, code: 50_035 });
   expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
     UNKNOWN(server.alice.id),
   ]);
-  server.discord.interceptor = null;
   expect(summarize(await say(server.general, server.bob, '!getcode Alice'))[0]).toContain('is taken');
 });
 
 it('opens a channel anew that is another application’s', async () => {
   const { server, getCode, say } = await startBot();
   await getCode(server.alice, 'Alice');
-  const body = { message: 'Missing Access', code: 50_001 };
-  let refused = 0;
-  server.discord.interceptor = ({ path }) =>
-    isDirect(path, server.general.id) && refused++ === 0 ? { status: 403, body } : undefined;
+  server.discord.fail({ to: server.alice, times: 1 }, { status: 403, code: 50_001 });
   const said = await say(server.general, server.alice, '!getcode Alice');
   expect(said.map(({ where }) => where)).toEqual(['@alice', '#general']);
   expect(server.discord.requests.filter(({ path }) => path === '/users/@me/channels')).toHaveLength(2);

@@ -4,7 +4,7 @@ import { DiscordAPIError, RateLimitError } from 'discord.js';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 
-import { DiscordStandIn, type StandInUser } from '../../src/demo/stand-in/stand-in.js';
+import { DiscordStandIn, type StandInFault, type StandInUser } from '../../src/demo/stand-in/stand-in.js';
 import { createClient } from '../../src/discord/client.js';
 import {
   DirectMessages,
@@ -599,29 +599,28 @@ it('asks Discord for one thing when it knows the channel, and for two at first',
   expect([waits, told]).toEqual([[], []]);
 });
 
-it.each<[string, { status: number; headers?: Record<string, string>; body?: object }, number]>([
+it.each<[string, StandInFault, number]>([
   // discord.js adds 50 ms of its own to what Discord names.
-  ['429', { status: 429, headers: { 'retry-after': '7' } }, 7_050],
-  ['429 without a time', { status: 429 }, 30_000],
-  ['40003', { status: 403, body: { code: 40_003, message: 'Too fast' } }, 30_000],
+  ['429', { status: 429, retryAfter: 7 }, 7_050],
+  ['429 without a time', 429, 30_000],
+  ['40003', { status: 403, code: 40_003 }, 30_000],
 ])('pauses after %s, tells of it, and delivers later', async (_, answer, pauseMs) => {
   const { discord, ada, send, waits, told, paths } = await startSender();
-  let times = 0;
-  discord.interceptor = ({ path }) => (path === ROUTE && times++ === 0 ? answer : undefined);
+  discord.fail({ opening: ada, times: 1 }, answer);
   expect(await send(ada)).toBe('delivered');
   expect([waits, told]).toEqual([[pauseMs], [pauseMs]]);
   expect(paths()).toEqual([ROUTE, ROUTE, MESSAGES]);
 });
 
-it.each<[string, { status: number; headers?: Record<string, string>; body?: object }, string, number]>([
-  ['429', { status: 429, headers: { 'retry-after': '7' } }, 'failed', 4],
-  ['40003', { status: 403, body: { code: 40_003, message: 'Too fast' } }, 'failed', 4],
-  ['50007', { status: 400, body: { code: 50_007, message: 'No' } }, 'refused', 1],
-  ['50278', { status: 403, body: { code: 50_278, message: 'No' } }, 'refused', 1],
-  ['50033', { status: 400, body: { code: 50_033, message: 'No' } }, 'failed', 1],
+it.each<[string, StandInFault, string, number]>([
+  ['429', { status: 429, retryAfter: 7 }, 'failed', 4],
+  ['40003', { status: 403, code: 40_003 }, 'failed', 4],
+  ['50007', { status: 400, code: 50_007 }, 'refused', 1],
+  ['50278', { status: 403, code: 50_278 }, 'refused', 1],
+  ['50033', { status: 400, code: 50_033 }, 'failed', 1],
 ])('when opening meets nothing but %s, says so', async (_, answer, delivery, tries) => {
   const { discord, ada, send, told, paths, logged } = await startSender();
-  discord.interceptor = ({ path }) => (path === ROUTE ? answer : undefined);
+  discord.fail({ opening: ada }, answer);
   expect(await send(ada)).toBe(delivery);
   expect(paths()).toEqual(Array(tries).fill(ROUTE));
   expect(told.length).toBe(tries > 1 ? 1 : 0);
@@ -630,8 +629,7 @@ it.each<[string, { status: number; headers?: Record<string, string>; body?: obje
 
 it('leaves limits of other routes to discord.js', async () => {
   const { discord, ada, send, waits, paths } = await startSender();
-  let times = 0;
-  discord.interceptor = ({ path }) => (path !== ROUTE && times++ === 0 ? { status: 429 } : undefined);
+  discord.fail({ to: ada, times: 1 }, 429);
   expect(await send(ada)).toBe('delivered');
   expect(paths()).toEqual([ROUTE, MESSAGES, MESSAGES]);
   expect(waits).toEqual([]);
@@ -652,8 +650,7 @@ it.each(['remembered', 'not forgotten'])(
 
 it('opens a channel anew only once', async () => {
   const { discord, ada, send, paths } = await startSender();
-  discord.interceptor = ({ path }) =>
-    path === ROUTE ? undefined : { status: 404, body: { code: 10_003, message: 'Unknown Channel' } };
+  discord.fail({ to: ada }, { status: 404, code: 10_003 });
   expect(await send(ada)).toBe('failed');
   expect(paths()).toEqual([ROUTE, MESSAGES, ROUTE, MESSAGES]);
 });
@@ -664,9 +661,7 @@ const DISCORD_JS_TRIES = 4;
 it('does not go back to the channel that is gone when opening another is tried again', async () => {
   const { discord, ada, memory, send, paths } = await startSender();
   memory.channels.set(ada.id, '1234567890123456789');
-  let failed = 0;
-  discord.interceptor = ({ path }) =>
-    path === ROUTE && failed++ < DISCORD_JS_TRIES ? { status: 500 } : undefined;
+  discord.fail({ opening: ada, times: DISCORD_JS_TRIES }, 500);
   expect(await send(ada)).toBe('delivered');
   // After another try it is asked what was sent since.
   expect(paths()).toEqual([MESSAGES, ...Array(DISCORD_JS_TRIES + 1).fill(ROUTE), MESSAGES, MESSAGES]);
@@ -675,22 +670,15 @@ it('does not go back to the channel that is gone when opening another is tried a
 it('tries to send again in the same channel, whatever the memory says', async () => {
   const { discord, ada, memory, send, paths } = await startSender();
   memory.broken.add('find');
-  let failed = 0;
-  discord.interceptor = ({ path }) =>
-    path !== ROUTE && failed++ < DISCORD_JS_TRIES ? { status: 500 } : undefined;
+  discord.fail({ to: ada, times: DISCORD_JS_TRIES }, 500);
   expect(await send(ada)).toBe('delivered');
   expect(paths()).toEqual([ROUTE, ...Array(DISCORD_JS_TRIES + 2).fill(MESSAGES)]);
 });
 
 it('tells only once of a message that takes longer twice', async () => {
   const { discord, ada, send, waits, told } = await startSender();
-  let calls = 0;
-  discord.interceptor = ({ path }) => {
-    if (path !== ROUTE) return undefined;
-    calls++;
-    if (calls === 1) return { status: 403, body: { code: 40_003, message: 'Too fast' } };
-    return calls <= 1 + DISCORD_JS_TRIES ? { status: 500 } : undefined;
-  };
+  discord.fail({ opening: ada, times: 1 }, { status: 403, code: 40_003 });
+  discord.fail({ opening: ada, times: DISCORD_JS_TRIES }, 500);
   expect(await send(ada)).toBe('delivered');
   expect([waits, told]).toEqual([[30_000, 2_000], [30_000]]);
 });

@@ -27,8 +27,6 @@ function createWatched(
   return { client, deaf, logged: () => text };
 }
 
-const UNAUTHORIZED = { status: 401, body: { message: '401: Unauthorized', code: 0 } } as const;
-
 it('hears from the start to the end, but not while it has no connection', async () => {
   const bot = await startBot();
   const { discord } = bot.server;
@@ -89,7 +87,7 @@ it('ends over one 401 to a lookup of members', async () => {
   const { server } = bot;
   await bot.getCode(server.alice, 'Alice');
   server.discord.leave(server.guild, server.alice);
-  server.discord.interceptor = ({ path }) => (path.includes('/members/') ? UNAUTHORIZED : undefined);
+  server.discord.fail({ route: 'GET /guilds/*/members/*' }, 401);
   await bot.app.housekeeping.checkMembers();
   expect(bot.fatal[0]).toBeInstanceOf(DiscordSetupError);
   expect(bot.fatal[0]?.message).toContain('click Reset Token');
@@ -99,11 +97,9 @@ it('goes on over a 401 to the answer to a press, which needs no token', async ()
   const bot = await startBot();
   const { server, say } = bot;
   server.discord.setDirectMessages(server.alice, 'closed');
-  const [said] = await say(server.general, server.alice, '!getcode Alice');
-  const button = said?.message.components[0]?.components[0]?.custom_id ?? '';
-  if (said === undefined) throw new Error('No button came');
-  server.discord.interceptor = ({ path }) => (path.startsWith('/interactions/') ? UNAUTHORIZED : undefined);
-  const answer = server.discord.press(said.message, button, server.alice).catch(() => 'none');
+  await say(server.general, server.alice, '!getcode Alice');
+  server.discord.fail({ press: server.alice }, 401);
+  const answer = server.discord.pressButton(server.alice, 'Show my code').catch(() => 'none');
   await bot.settled();
   expect(bot.fatal).toEqual([]);
   expect(await say(server.general, server.bob, '!getcode Bob')).toHaveLength(2);
@@ -116,10 +112,10 @@ it('waits before it logs in when few logins are left, and says so', async () => 
   const { discord } = server;
   const url = discord.apiUrl.replace('http', 'ws').replace('/api', '/gateway');
   const limit = { total: 1_000, remaining: 3, reset_after: 3 * 3_600_000, max_concurrency: 1 };
-  discord.interceptor = ({ path }) =>
-    path === '/gateway/bot'
-      ? { status: 200, body: { url, shards: 1, session_start_limit: limit } }
-      : undefined;
+  discord.fail(
+    { route: 'GET /gateway/bot' },
+    { status: 200, body: { url, shards: 1, session_start_limit: limit } },
+  );
   const patience = { checkMs: 1, deafMs: 5, heartbeatMs: 1 };
   const { client, logged, deaf } = createWatched(discord, patience);
   const login = client.login(discord.token).catch(() => undefined);

@@ -3,6 +3,8 @@ import { expect, it } from 'vitest';
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot, type TestBot } from '../support/bot.js';
 
+const LOOKUPS = { route: 'GET /guilds/*/members/*' } as const;
+
 async function isValid(bot: TestBot, username: string, code: string): Promise<boolean> {
   const validator = await openValidator({ databaseUrl: bot.databasePath });
   const { valid } = await validator.validate(username, code);
@@ -59,23 +61,19 @@ it.each([
   [
     'Discord fails when it is asked who that is',
     ({ server }: TestBot) => {
-      server.discord.interceptor = ({ path }) => (path.includes('/members/') ? { status: 500 } : undefined);
+      server.discord.fail(LOOKUPS, 500);
     },
   ],
   [
     'Discord says that the bot may not ask',
     ({ server }: TestBot) => {
-      const body = { message: 'Missing Access', code: 50_001 };
-      server.discord.interceptor = ({ path }) =>
-        path.includes('/members/') ? { status: 403, body } : undefined;
+      server.discord.fail(LOOKUPS, { status: 403, code: 50_001 });
     },
   ],
   [
     'Discord no longer knows the server',
     ({ server }: TestBot) => {
-      const body = { message: 'Unknown Guild', code: 10_004 };
-      server.discord.interceptor = ({ path }) =>
-        path.includes('/members/') ? { status: 404, body } : undefined;
+      server.discord.fail(LOOKUPS, { status: 404, code: 10_004 });
     },
   ],
 ])('revokes nothing when %s', async (_, fault) => {
@@ -96,9 +94,7 @@ it('ends the codes of those who left although one cannot be looked up', async ()
   const bob = await bot.getCode(server.bob, 'Bob');
   server.discord.leave(server.guild, server.alice);
   server.discord.leave(server.guild, server.bob);
-  const body = { message: 'Unknown User', code: 10_013 };
-  server.discord.interceptor = ({ path }) =>
-    path.endsWith(`/members/${server.alice.id}`) ? { status: 404, body } : undefined;
+  server.discord.fail({ route: `GET /guilds/*/members/${server.alice.id}` }, { status: 404, code: 10_013 });
   await bot.app.housekeeping.checkMembers();
   expect(await isValid(bot, 'Alice', alice)).toBe(true);
   expect(await isValid(bot, 'Bob', bob)).toBe(false);
@@ -112,10 +108,7 @@ it('revokes nothing of a member whom a partial answer leaves out', async () => {
   const { discord } = server;
   // The gateway does not find her; REST, which decides, does.
   discord.leave(server.guild, server.alice);
-  discord.interceptor = ({ path }) => {
-    if (path.includes('/members/')) discord.join(server.guild, server.alice);
-    return undefined;
-  };
+  discord.onCall(LOOKUPS, () => discord.join(server.guild, server.alice));
   await bot.app.housekeeping.checkMembers();
   expect(await isValid(bot, 'Alice', alice)).toBe(true);
 });

@@ -3,12 +3,15 @@ import { readFileSync } from 'node:fs';
 
 import { expect, it, onTestFinished } from 'vitest';
 
-import type { StandInFault } from '../../src/demo/stand-in/rest.js';
-import type { StandInChannel, StandInMessage, StandInUser } from '../../src/demo/stand-in/stand-in.js';
+import type {
+  StandInChannel,
+  StandInFault,
+  StandInMessage,
+  StandInUser,
+} from '../../src/demo/stand-in/stand-in.js';
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot, TestServer, type TestBot } from '../support/bot.js';
 import { ManualClock } from '../support/clock.js';
-import { deferred } from '../support/deferred.js';
 import { temporaryFolder } from '../support/folder.js';
 import type { Running } from '../support/process.js';
 import { keep, openRaw } from '../support/raw-database.js';
@@ -198,37 +201,33 @@ async function leaveUnfinished(
         // One channel each: discord.js sends one message after the other in each.
         const request = scene.prepare(text, discord.addChannel(guild, 'room'), member);
         const heldChannelId = place === 'direct' ? request.directChannelId : request.channel.id;
-        return { request, arrives, path: `/channels/${heldChannelId}/messages` };
+        return { request, arrives, route: `/channels/${heldChannelId}/messages` };
       }),
     ),
   );
   scene.introduce(cases.map(({ request }) => request));
 
-  const held = new Set<string>();
-  const allHeld = deferred();
-  const released = deferred();
-  discord.interceptor = async ({ path }) => {
-    const found = cases.find((each) => each.path === path);
-    if (found === undefined || held.has(path)) return undefined;
-    if (held.add(path).size === cases.length) allHeld.resolve();
-    await released.promise;
-    return found.arrives ? undefined : 'lose-request';
+  const holds = cases.map(({ route, arrives }) =>
+    discord.hold({ route, times: 1 }, arrives ? null : 'reset'),
+  );
+  const release = (): void => {
+    for (const hold of holds) hold.release();
   };
   for (const { request } of cases) scene.ask(request);
-  await allHeld.promise;
+  await Promise.all(holds.map(async ({ arrived }) => arrived));
   if (how === 'SIGSTOP') {
     await putToSleep(first, scene.databasePath);
   } else {
     first.child.kill(how);
     await first.ended;
-    released.resolve();
+    release();
   }
 
   const successor = await startSuccessor(scene);
   await expect.poll(() => scene.unanswered()).toEqual([]);
   await successor.app.idle();
   if (how === 'SIGSTOP') {
-    released.resolve();
+    release();
     first.child.kill('SIGCONT');
     first.child.kill('SIGTERM');
     expect(await first.ended).toBe(0);
@@ -257,7 +256,7 @@ interface Turmoil {
   readonly kills: number;
   readonly enforcesNonces: boolean;
   /** What happens to a quarter of all calls: one of these. */
-  readonly faults: readonly [StandInFault, ...StandInFault[]];
+  readonly faults: readonly StandInFault[];
 }
 
 /** Two bots that are killed over and over, a Discord that loses a quarter of its answers, events that come 1 to 5 times. */
@@ -278,7 +277,9 @@ async function rage({ seed, requests, kills, enforcesNonces, faults }: Turmoil):
   scene.introduce(waiting);
 
   const faultRandom = seededRandom(seed + 1);
-  discord.interceptor = () => (faultRandom.chance(1 / 4) ? faultRandom.pick(faults) : undefined);
+  for (const fault of faults) {
+    discord.fail({ chance: () => faultRandom.chance(1 / 4 / faults.length) }, fault);
+  }
 
   const repeats: StandInMessage[] = [];
   const repeat = (message: StandInMessage | undefined): void => {
@@ -333,7 +334,7 @@ it('answers everybody exactly once while bots die, and Discord fails, and events
   const seed = randomInt(2 ** 31);
   const requests = sized(10, 320);
   const kills = sized(3, 120);
-  const faults = ['lose-answer', 'lose-request', { status: 500 }, { status: 502 }] as const;
+  const faults = ['lose-answer', 'reset', 500, 502] as const;
   const found = await rage({ seed, requests, kills, faults, enforcesNonces: true });
   expect(found, `seed ${seed}`).toEqual(NO_FAULTS);
 });

@@ -207,26 +207,21 @@ async function startProcess(): Promise<{ readonly bot: Running; readonly server:
   return { bot, server };
 }
 
-function refuse(server: TestServer, path: RegExp): void {
-  server.discord.interceptor = (request) =>
-    path.test(request.path) ? { status: 401, body: { message: '401: Unauthorized', code: 0 } } : undefined;
-}
-
 const FATAL: readonly (readonly [name: string, says: string, strike: (server: TestServer) => void])[] = [
   [
     'REST 401 to a message',
     'click Reset Token',
-    (server) => {
-      refuse(server, /\/messages$/);
-      server.discord.say(server.general, server.alice, '!getcode Alice');
+    ({ discord, general, alice }) => {
+      discord.fail({ route: 'POST /channels/*/messages' }, 401);
+      discord.say(general, alice, '!getcode Alice');
     },
   ],
   [
     'REST 401 to the opening of direct messages',
     'click Reset Token',
-    (server) => {
-      refuse(server, /^\/users\/@me\/channels$/);
-      server.discord.say(server.general, server.alice, '!getcode Alice');
+    ({ discord, general, alice }) => {
+      discord.fail({ opening: alice }, 401);
+      discord.say(general, alice, '!getcode Alice');
     },
   ],
   ['close code 4004', 'click Reset Token', ({ discord }) => discord.closeGateway(4004)],

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError, invalidForm, refusal } from './api-error.js';
+import { Faults, type StandInCalls, toAnswer, toPattern } from './faults.js';
 import { asRecord, checkNotEmpty, type MessageForm, readMessageForm } from './form-check.js';
 import {
   FLAGS,
@@ -27,25 +28,11 @@ export interface StandInRequest {
   /** Without `/api/v10` and without the query, e.g. `/users/@me/channels`. */
   readonly path: string;
   readonly query: string;
-  /** The JSON that was sent; `undefined` if none. */
+  /** The parsed JSON; `undefined` if there is none. */
   readonly body: unknown;
-  /** The HTTP status of the answer; `null` as long as there is none, or when it was lost. */
+  /** The HTTP status of the answer; `null` before the answer, or if it is lost. */
   readonly status: number | null;
 }
-
-/**
- * What an interceptor may do to a request: reset the connection before the request is applied, or after, or have
- * another answer sent instead of applying it.
- */
-export type StandInFault =
-  | 'lose-request'
-  | 'lose-answer'
-  | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> };
-
-/** Sees every request before it is applied; the request waits for the promise. `undefined`: nothing happens to it. */
-export type StandInInterceptor = (
-  request: StandInRequest,
-) => StandInFault | undefined | Promise<StandInFault | undefined>;
 
 export interface RestOptions {
   readonly messageContentIntent: boolean;
@@ -60,7 +47,7 @@ interface Call {
   readonly query: URLSearchParams;
 }
 
-/** What to answer with 200, or `undefined` for 204. Refusals are thrown. */
+/** Returns the body of a 200, or `undefined` for a 204. Throws refusals. */
 type Handler = (call: Call, ...ids: string[]) => object | undefined;
 
 export class Rest {
@@ -68,54 +55,63 @@ export class Rest {
   readonly #options: RestOptions;
   readonly #routes: readonly (readonly [pattern: RegExp, handler: Handler])[];
   readonly requests: StandInRequest[] = [];
-  interceptor: StandInInterceptor | null = null;
+  readonly faults: Faults;
+  readonly #listeners = new Set<(request: StandInRequest) => void>();
 
   constructor(world: World, options: RestOptions) {
     this.#world = world;
     this.#options = options;
-    // `:` stands for one segment of the path.
+    this.faults = new Faults(world);
     const routes: Readonly<Record<string, Handler>> = {
       'GET /gateway': () => ({ url: options.gatewayUrl() }),
       'GET /gateway/bot': () => this.#gatewayInformation(),
       'GET /users/@me': () => ({ ...userPayload(world.bot), verified: true, email: null, flags: 0 }),
       'POST /users/@me/channels': ({ body }) => this.#openDirectChannel(body),
-      'GET /users/:': (_, id = '') => userPayload(world.users.get(id) ?? fail('unknownUser')),
+      'GET /users/*': (_, id = '') => userPayload(world.users.get(id) ?? fail('unknownUser')),
       'GET /applications/@me': () => applicationPayload(world, options.messageContentIntent),
       'GET /oauth2/applications/@me': () => applicationPayload(world, options.messageContentIntent),
-      'GET /channels/:': (_, id = '') => channelPayload(world, this.#channel(id)),
-      'GET /channels/:/messages': ({ query }, id = '') => this.#history(id, query),
-      'POST /channels/:/messages': ({ body }, id = '') => this.#createMessage(id, body),
-      'GET /channels/:/messages/:': (_, id = '', messageId = '') =>
+      'GET /channels/*': (_, id = '') => channelPayload(world, this.#channel(id)),
+      'GET /channels/*/messages': ({ query }, id = '') => this.#history(id, query),
+      'POST /channels/*/messages': ({ body }, id = '') => this.#createMessage(id, body),
+      'GET /channels/*/messages/*': (_, id = '', messageId = '') =>
         this.#payload(this.#message(this.#channel(id), messageId)),
-      'PATCH /channels/:/messages/:': ({ body }, id = '', messageId = '') =>
+      'PATCH /channels/*/messages/*': ({ body }, id = '', messageId = '') =>
         this.#editMessage(id, messageId, body),
-      'DELETE /channels/:/messages/:': (_, id = '', messageId = '') => this.#deleteMessage(id, messageId),
-      'POST /channels/:/typing': (_, id = '') => {
+      'DELETE /channels/*/messages/*': (_, id = '', messageId = '') => this.#deleteMessage(id, messageId),
+      'POST /channels/*/typing': (_, id = '') => {
         this.#checkMayPost(this.#channel(id));
         return undefined;
       },
-      'GET /guilds/:': (_, id = '') => guildPayload(this.#guild(id)),
-      'GET /guilds/:/members/:': (_, id = '', userId = '') =>
+      'GET /guilds/*': (_, id = '') => guildPayload(this.#guild(id)),
+      'GET /guilds/*/members/*': (_, id = '', userId = '') =>
         memberWithUser(this.#guild(id).members.get(userId) ?? fail('unknownMember')),
-      'POST /interactions/:/:/callback': ({ body, query }, id = '', token = '') =>
+      'POST /interactions/*/*/callback': ({ body, query }, id = '', token = '') =>
         this.#answer(id, token, body, query.get('with_response') === 'true'),
-      'POST /webhooks/:/:': ({ body }, _, token = '') => this.#followUp(token, body),
-      'GET /webhooks/:/:/messages/:': (_, __, token = '', id = '') =>
+      'POST /webhooks/*/*': ({ body }, _, token = '') => this.#followUp(token, body),
+      'GET /webhooks/*/*/messages/*': (_, __, token = '', id = '') =>
         this.#payload(this.#webhookMessage(token, id)),
-      'PATCH /webhooks/:/:/messages/:': ({ body }, _, token = '', id = '') => {
+      'PATCH /webhooks/*/*/messages/*': ({ body }, _, token = '', id = '') => {
         const message = this.#webhookMessage(token, id);
         this.#apply(message, readMessageForm(body));
         return this.#payload(message);
       },
-      'DELETE /webhooks/:/:/messages/:': (_, __, token = '', id = '') => {
+      'DELETE /webhooks/*/*/messages/*': (_, __, token = '', id = '') => {
         world.delete(this.#webhookMessage(token, id));
         return undefined;
       },
     };
-    this.#routes = Object.entries(routes).map(([route, handler]) => [
-      new RegExp(`^${route.replaceAll('/:', '/([^/]+)')}$`),
-      handler,
-    ]);
+    this.#routes = Object.entries(routes).map(([route, handler]) => [toPattern(route), handler]);
+  }
+
+  /** Calls `listener` for each selected call as it arrives. Returns a function that ends that. */
+  onCall(calls: StandInCalls, listener: (request: StandInRequest) => void): () => void {
+    const listen = (request: StandInRequest): void => {
+      if (this.faults.selects(calls, request)) listener(request);
+    };
+    this.#listeners.add(listen);
+    return () => {
+      this.#listeners.delete(listen);
+    };
   }
 
   /** Answers one HTTP request; never rejects. */
@@ -123,7 +119,7 @@ export class Rest {
     try {
       await this.#handle(request, response);
     } catch (error) {
-      // A client that went away, or an interceptor that threw: the latter is to be seen.
+      // The client disconnected, or a listener of a test threw, which has to show.
       send(response, 500, { message: String(error), code: 0 });
     }
   }
@@ -143,12 +139,14 @@ export class Rest {
       status: null as number | null,
     };
     this.requests.push(entry);
+    for (const listener of this.#listeners) listener(entry);
 
-    const fault = await this.interceptor?.(entry);
-    if (fault === 'lose-request') return void request.socket.resetAndDestroy();
-    if (typeof fault === 'object') {
-      entry.status = fault.status;
-      return send(response, fault.status, fault.body, fault.headers);
+    const fault = await this.faults.meet(entry);
+    if (fault === 'reset') return void request.socket.resetAndDestroy();
+    if (fault !== null && fault !== 'lose-answer') {
+      const instead = toAnswer(fault);
+      entry.status = instead.status;
+      return send(response, instead.status, instead.body, instead.headers);
     }
     const [status, answer] = this.#applyRequest(entry, request.headers.authorization, searchParams);
     if (fault === 'lose-answer') return void request.socket.resetAndDestroy();
@@ -162,7 +160,7 @@ export class Rest {
     query: URLSearchParams,
   ): readonly [status: number, answer: object | undefined] {
     try {
-      // The token of an interaction, in the path, is its own authorization.
+      // Interaction routes are authorized by the token in their path.
       const [kind, token] = (authorization ?? '').split(' ', 2);
       const authorized = kind === 'Bot' && this.#options.isToken(token ?? '');
       if (!authorized && !/^\/(interactions|webhooks)\//.test(path)) throw refusal('unauthorized');
@@ -212,7 +210,7 @@ export class Rest {
     return guild?.members.has(this.#world.bot.id) ? guild : fail('unknownGuild');
   }
 
-  /** A message as the bot sees it: without the intent, the content of others is hidden from REST too. */
+  /** A message as the bot sees it: without the intent, REST too hides the content of others' messages. */
   #payload(message: StandInMessage): object {
     const mine = message.author === this.#world.bot || message.guildId === null;
     return messagePayload(this.#world, message, this.#options.messageContentIntent || mine);
@@ -313,7 +311,7 @@ export class Rest {
     return world.post(channel, world.bot, { ...draft, flags, ephemeralTo, webhookId: world.bot.id });
   }
 
-  /** An interaction that was answered, and whose token still works. */
+  /** An interaction that was answered and whose token is valid. */
   #answered(token: string): Interaction & { readonly answer: NonNullable<Interaction['answer']> } {
     const interaction = this.#world.interactions.get(token);
     if (!interaction || this.#world.now() - interaction.createdAt > INTERACTION_TOKEN_MS) {
@@ -323,7 +321,7 @@ export class Rest {
     return answer === null ? fail('unknownWebhook') : { ...interaction, answer };
   }
 
-  /** The message that was the first answer, or one that followed it. */
+  /** The first answer, or a follow-up message. */
   #webhookMessage(token: string, id: string): StandInMessage {
     const { answer } = this.#answered(token);
     const message = id === '@original' ? answer.message : this.#world.messages.get(id);
@@ -362,7 +360,7 @@ export class Rest {
   }
 }
 
-/** What a form says about a message: only what was given, so that an edit leaves the rest. */
+/** The fields that the form has, so that an edit keeps the others. */
 function draftOf({ content, embeds, components, allowedMentions, nonce }: MessageForm): MessageDraft {
   return {
     allowedMentions,
@@ -394,7 +392,7 @@ function send(
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  // Discord gives no JSON type to an empty answer either; discord.js would try to parse it.
+  // As in Discord, an empty answer has no JSON type: discord.js would try to parse it.
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
   response.writeHead(status, { ...type, ...headers }).end(body === undefined ? '' : JSON.stringify(body));
 }

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
+import type { StandInCalls, StandInFault, StandInFaultyCalls, StandInHold } from './faults.js';
 import { Gateway } from './gateway.js';
-import { Rest, type StandInInterceptor, type StandInRequest } from './rest.js';
+import { Rest, type StandInRequest } from './rest.js';
 import {
   type StandInAnswer,
   type StandInChannel,
@@ -11,7 +12,8 @@ import {
   World,
 } from './world.js';
 
-export type { StandInInterceptor, StandInRequest } from './rest.js';
+export type { StandInCalls, StandInFault, StandInFaultyCalls, StandInHold } from './faults.js';
+export type { StandInRequest } from './rest.js';
 export type { StandInEmbed } from './form-check.js';
 export type {
   StandInAnswer,
@@ -31,15 +33,15 @@ export interface StandInOptions {
   /** The clock, in Unix ms, not before 2015-02-01: ids are made from it. `Date.now` by default. */
   readonly now?: () => number;
   readonly heartbeatIntervalMs?: number;
-  /** Where the gateway asks its clients to resume; there itself by default. */
+  /** `resume_gateway_url` in READY; the gateway's own URL by default. */
   readonly resumeUrl?: string;
-  /** Whether a repeat with `enforce_nonce` gives back the first message, as it does by default. */
+  /** Whether a repeat with `enforce_nonce` returns the first message; `true` by default. */
   readonly enforcesNonces?: boolean;
 }
 
 /**
- * Discord, as far as a bot that answers messages can tell: REST and gateway, version 10, on a free port of 127.0.0.1.
- * Give a client `apiUrl` and `token`, then make guilds and people, let them speak, and look at what comes of it.
+ * A working fake of Discord for a bot that answers messages: REST and gateway, version 10, on a free port of 127.0.0.1.
+ * Connect a client with `apiUrl` and `token`, add guilds and users, post messages, and read what the bot does.
  *
  * @example
  * const discord = await DiscordStandIn.start();
@@ -52,7 +54,7 @@ export interface StandInOptions {
  * await discord.close();
  */
 export class DiscordStandIn {
-  /** The base of REST, without a version. */
+  /** The base URL of REST, without a version. */
   readonly apiUrl: string;
   readonly token: string;
   readonly #server: Server;
@@ -105,7 +107,7 @@ export class DiscordStandIn {
     return new DiscordStandIn(server, options);
   }
 
-  /** Ends all connections at once; afterwards nothing is open. Presses without an answer reject. */
+  /** Ends all connections and closes the server. Button presses without an answer reject. */
   async close(): Promise<void> {
     for (const { reject } of this.#world.interactions.values()) reject(new Error('The stand-in was closed'));
     const closed = new Promise<void>((resolve) => {
@@ -140,7 +142,7 @@ export class DiscordStandIn {
     return this.#world.addChannel('thread', name, channel.guild, channel);
   }
 
-  /** Makes `user` a member. The bot hears of that only by asking: member events need a privileged intent. */
+  /** Makes `user` a member. No event is sent: member events need a privileged intent. */
   join(guild: StandInGuild, user: StandInUser): void {
     this.#world.join(guild, user);
   }
@@ -149,7 +151,7 @@ export class DiscordStandIn {
     this.#world.leave(guild, user);
   }
 
-  /** Gives or takes the role Administrator; the bot sees it in what that member says next. */
+  /** Adds or removes the role Administrator; the member's next message or press carries it. */
   setAdministrator(guild: StandInGuild, user: StandInUser, isAdministrator: boolean): void {
     const member = guild.members.get(user.id);
     if (!member) throw new Error(`${user.username} is no member of ${guild.name}`);
@@ -157,20 +159,20 @@ export class DiscordStandIn {
     else member.roles.delete(guild.administrator.id);
   }
 
-  /** Closed: what the bot sends to `user` is refused with 50007. */
+  /** `closed`: direct messages of the bot to `user` are refused with 50007. */
   setDirectMessages(user: StandInUser, state: 'open' | 'closed'): void {
     if (state === 'closed') this.#world.closed.add(user.id);
     else this.#world.closed.delete(user.id);
   }
 
-  /** What the bot may do in `channel` and its threads, as permission bits; `null`: what its roles say. */
+  /** Sets the bot's permission bits in `channel` and its threads; `null` restores those of its roles. */
   setBotPermissions(channel: StandInChannel, permissions: bigint | null): void {
     const target = channel.parent ?? channel;
     target.botPermissions = permissions;
     this.#world.emit('channelUpdate', target);
   }
 
-  /** Throws the bot out of `guild`: GUILD_DELETE. */
+  /** Removes the bot from `guild`: GUILD_DELETE. */
   removeBot(guild: StandInGuild): void {
     this.#world.leave(guild, this.botUser);
   }
@@ -179,7 +181,7 @@ export class DiscordStandIn {
     this.#world.join(guild, this.botUser);
   }
 
-  /** An outage of one guild, or its end. REST goes on; the gateway is silent about the guild. */
+  /** Starts or ends an outage of one guild: REST works, but the gateway sends no events of the guild. */
   setGuildUnavailable(guild: StandInGuild, isUnavailable = true): void {
     this.#world.setAvailable(guild, !isUnavailable);
   }
@@ -187,9 +189,9 @@ export class DiscordStandIn {
   // Acts of people
 
   /**
-   * Lets `author` say something; a `webhook` speaks under the author's name without being a member.
+   * Posts a message; a `webhook` posts under the author's name without being a member.
    *
-   * @throws {Error} when the author is not there.
+   * @throws {Error} if the author is not in that place.
    */
   say(
     place: StandInPlace,
@@ -220,9 +222,9 @@ export class DiscordStandIn {
   }
 
   /**
-   * Presses a button. Resolves with the bot's first answer, which may come never; rejects when the stand-in closes.
+   * Presses a button. Resolves with the bot's first answer, if there is one; rejects when the stand-in closes.
    *
-   * @throws {Error} at once, when `user` could not press it: no such button, disabled, or not visible.
+   * @throws {Error} synchronously if the button does not exist, is disabled, or is not visible to `user`.
    */
   press(message: StandInMessage, customId: string, user: StandInUser): Promise<StandInAnswer> {
     const buttons = message.components.flatMap(({ components }) => components);
@@ -235,14 +237,34 @@ export class DiscordStandIn {
     return this.#world.press(message, customId, user);
   }
 
+  /**
+   * Presses the newest enabled button with this label, ignoring case, that `user` sees; with `place`, sees there.
+   * Resolves with the bot's first answer; rejects if there is no such button, or when the stand-in closes.
+   */
+  pressButton(user: StandInUser, label: string, place?: StandInPlace): Promise<StandInAnswer> {
+    const channel = place && this.#world.channelAt(place);
+    const wanted = label.toLowerCase();
+    for (const message of [...this.#world.messages.values()].toReversed()) {
+      const { channelId, deletedAt, ephemeralTo, components } = message;
+      const isSeen = deletedAt === null && (ephemeralTo ?? user) === user;
+      if (!isSeen || (channel && channel.id !== channelId)) continue;
+      const buttons = components.flatMap((row) => row.components);
+      const button = buttons.find((each) => each.label?.toLowerCase() === wanted && !each.disabled);
+      const id = button?.custom_id;
+      if (id !== undefined && isIn(this.#world.channelOf(message), user))
+        return this.press(message, id, user);
+    }
+    return Promise.reject(new Error(`There is no button ${label} that ${user.username} can press.`));
+  }
+
   // What happened
 
-  /** What stands in a place, oldest first; a live list. */
+  /** The messages in a place, oldest first; a live list. */
   messages(place: StandInPlace): readonly StandInMessage[] {
     return this.#world.channelAt(place).messages;
   }
 
-  /** What `user` and the bot wrote each other. */
+  /** The direct messages between `user` and the bot; a live list. */
   directMessages(user: StandInUser): readonly StandInMessage[] {
     return this.messages(user);
   }
@@ -252,7 +274,17 @@ export class DiscordStandIn {
     return this.#rest.requests;
   }
 
-  /** Calls `listener` for every new message, ephemeral ones included. Returns what ends it, as the next two do. */
+  /** The REST calls so far that match, oldest first. */
+  calls(calls: StandInCalls): readonly StandInRequest[] {
+    return this.requests.filter((request) => this.#rest.faults.selects(calls, request));
+  }
+
+  /** Calls `listener` for each REST call that matches, before it has an effect. Returns a function that ends that. */
+  onCall(calls: StandInCalls, listener: (request: StandInRequest) => void): () => void {
+    return this.#rest.onCall(calls, listener);
+  }
+
+  /** Calls `listener` for every new message, ephemeral ones included. Returns a function that ends that. */
   onMessage(listener: (message: StandInMessage) => void): () => void {
     return this.#on('message', listener);
   }
@@ -265,7 +297,7 @@ export class DiscordStandIn {
     return this.#on('delete', listener);
   }
 
-  /** Resolves with the next new message that `matches`; those already there do not count. */
+  /** Resolves with the next new message that `matches`; earlier messages do not count. */
   nextMessage(matches: (message: StandInMessage) => boolean = () => true): Promise<StandInMessage> {
     return new Promise((resolve) => {
       const stop = this.onMessage((message) => {
@@ -276,52 +308,63 @@ export class DiscordStandIn {
     });
   }
 
-  /** Resolves at once if a client is READY or RESUMED, otherwise as soon as one is. */
+  /** Resolves when a client is READY or RESUMED. */
   connected(): Promise<void> {
     return this.#gateway.whenConnected();
   }
 
   /**
-   * Resolves once every connected client has handed all events so far to its listeners. What these do after an
-   * `await` is not waited for, nor what discord.js holds back until it is ready.
+   * Resolves when every connected client has passed all events so far to its listeners. It does not wait for what
+   * listeners do after an `await`, or for events that discord.js queues until it is ready.
    */
   delivered(): Promise<void> {
     return this.#gateway.whenProcessed();
   }
 
-  /** How often a client has identified, also in vain. */
+  /** Number of IDENTIFYs, refused ones included. */
   get identifies(): number {
     return this.#gateway.identifies;
   }
 
-  /** How often a session was resumed. */
+  /** Number of sessions resumed. */
   get resumes(): number {
     return this.#gateway.resumes;
   }
 
-  /** How many sessions are connected now. */
+  /** Number of sessions connected now. */
   get connections(): number {
     return this.#gateway.connected;
   }
 
   // Faults
 
-  /** Decides what happens to every REST call from now on; `null`: nothing. */
-  set interceptor(interceptor: StandInInterceptor | null) {
-    this.#rest.interceptor = interceptor;
+  /**
+   * Makes REST calls fail; of several faults for a call, the oldest counts. Returns a function that ends the fault.
+   *
+   * @example
+   * discord.fail({ to: alice, times: 1 }, 'lose-answer');
+   * discord.fail({ opening: alice }, { status: 403, code: 40003 });
+   */
+  fail(calls: StandInFaultyCalls, fault: StandInFault): () => void {
+    return this.#rest.faults.fail(calls, fault);
   }
 
-  /** Op 7. From here to the next RESUMED, events wait, as with the next three. */
+  /** Makes REST calls wait until they are released. Then `fault` happens to them, if it is given. */
+  hold(calls: StandInFaultyCalls, fault: StandInFault | null = null): StandInHold {
+    return this.#rest.faults.hold(calls, fault);
+  }
+
+  /** Sends op 7. Events wait until the next RESUMED, as with the next three faults. */
   reconnect(): void {
     this.#gateway.reconnect();
   }
 
-  /** Op 9; unless `resumable`, what is said until the client has identified anew is lost to it. */
+  /** Sends op 9; unless `resumable`, the client misses all events until it has identified again. */
   invalidateSession(resumable: boolean): void {
     this.#gateway.invalidate(resumable);
   }
 
-  /** Resets all connections to the gateway (TCP). */
+  /** Resets all TCP connections to the gateway. */
   dropConnections(): void {
     this.#gateway.drop();
   }
@@ -331,36 +374,36 @@ export class DiscordStandIn {
   }
 
   /**
-   * Gateway connections stay open, also new ones unless told otherwise, but nothing passes through them, not even
-   * acknowledgements of heartbeats. Calling what is returned ends that: the silent ones are reset, new ones work.
+   * Keeps gateway connections open without sending or reading anything, heartbeat acknowledgements included; new
+   * connections too by default. The returned function ends that: it resets the silent connections, and new ones work.
    */
   silence({ newOnes = true }: { readonly newOnes?: boolean } = {}): () => void {
     return this.#gateway.silence(newOnes);
   }
 
-  /** Whoever connects to the gateway from now on gets no HELLO. Calling what is returned ends that, for new ones. */
+  /** Sends no HELLO to new gateway connections, until the returned function is called. */
   withholdHello(): () => void {
     return this.#gateway.withholdHello();
   }
 
-  /** A RESUME gets no answer, until what is returned is called. */
+  /** Does not answer RESUME, until the returned function is called. */
   ignoreResumes(): () => void {
     return this.#gateway.ignoreResumes();
   }
 
-  /** Sends a message to all that are connected to the gateway, whatever it may be. */
+  /** Sends `message` as it is to all gateway connections. */
   babble(message: string | Buffer): void {
     this.#gateway.babble(message);
   }
 
-  /** Writes bytes into the gateway's connections, between the frames. */
+  /** Writes bytes to all gateway connections, between WebSocket frames. */
   scramble(bytes: Buffer): void {
     this.#gateway.scramble(bytes);
   }
 
   /**
-   * Goes off the network: all connections are reset, new ones too, REST's as well, until the returned function is
-   * called. Sessions outlive it. The port stays taken: another program must not get it meanwhile.
+   * Resets all connections, new ones included, of REST and gateway, until the returned function is called. Sessions
+   * remain. The stand-in keeps listening, so that no other program gets its port.
    */
   goOffline(): () => void {
     this.#offline = true;
@@ -371,7 +414,7 @@ export class DiscordStandIn {
     };
   }
 
-  /** The token is worth nothing any more: REST answers 401, the gateway closes with 4004. */
+  /** Revokes the token: REST answers 401, the gateway closes with 4004. */
   revokeToken(): void {
     this.#revoked = true;
     this.#gateway.closeAll(4004);
@@ -384,13 +427,16 @@ export class DiscordStandIn {
     };
   }
 
-  #checkPresent({ guild, recipient, name }: StandInChannel, user: StandInUser): void {
-    const isThere = guild ? guild.members.has(user.id) : user === recipient;
-    if (!isThere) throw new Error(`${user.username} is not in ${name}`);
+  #checkPresent(channel: StandInChannel, user: StandInUser): void {
+    if (!isIn(channel, user)) throw new Error(`${user.username} is not in ${channel.name}`);
   }
 }
 
-/** A token in the form of Discord's: the bot's id, a time and a signature, in base 64. */
+function isIn({ guild, recipient }: StandInChannel, user: StandInUser): boolean {
+  return guild ? guild.members.has(user.id) : user === recipient;
+}
+
+/** A token in Discord's format: the bot's id, a time and a signature, each in base64url. */
 function tokenOf({ id }: StandInUser): string {
   const [user, time, signature] = [id, 'time', `a stand-in signs nothing ${id}`].map((part) =>
     Buffer.from(part).toString('base64url'),

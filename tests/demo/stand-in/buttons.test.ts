@@ -159,6 +159,37 @@ it('cannot be pressed by those who do not see it', async () => {
   expect(secret.content).toBe('Pressed');
 });
 
+it('is found by its label: the newest one that the user sees and can press', async () => {
+  const scene = await setScene();
+  const { discord, general, ada, bob } = scene;
+  const client = await login(discord);
+  client.on(Events.InteractionCreate, (interaction) => {
+    if (interaction.isButton()) void interaction.reply(`${interaction.user.username} pressed`);
+  });
+  await expect(discord.pressButton(bob, 'Go')).rejects.toThrow('no button Go that bob can press');
+  const first = await offer(scene, client, 'guild');
+  const second = await offer(scene, client, 'guild');
+  const direct = await offer(scene, client, 'dm');
+  const pressedBy = async (...parameters: Parameters<typeof discord.pressButton>): Promise<unknown> => {
+    const received = pressed(client);
+    const { message } = await discord.pressButton(...parameters);
+    return [message.content, (await received).message.id];
+  };
+  expect(await pressedBy(bob, 'Go')).toEqual(['bob pressed', direct.id]);
+  expect(await pressedBy(bob, 'Go', general)).toEqual(['bob pressed', second.id]);
+  expect(await pressedBy(ada, 'GO')).toEqual(['ada pressed', second.id]);
+  discord.delete(second);
+  expect(await pressedBy(ada, 'Go')).toEqual(['ada pressed', first.id]);
+  const body = {
+    components: [
+      { type: 1, components: [{ type: 2, style: 1, label: 'Go', custom_id: 'go', disabled: true }] },
+    ],
+  };
+  await restOf(discord).patch(`/channels/${general.id}/messages/${first.id}`, { body });
+  await expect(discord.pressButton(ada, 'Go')).rejects.toThrow('no button Go that ada can press');
+  await expect(discord.pressButton(discord.addUser('stranger'), 'Go')).rejects.toThrow('no button Go');
+});
+
 it('rejects when the stand-in closes without an answer', async () => {
   const scene = await setScene();
   const client = await login(scene.discord);
