@@ -81,7 +81,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   let door: HttpDoor | null = null;
   try {
     const { store, keys } = storage;
-    sayDatabase(log, storage, config);
+    sayDatabase(log, storage);
     sayChanceOfGuessing(log, codeLength);
 
     const codes = new CodeService({
@@ -201,12 +201,18 @@ async function openDoor(
   return openHttpDoor({ host, port, tokens, validator, health, clock, log });
 }
 
-function sayDatabase(log: Log, { databasePath: database, created }: Storage, { codeSecret }: Config): void {
-  if (!created) log.info({ database }, 'Opened the database');
-  // On another machine, or without its folder, a missing database cannot be told from one that never was.
-  else if (codeSecret === null) log.info({ database }, 'Made a new database');
-  else
+function sayDatabase(log: Log, { databasePath: database, created, secretPath }: Storage): void {
+  if (!created) {
+    log.info({ database }, 'Opened the database');
+  } else if (secretPath === null) {
+    // On another machine, or without its folder, a missing database cannot be told from one that never was.
     log.warn({ database }, 'Found no database and made an empty one: if there was one, stop and put it back');
+  } else {
+    log.info({ database }, 'Made a new database');
+    log.info(
+      `Made the secret that encrypts the codes: ${secretPath}. Copy it somewhere safe, apart from the backups: without it no code can be read.`,
+    );
+  }
 }
 
 /** 10 guesses an hour, all year long, against the codes that there can be. */

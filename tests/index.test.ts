@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, realpathSync, renameSync, truncateSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
 import { expect, it } from 'vitest';
 
@@ -101,6 +101,48 @@ it('with the wrong secret names the file that holds it', async () => {
   expect(await bot.ended).toBe(EXIT_CONFIG);
   expect(bot.stdout()).toContain('CODE_SECRET is not the secret that');
 });
+
+it('logs at the first start alone that it made the secret, where it is, and to copy it', async () => {
+  const server = await TestServer.start();
+  const cwd = realpathSync(temporaryFolder());
+  const made = `Made the secret that encrypts the codes: ${join(cwd, 'data/code-secret.key')}. Copy it somewhere safe`;
+  for (const [start, isLogged] of [true, false].entries()) {
+    const bot = startProcess(server, cwd);
+    await bot.printed('is ready in');
+    expect([start, bot.stdout().includes(made)]).toEqual([start, isLogged]);
+    bot.child.kill('SIGTERM');
+    await bot.ended;
+  }
+});
+
+it.each<[string, readonly string[], (path: string) => void]>([
+  ['missing', ['.marker'], (path) => renameSync(path, `${path}.lost`)],
+  ['empty', ['', '.marker'], (path) => truncateSync(path)],
+])(
+  'tells the operator of a database that is %s to move its files aside, and never to delete one',
+  async (_what, left, lose) => {
+    const server = await TestServer.start();
+    const cwd = realpathSync(temporaryFolder());
+    const [database, secret] = [join(cwd, 'data/access-codes.db'), join(cwd, 'data/code-secret.key')];
+    const first = startProcess(server, cwd);
+    await first.printed('is ready in');
+    first.child.kill('SIGTERM');
+    await first.ended;
+    lose(database);
+
+    const refused = startProcess(server, cwd);
+    expect(await refused.ended).toBe(EXIT_CONFIG);
+    const files = [...left.map((ending) => database + ending), secret];
+    expect(refused.stdout()).toContain(
+      `To start over with no codes, move ${files.join(' and ')} to another folder. Keep ${secret}: your backups cannot be read without it.`,
+    );
+    expect(refused.stdout()).not.toContain('delete');
+
+    mkdirSync(join(cwd, 'aside'));
+    for (const file of files) renameSync(file, join(cwd, 'aside', basename(file)));
+    await startProcess(server, cwd).printed('is ready in 1 server');
+  },
+);
 
 it('greets its servers, or asks for its invitation when it is in none', async () => {
   const server = await TestServer.start();

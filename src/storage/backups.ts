@@ -243,7 +243,7 @@ async function takeOver(path: string): Promise<SqliteDriver | null> {
   if (usedByOthers) {
     throw new StorageError(
       'DATABASE_IN_USE',
-      `Where ${path} should be is no sound database, and ${path}-shm tells that something used it and may still do so. Stop the bot and every website that opens this file, then delete ${path}-shm and try again.`,
+      `Where ${path} should be is no sound database, and ${path}-shm tells that something used it and may still do so. Stop the bot and every website that opens this file, then move ${path}-shm to another folder and try again.`,
     );
   }
   return null;

@@ -28,7 +28,7 @@ export const UNFINISHED = '.new';
 /** What a file ends in that tells a missing database from one that never was. */
 const MARKER = '.marker';
 const MARKER_TEXT =
-  'There is a database beside this file. Should it be missing, the bot makes no new one while this file is here.';
+  'Leave this file alone: if the database beside it ever goes missing, it stops the bot from starting with an empty one.';
 const MAKING_TRIES = 50;
 const MAKING_PAUSE_MS = 100;
 
@@ -57,6 +57,8 @@ export interface Storage {
   readonly databasePath: string;
   /** Whether there was no database when this call began. */
   readonly created: boolean;
+  /** The file that holds the secret; `null`: the secret was given. */
+  readonly secretPath: string | null;
   close(): Promise<void>;
 }
 
@@ -122,7 +124,14 @@ async function open(options: StorageOptions): Promise<Storage> {
     } else {
       await requireCurrentSchema(driver.query, databasePath);
     }
-    return { store: new SqlCodeStore(driver), keys, databasePath, created, close: () => driver.close() };
+    return {
+      store: new SqlCodeStore(driver),
+      keys,
+      databasePath,
+      created,
+      secretPath: options.secret === null ? secretPath : null,
+      close: () => driver.close(),
+    };
   } catch (error) {
     await driver.close();
     throw error;
@@ -139,10 +148,9 @@ async function createDatabase(
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const traces = tracesOf(path, secretPath);
   if (traces.length > 0 && !(await isBeingMade(path))) {
-    const files = traces.join(' and ');
     throw new StorageError(
       'DATABASE_MISSING',
-      `${path} is missing, but there was one: it left ${files}. Put it back, or restore a backup (npm run restore FILE); to start without any code, delete ${files}.`,
+      `${path} is missing, but there was one: it left ${traces.join(' and ')}. Put it back, or restore a backup: npm run restore FILE. ${howToStartOver(traces, secretPath)}`,
     );
   }
   if (exists(path)) return;
@@ -196,6 +204,14 @@ function tracesOf(path: string, secretPath: string): string[] {
   return [markerOf(path), secretPath, `${path}-wal`].filter(exists);
 }
 
+/** Names files to move, never to delete: a backup without its secret holds no readable code. */
+function howToStartOver(files: readonly string[], secretPath: string): string {
+  const move = `To start over with no codes, move ${files.join(' and ')} to another folder.`;
+  return files.includes(secretPath)
+    ? `${move} Keep ${secretPath}: your backups cannot be read without it.`
+    : move;
+}
+
 function markerOf(path: string): string {
   return `${path}${MARKER}`;
 }
@@ -235,7 +251,7 @@ export function refuseWhatIsNoDatabase(path: string, secretPath: string): void {
   if (found.size === 0) {
     throw new StorageError(
       'DATABASE_DAMAGED',
-      `${path} is empty: its content was lost. Restore a backup (npm run restore FILE); to start without any code, delete it and ${tracesOf(path, secretPath).join(' and ')}.`,
+      `${path} is empty: its content was lost. Restore a backup: npm run restore FILE. ${howToStartOver([path, ...tracesOf(path, secretPath)], secretPath)}`,
     );
   }
 }

@@ -534,7 +534,7 @@ describe('restore refuses', () => {
     const { code, message } = await refusalOf(restore(request));
     expect([code, message]).toEqual([
       'DATABASE_IN_USE',
-      expect.stringContaining(`delete ${databasePath}-shm`),
+      expect.stringContaining(`move ${databasePath}-shm to another folder`),
     ]);
     await bot.close().catch(() => undefined);
     // As a killed bot leaves them.
