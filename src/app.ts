@@ -12,10 +12,11 @@ import { createCommands } from './commands/commands.js';
 import type { Config } from './config.js';
 import { createClient } from './discord/client.js';
 import { DiscordBot } from './discord/discord-bot.js';
-import { isAdministrator, serves } from './discord/incoming.js';
+import { isAdministrator } from './discord/incoming.js';
 import { Gateway } from './discord/gateway.js';
 import { GuildMembers } from './discord/members.js';
 import { Sender } from './discord/sender.js';
+import { ServedServers } from './discord/served-servers.js';
 import type { Patience } from './discord/watchdog.js';
 import { Housekeeping, type Every } from './housekeeping.js';
 import { healthCheck } from './http/health.js';
@@ -59,7 +60,7 @@ export interface AppOptions {
  *
  * @throws {StorageError} the database or its secret is missing, wrong or damaged.
  * @throws {HttpSetupError} the port for websites cannot be listened on.
- * @throws {DiscordSetupError} the token is refused, or the Message Content intent is off.
+ * @throws {DiscordSetupError} the token is refused, the Message Content intent is off, or no server can be served.
  */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const { log, onFatal, clock = Date.now, random = randomInt, every, patience = {} } = options;
@@ -97,10 +98,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     });
     const gateway = new Gateway({ log, patience });
     const client = createClient(config.discordApiUrl, gateway);
+    const servers = new ServedServers({ client, store, listed: allowedGuildIds, log });
     const commands = createCommands({
       codes,
       isAdministrator: async (guildId, userId) =>
-        serves(allowedGuildIds, guildId) && isAdministrator(client, guildId, userId),
+        servers.serves(guildId) && isAdministrator(client, guildId, userId),
       prefix,
     });
     const sender = new Sender({
@@ -132,17 +134,18 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       outbox,
       log,
       onFatal,
-      allowedGuildIds,
+      servers,
     });
     // Before Discord: who has a code gets in while the bot waits for Discord.
     door = await openDoor(config, { storage, hears: () => bot.hears(), clock, log });
     await bot.start(config.discordToken);
 
-    const members = new GuildMembers(client, allowedGuildIds);
+    const members = new GuildMembers(client, servers);
     const housekeeping = new Housekeeping({
       store,
       members,
       outbox,
+      servers,
       membershipCheckIntervalMs,
       allowedGuildIds,
       auditDays,

@@ -23,6 +23,8 @@ export interface HousekeepingOptions {
   readonly store: CodeStore;
   readonly members: Members;
   readonly outbox: Pick<Outbox, 'tend'>;
+  /** Stores which servers are served, where an outage kept that from being stored before. */
+  readonly servers: { readonly update: () => Promise<void> };
   /** `null`: holders are not looked up. */
   readonly membershipCheckIntervalMs: number | null;
   /** `null`: every server is served. */
@@ -50,6 +52,7 @@ export class Housekeeping {
   start(): void {
     this.#every(HOUR_MS, 'end codes of other servers', async () => this.endCodesElsewhere());
     this.#every(TEND_MS, 'tend answers', async () => this.tendAnswers());
+    this.#every(MINUTE_MS, 'update servers', async () => this.#options.servers.update());
     this.#every(MINUTE_MS, 'end codes', async () => this.endCodes());
     this.#every(HOUR_MS, 'prune', async () => this.prune());
     const { membershipCheckIntervalMs, backups } = this.#options;

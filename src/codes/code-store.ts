@@ -252,6 +252,12 @@ export interface CodeStore {
    */
   login(attempt: LoginAttempt, now: number): Promise<LoginOutcome>;
 
+  /** The server that was remembered or, before one ever was, that all codes were issued in; `null`: neither. */
+  findServedGuild(): Promise<string | null>;
+
+  /** Remembers the server that is served. The first one stays. @returns `false` when one was remembered before. */
+  rememberServedGuild(guildId: string): Promise<boolean>;
+
   /** Stores an answer whose request needs no claim; one with the same id gives way. */
   keepAnswer(requestId: string, answer: NewAnswer, now: number): Promise<void>;
 

@@ -5,12 +5,11 @@ import {
   DiscordjsError,
   DiscordjsErrorCodes,
   Events,
-  OAuth2Scopes,
-  PermissionFlagsBits,
   RESTEvents,
   Routes,
   type APIRequest,
   type Client,
+  type Guild,
   type Interaction,
   type Message,
   type ResponseLike,
@@ -20,8 +19,10 @@ import type { Outbox } from '../bot/outbox.js';
 import type { Router } from '../bot/router.js';
 import type { Log } from '../log.js';
 import type { Gateway } from './gateway.js';
-import { serves, toIncomingMessage } from './incoming.js';
+import { toIncomingMessage } from './incoming.js';
+import { inviteUrl, PORTAL } from './links.js';
 import type { Sender } from './sender.js';
+import type { ServedServers } from './served-servers.js';
 
 /** How long {@link DiscordBot.stop} waits for what is under way. The whole process has 5 seconds to end. */
 const STOP_PATIENCE_MS = 4_000;
@@ -34,8 +35,6 @@ const LONGEST_PAUSE_MS = 60_000;
 export class DiscordSetupError extends Error {
   override readonly name = 'DiscordSetupError';
 }
-
-const PORTAL = 'https://discord.com/developers/applications';
 
 const BAD_TOKEN = `Discord does not accept DISCORD_TOKEN: open your application on ${PORTAL}, page Bot, click Reset Token, and put the new token into .env.`;
 
@@ -60,7 +59,7 @@ export class DiscordBot {
   readonly #outbox: Pick<Outbox, 'send' | 'sendFailure' | 'show' | 'idle' | 'stop'>;
   readonly #log: Log;
   readonly #onFatal: (error: Error) => void;
-  readonly #allowed: ReadonlySet<string> | null;
+  readonly #servers: ServedServers;
   readonly #underWay = new Set<Promise<void>>();
 
   /** @param options.onFatal hears that the bot cannot go on, after it was ready; perhaps more than once. */
@@ -73,15 +72,14 @@ export class DiscordBot {
     readonly outbox: Pick<Outbox, 'send' | 'sendFailure' | 'show' | 'idle' | 'stop'>;
     readonly log: Log;
     readonly onFatal: (error: Error) => void;
-    /** `null`: every server. */
-    readonly allowedGuildIds: ReadonlySet<string> | null;
+    readonly servers: ServedServers;
   }) {
     this.#client = options.client;
     this.#gateway = options.gateway;
     this.#router = options.router;
     this.#log = options.log;
     this.#onFatal = options.onFatal;
-    this.#allowed = options.allowedGuildIds;
+    this.#servers = options.servers;
     this.#sender = options.sender;
     this.#outbox = options.outbox;
   }
@@ -89,7 +87,7 @@ export class DiscordBot {
   /**
    * Logs in and resolves when the bot hears its servers.
    *
-   * @throws {DiscordSetupError} the token or the Message Content intent is missing.
+   * @throws {DiscordSetupError} the token or the Message Content intent is missing, or no server can be served.
    * @throws {Error} Discord cannot be reached, or is not heard for too long.
    */
   async start(token: string): Promise<void> {
@@ -110,9 +108,15 @@ export class DiscordBot {
     this.#gateway.onDeaf = (error) => fail(error);
     try {
       await this.#reach();
+      await this.#servers.load();
       await new Promise<void>((resolve, reject) => {
         fail = reject;
-        client.once(Events.ClientReady, () => resolve());
+        client.once(Events.ClientReady, () => {
+          // At once: the next event may be a message.
+          const refusal = this.#servers.decide();
+          if (refusal === null) resolve();
+          else reject(new DiscordSetupError(refusal));
+        });
         client.login(token).catch((error: unknown) => reject(explain(error)));
       });
     } catch (error) {
@@ -120,12 +124,20 @@ export class DiscordBot {
       throw error;
     }
     fail = this.#onFatal;
-    client.on(Events.GuildCreate, ({ id, name }) => {
-      this.#log.info({ guildId: id, name }, 'Joined a server');
-      this.#sayServers();
+    client.on(Events.GuildCreate, (guild) => {
+      this.#log.info({ guildId: guild.id, name: guild.name }, 'Joined a server');
+      this.#onServer(guild);
     });
-    client.on(Events.GuildDelete, ({ id, name }) => this.#log.info({ guildId: id, name }, 'Left a server'));
+    // Also of a server that the bot joined while it was not connected.
+    client.on(Events.GuildAvailable, (guild) => this.#onServer(guild));
+    client.on(Events.GuildDelete, (guild) => {
+      this.#log.info({ guildId: guild.id, name: guild.name }, 'Left a server');
+      this.#servers.onLeave(guild);
+      this.#track(this.#servers.update());
+    });
     this.#sayReady();
+    await this.#servers.update();
+    this.#track(this.#servers.warnIfPublic());
   }
 
   /** Waits until Discord answers at all: a bot that ended over an outage would take the websites' door with it. */
@@ -183,8 +195,13 @@ export class DiscordBot {
     this.#underWay.add(tracked);
   }
 
+  #onServer(guild: Guild): void {
+    this.#servers.onJoin(guild);
+    this.#track(this.#servers.update());
+  }
+
   async #onMessage(message: Message): Promise<void> {
-    const incoming = serves(this.#allowed, message.guildId) ? toIncomingMessage(message) : null;
+    const incoming = this.#servers.serves(message.guildId) ? toIncomingMessage(message) : null;
     const answered = incoming === null ? null : await this.#router.handle(incoming);
     if (incoming === null || answered === null) return;
     const { command, reply, isStored } = answered;
@@ -193,7 +210,7 @@ export class DiscordBot {
   }
 
   async #onInteraction(interaction: Interaction): Promise<void> {
-    if (!interaction.isButton() || !serves(this.#allowed, interaction.guildId)) return;
+    if (!interaction.isButton() || !this.#servers.serves(interaction.guildId)) return;
     const { id, tag } = interaction.user;
     const { customId: buttonId, channelId, token } = interaction;
     const pressed = await this.#router.press({ buttonId, author: { id, tag }, channelId, token });
@@ -208,35 +225,8 @@ export class DiscordBot {
     const { user, guilds } = this.#client;
     const servers = guilds.cache.map(({ id, name }) => ({ id, name }));
     this.#log.info({ servers }, `${user?.tag ?? 'The bot'} is ready in ${countServers(servers.length)}`);
-    this.#sayServers();
-    if (servers.length > 0) return;
-    // Not discord.js's generateInvite: it leads to the REST base, which may be a proxy's.
-    const invite = new URLSearchParams({
-      client_id: user?.id ?? '',
-      scope: OAuth2Scopes.Bot,
-      permissions: String(
-        PermissionFlagsBits.ViewChannel | PermissionFlagsBits.SendMessages | PermissionFlagsBits.EmbedLinks,
-      ),
-    });
-    this.#log.info(
-      `The bot is in no server yet. Invite it: https://discord.com/oauth2/authorize?${invite.toString()}`,
-    );
-  }
-
-  /** Any server's administrator sees what was issued there: the bot's owner should know which these are. */
-  #sayServers(): void {
-    const { guilds } = this.#client;
-    const allowed = this.#allowed;
-    if (allowed !== null) {
-      for (const { id, name } of guilds.cache.filter((guild) => !allowed.has(guild.id)).values()) {
-        this.#log.warn({ guildId: id, name }, 'Ignoring a server that ALLOWED_GUILD_IDS does not name');
-      }
-    } else if (guilds.cache.size > 1) {
-      const all = [...guilds.cache.keys()].join(',');
-      this.#log.warn(
-        `The bot serves every server that it is in. To serve only yours, set ALLOWED_GUILD_IDS and leave the others out: ${all}`,
-      );
-    }
+    if (servers.length === 0)
+      this.#log.info(`The bot is in no server yet. Invite it: ${inviteUrl(this.#client)}`);
   }
 }
 

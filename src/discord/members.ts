@@ -1,7 +1,7 @@
 import { DiscordAPIError, RESTJSONErrorCodes, Routes, type Client } from 'discord.js';
 
 import type { Members } from '../codes/membership.js';
-import { serves } from './incoming.js';
+import type { ServedServers } from './served-servers.js';
 
 /** How long the gateway may take to answer about 100 members. */
 const ANSWER_PATIENCE_MS = 30_000;
@@ -9,16 +9,16 @@ const ANSWER_PATIENCE_MS = 30_000;
 /** Looks members up without a privileged intent: by their ids, over the gateway. */
 export class GuildMembers implements Members {
   readonly #client: Client;
-  readonly #allowed: ReadonlySet<string> | null;
+  readonly #servers: Pick<ServedServers, 'serves'>;
 
-  constructor(client: Client, allowedGuildIds: ReadonlySet<string> | null) {
+  constructor(client: Client, servers: Pick<ServedServers, 'serves'>) {
     this.#client = client;
-    this.#allowed = allowedGuildIds;
+    this.#servers = servers;
   }
 
   guildIds(): readonly string[] {
     const available = this.#client.guilds.cache.filter((guild) => guild.available);
-    return [...available.keys()].filter((id) => serves(this.#allowed, id));
+    return [...available.keys()].filter((id) => this.#servers.serves(id));
   }
 
   async findLeavers(

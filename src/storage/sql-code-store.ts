@@ -228,6 +228,16 @@ export class SqlCodeStore implements CodeStore {
     return outcome;
   }
 
+  async findServedGuild(): Promise<string | null> {
+    const [row] = await this.#driver.query(sql.FIND_SERVED_GUILD);
+    return row === undefined ? null : textOrNullIn(row, 'guild_id');
+  }
+
+  async rememberServedGuild(guildId: string): Promise<boolean> {
+    const remembered = await this.#driver.query(sql.REMEMBER_SERVED_GUILD, [guildId]);
+    return remembered.length > 0;
+  }
+
   async keepAnswer(requestId: string, answer: NewAnswer, now: number): Promise<void> {
     await this.#driver.transaction(async (query) => writeAnswer(query, requestId, answer, now));
   }

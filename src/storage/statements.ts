@@ -235,6 +235,16 @@ export const FIND_ID_BY_TEXT = 'SELECT id FROM codes WHERE text_hash = $1';
 export const TOUCH = `INSERT INTO meta (name, value) VALUES ('touched_at', $1)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
 
+// The server that is served
+
+/** Ended codes count: a server in which nothing but those is left may be a stranger's or the operator's own. */
+export const FIND_SERVED_GUILD = `SELECT COALESCE(
+    (SELECT value FROM meta WHERE name = 'served_guild_id'),
+    (SELECT min(guild_id) FROM codes HAVING min(guild_id) = max(guild_id))) AS guild_id`;
+
+export const REMEMBER_SERVED_GUILD = `INSERT INTO meta (name, value) VALUES ('served_guild_id', $1)
+  ON CONFLICT (name) DO NOTHING RETURNING value`;
+
 // Direct-message channels
 
 export const FIND_CHANNEL = 'SELECT channel_id FROM channels WHERE user_id = $1';

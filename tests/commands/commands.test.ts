@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { startBot, summarize, TestServer } from '../support/bot.js';
+import { startBot, summarize, TestServer, twoServers } from '../support/bot.js';
 
 const ABC = 'ABCDEF';
 const CODE = /^[A-HJ-NP-Z2-9]{6}$/;
@@ -83,14 +83,13 @@ it.each([
 });
 
 it('refuses a username that somebody else holds, in whatever case, and in whichever server', async () => {
-  const { server, say, getCode } = await startBot();
+  const { lobby, ...two } = await twoServers();
+  const { server, say, getCode } = await startBot(two);
   await getCode(server.alice, 'Alice');
   expect(summarize(await say(server.general, server.bob, '!getcode aLICE'))).toEqual([
     '#general ❌ The username `aLICE` is taken. Please choose another, or ask an administrator of this server.',
   ]);
 
-  const elsewhere = server.discord.addGuild('Elsewhere', server.bob);
-  const lobby = server.discord.addChannel(elsewhere, 'lobby');
   const said = await say(lobby, server.bob, '!getcode alice');
   expect(said).toHaveLength(1);
   expect(said[0]?.message.content).toContain('is taken');
@@ -251,10 +250,9 @@ it.each([
 });
 
 it('keeps the codes of two servers apart', async () => {
-  const { server, say, getCode } = await startBot();
+  const { lobby, ...two } = await twoServers();
+  const { server, say, getCode } = await startBot(two);
   const code = await getCode(server.alice, 'Alice');
-  const elsewhere = server.discord.addGuild('Elsewhere', server.bob);
-  const lobby = server.discord.addChannel(elsewhere, 'lobby');
 
   const attempts = ['!codes', `!revoke ${code}`, '!revoke Alice', `!revoke <@${server.alice.id}>`];
   for (const attempt of attempts) {

@@ -135,7 +135,8 @@ it('delivers the code even where it may not write in the channel', async () => {
 });
 
 it('asks Discord for two things when it knows the member, and for three at first', async () => {
-  const { server, say } = await startBot();
+  const { server, say, settled } = await startBot();
+  await settled();
   const { requests } = server.discord;
   const before = requests.length;
   await say(server.general, server.alice, '!getcode Alice');

@@ -25,6 +25,8 @@ export type ModelledStore = Omit<
   | 'noteListing'
   | 'prune'
   | 'revokeElsewhere'
+  | 'findServedGuild'
+  | 'rememberServedGuild'
   | 'touch'
   | 'keepAnswer'
   | 'takeAnswers'

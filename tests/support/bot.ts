@@ -83,6 +83,20 @@ export class TestServer {
   }
 }
 
+/** Two servers that the bot serves, for {@link startBot}: the second one belongs to bob. */
+export async function twoServers(): Promise<{
+  readonly server: TestServer;
+  readonly elsewhere: StandInGuild;
+  readonly lobby: StandInChannel;
+  readonly settings: Readonly<Record<string, string>>;
+}> {
+  const server = await TestServer.start();
+  const elsewhere = server.discord.addGuild('Elsewhere', server.bob);
+  const lobby = server.discord.addChannel(elsewhere, 'lobby');
+  const settings = { ALLOWED_GUILD_IDS: `${server.guild.id},${elsewhere.id}` };
+  return { server, elsewhere, lobby, settings };
+}
+
 /** A person needs so long to type the next command: nobody floods by accident. */
 const TYPING_MS = 7_000;
 

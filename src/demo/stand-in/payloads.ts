@@ -202,15 +202,21 @@ export function messageEventPayload(world: World, message: StandInMessage, conte
   };
 }
 
-export function applicationPayload({ bot }: World, contentEnabled: boolean): object {
+export function applicationPayload(
+  { bot }: World,
+  {
+    messageContentIntent,
+    publicBot,
+  }: { readonly messageContentIntent: boolean; readonly publicBot: boolean },
+): object {
   const look = {
     icon: null,
     description: '',
-    bot_public: true,
+    bot_public: publicBot,
     bot_require_code_grant: false,
     verify_key: '0',
   };
-  const flags = contentEnabled ? MESSAGE_CONTENT_FLAG : 0;
+  const flags = messageContentIntent ? MESSAGE_CONTENT_FLAG : 0;
   return { id: bot.id, name: bot.username, ...look, flags, team: null, bot: userPayload(bot) };
 }
 

@@ -36,6 +36,7 @@ export interface StandInRequest {
 
 export interface RestOptions {
   readonly messageContentIntent: boolean;
+  readonly publicBot: boolean;
   readonly enforcesNonces: boolean;
   isToken(token: string): boolean;
   gatewayUrl(): string;
@@ -68,8 +69,8 @@ export class Rest {
       'GET /users/@me': () => ({ ...userPayload(world.bot), verified: true, email: null, flags: 0 }),
       'POST /users/@me/channels': ({ body }) => this.#openDirectChannel(body),
       'GET /users/*': (_, id = '') => userPayload(world.users.get(id) ?? fail('unknownUser')),
-      'GET /applications/@me': () => applicationPayload(world, options.messageContentIntent),
-      'GET /oauth2/applications/@me': () => applicationPayload(world, options.messageContentIntent),
+      'GET /applications/@me': () => applicationPayload(world, options),
+      'GET /oauth2/applications/@me': () => applicationPayload(world, options),
       'GET /channels/*': (_, id = '') => channelPayload(world, this.#channel(id)),
       'GET /channels/*/messages': ({ query }, id = '') => this.#history(id, query),
       'POST /channels/*/messages': ({ body }, id = '') => this.#createMessage(id, body),

@@ -30,6 +30,8 @@ export interface StandInOptions {
   readonly botName?: string;
   /** Whether the message content intent is enabled in the developer portal; it is by default. */
   readonly messageContentIntent?: boolean;
+  /** Whether anybody may invite the bot to a server of their own; the default is no. */
+  readonly publicBot?: boolean;
   /** The clock, in Unix ms, not before 2015-02-01: ids are made from it. `Date.now` by default. */
   readonly now?: () => number;
   readonly heartbeatIntervalMs?: number;
@@ -82,6 +84,7 @@ export class DiscordStandIn {
     });
     this.#rest = new Rest(this.#world, {
       messageContentIntent,
+      publicBot: options.publicBot ?? false,
       enforcesNonces: options.enforcesNonces ?? true,
       isToken,
       gatewayUrl,
