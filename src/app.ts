@@ -98,7 +98,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     });
     const gateway = new Gateway({ log, patience });
     const client = createClient(config.discordApiUrl, gateway);
-    const servers = new ServedServers({ client, store, listed: allowedGuildIds, log });
+    const servers = new ServedServers({ client, store, listed: allowedGuildIds, clock, log });
     const commands = createCommands({
       codes,
       isAdministrator: async (guildId, userId) =>
@@ -147,7 +147,6 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       outbox,
       servers,
       membershipCheckIntervalMs,
-      allowedGuildIds,
       auditDays,
       backups:
         backupIntervalMs === null

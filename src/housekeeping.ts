@@ -23,12 +23,10 @@ export interface HousekeepingOptions {
   readonly store: CodeStore;
   readonly members: Members;
   readonly outbox: Pick<Outbox, 'tend'>;
-  /** Stores which servers are served, where an outage kept that from being stored before. */
+  /** Stores what an outage kept from being stored before. */
   readonly servers: { readonly update: () => Promise<void> };
   /** `null`: holders are not looked up. */
   readonly membershipCheckIntervalMs: number | null;
-  /** `null`: every server is served. */
-  readonly allowedGuildIds: ReadonlySet<string> | null;
   readonly auditDays: number;
   /** `null`: no backups are made. */
   readonly backups: Pick<ScheduledBackups, 'intervalMs' | 'isDue' | 'make'> | null;
@@ -50,7 +48,6 @@ export class Housekeeping {
   }
 
   start(): void {
-    this.#every(HOUR_MS, 'end codes of other servers', async () => this.endCodesElsewhere());
     this.#every(TEND_MS, 'tend answers', async () => this.tendAnswers());
     this.#every(MINUTE_MS, 'update servers', async () => this.#options.servers.update());
     this.#every(MINUTE_MS, 'end codes', async () => this.endCodes());
@@ -82,15 +79,6 @@ export class Housekeeping {
     const now = clock();
     await store.expire(now);
     await store.withdrawUnclaimed(now - RESERVATION_MS, now);
-  }
-
-  /** Ends what was issued in servers that are not served any more: nobody there could. */
-  async endCodesElsewhere(): Promise<void> {
-    const { store, allowedGuildIds, clock, log } = this.#options;
-    if (allowedGuildIds === null) return;
-    const revoked = await store.revokeElsewhere(allowedGuildIds, clock());
-    if (revoked > 0)
-      log.warn({ revoked }, 'Revoked the codes of servers that ALLOWED_GUILD_IDS does not name');
   }
 
   /** Forgets what is too old to keep. */

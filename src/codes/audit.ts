@@ -7,6 +7,8 @@ export type AuditEventName =
   | 'withdrawn'
   | 'replaced'
   | 'revoked'
+  | 'suspended'
+  | 'resumed'
   | 'listed'
   | 'redeemed'
   | 'refused'

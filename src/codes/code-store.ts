@@ -114,6 +114,16 @@ export interface Revocation {
   readonly codes: readonly Code[];
 }
 
+/** The codes of a server after {@link CodeStore.suspendElsewhere}. */
+export interface GuildCodes {
+  readonly guildId: string;
+  readonly suspended: boolean;
+  /** How many are held. */
+  readonly held: number;
+  /** How many were suspended by this call, or are not any more. */
+  readonly changed: number;
+}
+
 /** Somebody at a website's door. */
 export interface LoginAttempt {
   readonly nameHash: string;
@@ -236,8 +246,8 @@ export interface CodeStore {
   /** Ends every code that `holderId` has from this server, because they left it. */
   revokeLeaver(guildId: string, holderId: string, now: number): Promise<readonly Code[]>;
 
-  /** Ends every code of the servers that are not among these. @returns how many. */
-  revokeElsewhere(servedGuildIds: ReadonlySet<string>, now: number): Promise<number>;
+  /** Suspends every code of the servers that are not among these, and ends the suspension of the others. */
+  suspendElsewhere(servedGuildIds: ReadonlySet<string>, now: number): Promise<readonly GuildCodes[]>;
 
   /**
    * Judges one attempt to log in, and remembers it: wrong codes are counted for the username, whether it

@@ -5,7 +5,14 @@ import { usesLeft, type Code, type CodeStatus } from './code.js';
 import { parseUsername } from './username.js';
 
 /** Why a login was refused. For the website's own logic: its visitors are told "invalid" and no more. */
-export type InvalidReason = 'unknown' | 'expired' | 'replaced' | 'revoked' | 'used_up' | 'key_reused';
+export type InvalidReason =
+  | 'unknown'
+  | 'expired'
+  | 'replaced'
+  | 'revoked'
+  | 'suspended'
+  | 'used_up'
+  | 'key_reused';
 
 /** What the website knows about a login beyond what its visitor typed. */
 export interface LoginOptions {
@@ -122,6 +129,7 @@ function refuse(status: CodeStatus | null): Verdict {
     case 'expired':
     case 'replaced':
     case 'revoked':
+    case 'suspended':
     case 'used_up':
       return { valid: false, reason: status };
     // Nobody was ever told a code that is pending or withdrawn: whoever brings it guessed it.

@@ -23,12 +23,22 @@ export interface Code {
   readonly replacedAt: number | null;
   readonly revokedAt: number | null;
   readonly withdrawnAt: number | null;
+  /** Since when its server is not served; `null` again when it is. */
+  readonly suspendedAt: number | null;
   readonly uses: number;
   /** `null`: unlimited. */
   readonly maxUses: number | null;
 }
 
-export type CodeStatus = 'pending' | 'active' | 'used_up' | 'expired' | 'replaced' | 'revoked' | 'withdrawn';
+export type CodeStatus =
+  | 'pending'
+  | 'active'
+  | 'used_up'
+  | 'expired'
+  | 'replaced'
+  | 'revoked'
+  | 'withdrawn'
+  | 'suspended';
 
 /**
  * Tells what `code` is worth at `now` (Unix ms). The first that applies, in this order:
@@ -37,15 +47,17 @@ export type CodeStatus = 'pending' | 'active' | 'used_up' | 'expired' | 'replace
  * 2. `withdrawn`: it could not be delivered, so nobody ever held it.
  * 3. `replaced`: its holder got a newer one.
  * 4. `expired`: already in the very millisecond of `expiresAt`, delivered or not, and once seen for good.
- * 5. `pending`: not known to be delivered.
- * 6. `used_up`: still holds the username, opens nothing.
- * 7. `active`.
+ * 5. `suspended`: still holds the username, opens nothing while its server is not served.
+ * 6. `pending`: not known to be delivered.
+ * 7. `used_up`: still holds the username, opens nothing.
+ * 8. `active`.
  */
 export function statusOf(code: Code, now: number): CodeStatus {
   if (code.revokedAt !== null) return 'revoked';
   if (code.withdrawnAt !== null) return 'withdrawn';
   if (code.replacedAt !== null) return 'replaced';
   if (code.expiredAt !== null || (code.expiresAt !== null && now >= code.expiresAt)) return 'expired';
+  if (code.suspendedAt !== null) return 'suspended';
   if (code.deliveredAt === null) return 'pending';
   if (code.maxUses !== null && code.uses >= code.maxUses) return 'used_up';
   return 'active';

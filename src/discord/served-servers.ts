@@ -1,35 +1,47 @@
 import type { Client, Guild } from 'discord.js';
 
-import type { CodeStore } from '../codes/code-store.js';
-import { StoreOutage } from '../codes/code-store.js';
+import { StoreOutage, type CodeStore, type GuildCodes } from '../codes/code-store.js';
 import type { Log } from '../log.js';
 import { inviteUrl, PORTAL } from './links.js';
+
+type Store = Pick<CodeStore, 'findServedGuild' | 'rememberServedGuild' | 'suspendElsewhere'>;
 
 /**
  * Decides which of the bot's servers it serves: those that ALLOWED_GUILD_IDS lists or, while it is unset, the first
  * one, which the database remembers. A stranger who adds the bot to a server of their own gets no codes there.
+ *
+ * Codes of servers that are not served are suspended, and work again when the server is served again: a wrong setting,
+ * or the bot's removal, loses none.
  */
 export class ServedServers {
   readonly #client: Client;
-  readonly #store: Pick<CodeStore, 'findServedGuild' | 'rememberServedGuild'>;
+  readonly #store: Store;
   /** `null`: ALLOWED_GUILD_IDS is unset. */
   readonly #listed: ReadonlySet<string> | null;
+  readonly #clock: () => number;
   readonly #log: Pick<Log, 'debug' | 'info' | 'warn'>;
   /** The one that is served while none are listed; `null`: the bot was in no server yet. */
   #chosen: string | null = null;
   #isStored = false;
+  /** The servers for which codes were last suspended and resumed; `null`: not yet by this process. */
+  #applied: string | null = null;
+  #updating: Promise<void> = Promise.resolve();
+  /** Names of servers that the bot has left, by id. */
+  readonly #left = new Map<string, string>();
   readonly #warnedOf = new Set<string>();
 
   constructor(options: {
     readonly client: Client;
-    readonly store: Pick<CodeStore, 'findServedGuild' | 'rememberServedGuild'>;
+    readonly store: Store;
     /** `null`: ALLOWED_GUILD_IDS is unset. */
     readonly listed: ReadonlySet<string> | null;
+    readonly clock: () => number;
     readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
   }) {
     this.#client = options.client;
     this.#store = options.store;
     this.#listed = options.listed;
+    this.#clock = options.clock;
     this.#log = options.log;
   }
 
@@ -50,7 +62,10 @@ export class ServedServers {
    */
   decide(): string | null {
     const ids = [...this.#client.guilds.cache.keys()];
-    if (this.#listed !== null || ids.length === 0 || ids.some((id) => this.serves(id))) return null;
+    if (ids.length === 0 || ids.some((id) => this.serves(id))) return null;
+    if (this.#listed !== null) {
+      return `ALLOWED_GUILD_IDS lists no server that the bot is in. It is in ${this.#name(ids)}. No code was changed. Correct ALLOWED_GUILD_IDS in .env, or invite the bot to a server that it lists: ${inviteUrl(this.#client)}`;
+    }
     const [first = '', ...others] = ids;
     if (this.#chosen !== null) {
       const set = others.length === 0 ? `ALLOWED_GUILD_IDS=${first}` : 'ALLOWED_GUILD_IDS';
@@ -68,18 +83,19 @@ export class ServedServers {
     if (this.#listed === null) this.#chosen ??= id;
   }
 
-  onLeave({ id }: Guild): void {
+  onLeave({ id, name }: Guild): void {
+    this.#left.set(id, name);
     this.#warnedOf.delete(id);
   }
 
-  /** Stores what was decided, and warns of servers that are ignored, once of each. Waits for the next call in an outage. */
+  /**
+   * Stores what was decided, suspends and resumes codes accordingly, and warns of servers that are ignored. What an
+   * outage prevents is left to the next call.
+   */
   async update(): Promise<void> {
-    try {
-      await this.#remember();
-    } catch (error) {
-      if (!(error instanceof StoreOutage)) throw error;
-    }
-    this.#warnOfIgnored();
+    const updating = this.#updating.then(async () => this.#update());
+    this.#updating = updating.catch(() => undefined);
+    return updating;
   }
 
   /** Discord's applications are public until their owner changes it. */
@@ -98,12 +114,58 @@ export class ServedServers {
     );
   }
 
+  async #update(): Promise<void> {
+    try {
+      await this.#remember();
+      await this.#suspend();
+    } catch (error) {
+      if (!(error instanceof StoreOutage)) throw error;
+    }
+    this.#warnOfIgnored();
+  }
+
   async #remember(): Promise<void> {
     if (this.#chosen === null || this.#isStored) return;
     if (await this.#store.rememberServedGuild(this.#chosen)) {
       this.#log.info(`The bot serves ${this.#name([this.#chosen])} and ignores servers that it joins later`);
     }
     this.#isStored = true;
+  }
+
+  async #suspend(): Promise<void> {
+    // Those in an outage are among them: Discord keeps them in the client's list.
+    const served = [...this.#client.guilds.cache.keys()].filter((id) => this.serves(id));
+    const applying = served.toSorted().join(',');
+    if (applying === this.#applied) return;
+    const found = await this.#store.suspendElsewhere(new Set(served), this.#clock());
+    const isFirst = this.#applied === null;
+    this.#applied = applying;
+    for (const codes of found) {
+      if (codes.suspended && codes.held > 0 && (isFirst || codes.changed > 0)) this.#warnOfPaused(codes);
+      if (!codes.suspended && codes.changed > 0) {
+        this.#log.info(`The codes of ${this.#name([codes.guildId])} work again`);
+      }
+    }
+  }
+
+  #warnOfPaused({ guildId: id, held }: GuildCodes): void {
+    const name = this.#name([id]);
+    const holds =
+      held === 1
+        ? 'holds 1 code. It is paused.'
+        : `holds ${held.toLocaleString('en')} codes. They are paused.`;
+    this.#warnedOf.add(id);
+    if (this.#listed?.has(id) === false) {
+      this.#log.warn(`ALLOWED_GUILD_IDS does not list ${name}, which ${holds} Add ${id} to serve it again.`);
+    } else if (this.#chosen === null || this.#chosen === id) {
+      this.#log.warn(
+        `The bot is not in ${name}, which ${holds} Invite the bot again: ${inviteUrl(this.#client)}`,
+      );
+    } else {
+      this.#log.warn(
+        `The bot serves only ${this.#name([this.#chosen])}. ${name} ${holds} To serve both, set ALLOWED_GUILD_IDS=${this.#chosen},${id} in .env and start the bot again.`,
+      );
+    }
   }
 
   #warnOfIgnored(): void {
@@ -122,12 +184,13 @@ export class ServedServers {
     );
   }
 
-  /** Names with ids beside them; of a server in an outage Discord gives the id alone. */
+  /** Names with ids beside them, where they are known: of a server in an outage Discord gives the id alone. */
   #name(ids: readonly string[]): string {
     const nameOf = (id: string): string => {
       const guild = this.#client.guilds.cache.get(id);
+      const name = guild?.available === true ? guild.name : this.#left.get(id);
       // A stranger's server has the name that they like: it must not forge a line of the log.
-      return guild?.available === true ? `${guild.name.replaceAll(/\p{C}/gu, '')} (${id})` : `server ${id}`;
+      return name === undefined ? `server ${id}` : `${name.replaceAll(/\p{C}/gu, '')} (${id})`;
     };
     return ids.map(nameOf).join(', ');
   }

@@ -42,7 +42,7 @@ const VERDICT_SCHEMA = {
       properties: {
         valid: { const: false },
         reason: {
-          enum: ['unknown', 'expired', 'replaced', 'revoked', 'used_up'],
+          enum: ['unknown', 'expired', 'replaced', 'revoked', 'suspended', 'used_up'],
           description: 'For the website alone: tell its visitors that the code is invalid, and no more.',
         },
       },

@@ -114,6 +114,8 @@ export const MIGRATIONS: Migrations = [
      )`,
   ],
   [`DROP INDEX audit_of_strangers`, `CREATE INDEX audit_of_guesses ON audit (at) WHERE ${GUESSED}`],
+  // Since when the code's server is not served; NULL: it is.
+  [`ALTER TABLE codes ADD COLUMN suspended_at BIGINT`],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -6,6 +6,7 @@ import type {
   CodeSelector,
   CodeStore,
   DeliveredHow,
+  GuildCodes,
   IssueLimits,
   IssueOutcome,
   ListRange,
@@ -192,18 +193,20 @@ export class SqlCodeStore implements CodeStore {
     );
   }
 
-  async revokeElsewhere(servedGuildIds: ReadonlySet<string>, now: number): Promise<number> {
+  async suspendElsewhere(servedGuildIds: ReadonlySet<string>, now: number): Promise<readonly GuildCodes[]> {
     return this.#driver.transaction(async (query) => {
-      let revoked = 0;
+      const found: GuildCodes[] = [];
       for (const guild of await query(sql.LIST_GUILDS)) {
         const guildId = textIn(guild, 'guild_id');
-        if (servedGuildIds.has(guildId)) continue;
-        const rows = await query(sql.REVOKE_GUILD, [guildId, now]);
-        for (const row of rows)
-          await note(query, now, 'revoked', subjectIn(row), { reason: 'server not served' });
-        revoked += rows.length;
+        const suspended = !servedGuildIds.has(guildId);
+        const { length: changed } = suspended
+          ? await query(sql.SUSPEND_GUILD, [guildId, now])
+          : await query(sql.RESUME_GUILD, [guildId]);
+        if (changed > 0) await note(query, now, suspended ? 'suspended' : 'resumed', { guildId });
+        const [row] = await query(sql.COUNT_HELD, [guildId]);
+        found.push({ guildId, suspended, held: row === undefined ? 0 : integerIn(row, 'total'), changed });
       }
-      return revoked;
+      return found;
     });
   }
 
@@ -579,6 +582,7 @@ function codeIn(row: SqlRow): Code {
     replacedAt: integerOrNullIn(row, 'replaced_at'),
     revokedAt: integerOrNullIn(row, 'revoked_at'),
     withdrawnAt: integerOrNullIn(row, 'withdrawn_at'),
+    suspendedAt: integerOrNullIn(row, 'suspended_at'),
     uses: integerIn(row, 'uses'),
     maxUses: integerOrNullIn(row, 'max_uses'),
   };
@@ -607,6 +611,7 @@ const STATUSES: Readonly<Record<CodeStatus, true>> = {
   replaced: true,
   revoked: true,
   withdrawn: true,
+  suspended: true,
 };
 
 function isStatus(text: string): text is CodeStatus {
@@ -627,6 +632,8 @@ const EVENTS: Readonly<Record<AuditEventName, true>> = {
   withdrawn: true,
   replaced: true,
   revoked: true,
+  suspended: true,
+  resumed: true,
   listed: true,
   redeemed: true,
   refused: true,

@@ -3,7 +3,7 @@ import { PRESS } from '../codes/code-store.js';
 import { GUESSED, NOT_ENDED } from './migrations.js';
 
 const ALL_BUT_ID = `guild_id, holder_id, holder_tag, username, name_hash, sealed_text, max_uses,
-  uses, issued_at, delivered_at, expires_at, expired_at, replaced_at, revoked_at, withdrawn_at`;
+  uses, issued_at, delivered_at, expires_at, expired_at, replaced_at, revoked_at, withdrawn_at, suspended_at`;
 
 const CODE_COLUMNS = `id, ${ALL_BUT_ID}`;
 
@@ -132,8 +132,11 @@ const revokeWhere = (condition: string) => `UPDATE codes SET revoked_at = $3
 
 export const LIST_GUILDS = `SELECT DISTINCT guild_id FROM codes WHERE ${NOT_ENDED}`;
 
-export const REVOKE_GUILD = `UPDATE codes SET revoked_at = $2 WHERE guild_id = $1 AND ${NOT_ENDED}
-  RETURNING ${CODE_COLUMNS}`;
+export const SUSPEND_GUILD = `UPDATE codes SET suspended_at = $2
+  WHERE guild_id = $1 AND suspended_at IS NULL AND ${NOT_ENDED} RETURNING id`;
+
+export const RESUME_GUILD = `UPDATE codes SET suspended_at = NULL
+  WHERE guild_id = $1 AND suspended_at IS NOT NULL AND ${NOT_ENDED} RETURNING id`;
 
 export const REVOKE = {
   text: revokeWhere('text_hash = $2'),
@@ -154,11 +157,12 @@ export const FIND_BY_PAIR = `SELECT * FROM (
     FROM codes WHERE pair_hash >= $1 ORDER BY pair_hash LIMIT 1) AS nearest
   UNION ALL
   SELECT '${DECOY_ID}', '1574161374181851138', '1574161374181851137', 'nobody', 'nobody', '${'x'.repeat(43)}',
-    '${'x'.repeat(46)}', NULL, 0, 0, 0, NULL, NULL, NULL, 0, NULL
+    '${'x'.repeat(46)}', NULL, 0, 0, 0, NULL, NULL, NULL, 0, NULL, NULL
   LIMIT 1`;
 
 export const REDEEM = `UPDATE codes SET uses = uses + 1
-  WHERE pair_hash = $1 AND ${DELIVERED} AND ${notExpired('$2')} AND (max_uses IS NULL OR uses < max_uses)
+  WHERE pair_hash = $1 AND ${DELIVERED} AND ${notExpired('$2')} AND suspended_at IS NULL
+    AND (max_uses IS NULL OR uses < max_uses)
   RETURNING ${CODE_COLUMNS}`;
 
 export const FIND_REDEMPTION =

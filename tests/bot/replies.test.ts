@@ -40,6 +40,7 @@ it('fits a full page of the longest names into Discord’s limits', () => {
         replacedAt: null,
         revokedAt: null,
         withdrawnAt: null,
+        suspendedAt: null,
         text: generateCodeText(LONGEST_CODE),
       };
       const codes = Array.from({ length: CODES_PER_PAGE }, () => code);

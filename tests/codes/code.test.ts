@@ -18,6 +18,7 @@ const ACTIVE: Code = {
   replacedAt: null,
   revokedAt: null,
   withdrawnAt: null,
+  suspendedAt: null,
   uses: 0,
   maxUses: null,
 };
@@ -28,6 +29,7 @@ const CAUSES: readonly (readonly [CodeStatus, Partial<Code>])[] = [
   ['withdrawn', { withdrawnAt: NOW - 200 }],
   ['replaced', { replacedAt: NOW - 300 }],
   ['expired', { expiresAt: NOW }],
+  ['suspended', { suspendedAt: NOW - 400 }],
   ['pending', { deliveredAt: null }],
   ['used_up', { uses: 3, maxUses: 3 }],
   ['active', {}],

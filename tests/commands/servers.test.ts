@@ -21,19 +21,6 @@ it('serves the servers that ALLOWED_GUILD_IDS names, and is silent in the others
   expect(bot.logged()).toMatch(/Ignoring Elsewhere \(\d+\): ALLOWED_GUILD_IDS does not list it/);
 });
 
-it('ends what was issued in a server that is not served any more, and frees its usernames', async () => {
-  const { lobby, ...two } = await twoServers();
-  const open = await startBot(two);
-  const { server, databasePath, clock } = open;
-  expect(await open.say(lobby, server.bob, '!getcode Alice')).toHaveLength(2);
-  await open.app.stop();
-
-  const settings = { ALLOWED_GUILD_IDS: server.guild.id };
-  const bot = await startBot({ server, databasePath, clock, settings });
-  await expect.poll(() => bot.logged()).toContain('Revoked the codes of servers');
-  await bot.getCode(server.alice, 'Alice');
-});
-
 it('lets the administrator of another server turn no page of this one', async () => {
   const { server, say, getCode, settled } = await startBot();
   for (let number = 1; number <= 11; number++) await getCode(server.alice, `user${number}`);

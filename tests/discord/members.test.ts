@@ -84,6 +84,9 @@ it.each([
   fault(bot);
   await bot.settled();
   await bot.app.housekeeping.checkMembers();
+  // A server that the bot is not in has its codes suspended.
+  server.discord.addBot(server.guild);
+  await bot.settled();
   expect(await isValid(bot, 'Alice', alice)).toBe(true);
 });
 

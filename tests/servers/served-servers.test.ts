@@ -1,15 +1,9 @@
-import { join } from 'node:path';
-
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 
 import type { StandInChannel, StandInGuild, StandInUser } from '../../src/demo/stand-in/stand-in.js';
-import { openValidator, type Validator } from '../../src/validator/validator.js';
-import { startBot, TestServer, type TestBot } from '../support/bot.js';
+import { startBot, TestServer } from '../support/bot.js';
 import { temporaryFolder } from '../support/folder.js';
-import { run, type Running } from '../support/process.js';
-import { openRaw } from '../support/raw-database.js';
-
-const EXIT_CONFIG = 78;
+import { databaseIn, EXIT_CONFIG, openWebsite, rowsIn, runBot } from './servers.js';
 
 /** A stranger, and the server of their own that they add the bot to. */
 interface Stranger {
@@ -22,38 +16,6 @@ function addStranger({ discord }: TestServer, name = 'Strangers Server'): Strang
   const stranger = discord.addUser('stranger');
   const theirs = discord.addGuild(name, stranger);
   return { stranger, theirs, lobby: discord.addChannel(theirs, 'lobby') };
-}
-
-async function openWebsite({ databasePath, clock }: TestBot): Promise<Validator> {
-  const validator = await openValidator({ databaseUrl: databasePath, clock: clock.read });
-  onTestFinished(async () => validator.close());
-  return validator;
-}
-
-/** The built program in `cwd`, where its database is. */
-function runBot({ discord }: TestServer, cwd: string, env: Readonly<Record<string, string>> = {}): Running {
-  return run('dist/index.js', {
-    cwd,
-    env: {
-      DISCORD_TOKEN: discord.token,
-      DISCORD_API_URL: discord.apiUrl,
-      LOG_FORMAT: 'json',
-      BACKUP_INTERVAL: 'off',
-      ...env,
-    },
-  });
-}
-
-const databaseIn = (cwd: string): string => join(cwd, 'data', 'access-codes.db');
-
-/** Every row of the codes and of the audit. */
-function rowsIn(databasePath: string): unknown {
-  const database = openRaw(databasePath);
-  try {
-    return ['codes', 'audit'].map((table) => database.prepare(`SELECT * FROM ${table}`).all());
-  } finally {
-    database.close();
-  }
 }
 
 const timesIn = (logged: string, sentence: string): number => logged.split(sentence).length - 1;

@@ -167,6 +167,7 @@ function describeIssue(open: OpenStore): void {
       replacedAt: null,
       revokedAt: null,
       withdrawnAt: null,
+      suspendedAt: null,
       uses: 0,
       maxUses: 1_000_000_000,
     });

@@ -24,7 +24,7 @@ export type ModelledStore = Omit<
   | 'findIdByText'
   | 'noteListing'
   | 'prune'
-  | 'revokeElsewhere'
+  | 'suspendElsewhere'
   | 'findServedGuild'
   | 'rememberServedGuild'
   | 'touch'
@@ -86,6 +86,7 @@ export class ModelStore implements ModelledStore {
       replacedAt: null,
       revokedAt: null,
       withdrawnAt: null,
+      suspendedAt: null,
     };
     const entry = { made, code: { ...rest, ...never, uses: 0 } };
     this.#entries.push(entry);

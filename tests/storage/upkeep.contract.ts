@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 
 import type { CodeStore } from '../../src/codes/code-store.js';
+import { statusOf } from '../../src/codes/code.js';
 import {
   codeOf,
   DAY_MS,
@@ -60,21 +61,37 @@ export function describeUpkeep(open: OpenStore): void {
     expect(await pagesOf(store, '1', 100)).toEqual([['1', '2']]);
   });
 
-  it('ends every code of servers that are not served, and says why', async () => {
+  it('suspends every code of servers that are not served, resumes them, and writes both to the audit', async () => {
     const store = await open();
     const served = await hand(store);
     const other = await hand(store, { guildId: '2', holderId: '2', ...named('Other') });
     const waiting = await issue(store, { guildId: '3', holderId: '3', ...named('Waiting') });
-    expect(await store.revokeElsewhere(new Set(['1']), NOW + 1)).toBe(2);
-    expect(await store.revokeElsewhere(new Set(['1']), NOW + 1)).toBe(0);
-    expect(idsIn(await store.listHeld('1', NOW + 1, { offset: 0, limit: 10 }))).toEqual([served.id]);
-    const revoked = (await store.readAudit({})).filter(({ event }) => event === 'revoked');
-    expect(revoked.map(({ codeId, reason }) => [codeId, reason])).toEqual(
-      expect.arrayContaining([
-        [other.id, 'server not served'],
-        [waiting.id, 'server not served'],
-      ]),
-    );
+    const statuses = async (): Promise<unknown[]> =>
+      Promise.all(
+        [served, other, waiting].map(async ({ id }) => {
+          const code = await store.find(id);
+          return code && statusOf(code, NOW + 1);
+        }),
+      );
+    const suspended = await store.suspendElsewhere(new Set(['1']), NOW + 1);
+    expect(suspended.toSorted((a, b) => a.guildId.localeCompare(b.guildId))).toEqual([
+      { guildId: '1', suspended: false, held: 1, changed: 0 },
+      { guildId: '2', suspended: true, held: 1, changed: 1 },
+      { guildId: '3', suspended: true, held: 0, changed: 1 },
+    ]);
+    expect(await statuses()).toEqual(['active', 'suspended', 'suspended']);
+    const again = await store.suspendElsewhere(new Set(['1']), NOW + 2);
+    expect(again.every(({ changed }) => changed === 0)).toBe(true);
+
+    await store.suspendElsewhere(new Set(['1', '2', '3']), NOW + 3);
+    expect(await statuses()).toEqual(['active', 'active', 'pending']);
+    const rows = (await store.readAudit({})).filter(({ event }) => /suspended|resumed/.test(event));
+    expect(rows.map(({ at, event, guildId }) => `${at - NOW} ${event} ${guildId}`).toSorted()).toEqual([
+      '1 suspended 2',
+      '1 suspended 3',
+      '3 resumed 2',
+      '3 resumed 3',
+    ]);
   });
 
   it('ends every code that a leaver has from this server, and only those', async () => {
