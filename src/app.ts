@@ -1,226 +1,294 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { ScheduledBackups } from './backup/scheduled-backups.js';
-import { Outbox } from './bot/outbox.js';
+import { Delivery } from './bot/delivery.js';
+import { FloodGate } from './bot/flood-gate.js';
 import { Router } from './bot/router.js';
-import { CodeService } from './codes/code-service.js';
-import { CodeValidator } from './codes/code-validator.js';
 import type { RandomInt } from './codes/code-text.js';
-import { chanceOfGuessing } from './codes/guessing.js';
+import { guessingOdds } from './codes/throttle.js';
 import { createCommands } from './commands/commands.js';
 import type { Config } from './config.js';
 import { createClient } from './discord/client.js';
 import { DiscordBot } from './discord/discord-bot.js';
+import { DmChannels } from './discord/dm-channels.js';
 import { isAdministrator } from './discord/incoming.js';
-import { Gateway } from './discord/gateway.js';
+import { Liveness, type LivenessOptions } from './discord/liveness.js';
 import { GuildMembers } from './discord/members.js';
 import { Sender } from './discord/sender.js';
-import { ServedServers } from './discord/served-servers.js';
-import type { Patience } from './discord/watchdog.js';
-import { Housekeeping, type Every } from './housekeeping.js';
+import { Servers } from './discord/servers.js';
+import { Waits } from './discord/waits.js';
 import { healthCheck } from './http/health.js';
-import type { HttpDoor } from './http/http-door.js';
+import type { HttpServer } from './http/http-server.js';
 import type { Log } from './log.js';
+import { Schedule, type Every } from './schedule.js';
+import { CodeService } from './services/code-service.js';
+import { Deliveries } from './services/deliveries.js';
+import { endCodes, prune } from './services/maintenance.js';
+import { checkMembership } from './services/membership.js';
+import { suspendUnserved } from './services/servers.js';
+import { Validator } from './services/validator.js';
+import { isBackupDue, makeBackup } from './storage/backup.js';
 import { openStorage, type Storage } from './storage/open-storage.js';
+import { StorageError } from './storage/storage-error.js';
 
-/** Above it a guesser's chance for one username and year is worth a warning. */
-const WORRYING_CHANCE = 1 / 1_000;
+/** The process ends within 5 seconds. */
+const STOP_TIMEOUT_MS = 4_000;
+const RECOVERY_INTERVAL_MS = 15_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const COMMANDS_PER_MINUTE = 10;
+/** Odds of guessing a code within a year that are worth a warning. */
+const BAD_ODDS = 1 / 1_000;
 
 /** The running bot. */
 export interface App {
-  /** Resolves when everything that the bot has heard is answered. */
+  /** Resolves when everything that the bot received is handled. */
   readonly idle: () => Promise<void>;
-  /** Whether what is said on Discord reaches the bot at this moment. */
-  readonly hears: () => boolean;
-  /** Where websites can ask; `null`: nowhere. */
+  /** Whether messages on Discord reach the bot now. */
+  readonly isConnected: () => boolean;
+  /** `null`: no HTTP API. */
   readonly httpPort: number | null;
-  /** Does now what is done from time to time anyway. */
-  readonly housekeeping: Pick<Housekeeping, 'endCodes' | 'prune' | 'checkMembers' | 'tendAnswers' | 'backUp'>;
-  /** Finishes what is under way, then closes Discord and the database; within 5 seconds. */
+  /** What the schedule does, for tests. */
+  readonly tasks: Tasks;
+  /** Finishes what is in progress, then closes Discord, the HTTP API and the database; within 5 seconds. */
   readonly stop: () => Promise<void>;
+}
+
+export interface Tasks {
+  /** Keeps other processes from claiming the deliveries in progress. */
+  readonly renew: () => Promise<void>;
+  /** Finishes interrupted deliveries. */
+  readonly recover: () => Promise<void>;
+  /** Ends expired codes and codes that nobody received. */
+  readonly endCodes: () => Promise<void>;
+  readonly prune: () => Promise<void>;
+  /** Ends the codes of members who left. */
+  readonly checkMembers: () => Promise<void>;
+  /** Suspends the codes of servers that are not served, and resumes the others. */
+  readonly checkServers: () => Promise<void>;
+  /** Makes a backup if one is due. */
+  readonly backUp: () => Promise<void>;
 }
 
 export interface AppOptions {
   readonly log: Log;
-  /** Hears that the bot cannot go on: Discord refuses it, or was not heard for too long. Perhaps more than once. */
+  /** Called when the bot cannot continue; it may be called more than once. */
   readonly onFatal: (error: Error) => void;
   readonly clock?: () => number;
   readonly random?: RandomInt;
-  /** Resolves after so many ms; never rejects. */
+  /** Resolves after `ms`. */
   readonly wait?: (ms: number) => Promise<void>;
-  /** When {@link App.housekeeping} is done by itself, beside at the start. Default: by timers. */
+  /** Runs {@link Tasks} at intervals. Default: timers. */
   readonly every?: Every;
-  /** What differs from how long the gateway is usually waited for. */
-  readonly patience?: Partial<Patience>;
+  readonly liveness?: Partial<LivenessOptions>;
 }
 
 /**
- * Puts the bot together and starts it; resolves when it hears its servers.
+ * Assembles the bot and starts it; resolves when it receives messages.
  *
  * @throws {StorageError} the database or its secret is missing, wrong or damaged.
- * @throws {HttpSetupError} the port for websites cannot be listened on.
- * @throws {DiscordSetupError} the token is refused, the Message Content intent is off, or no server can be served.
+ * @throws {HttpSetupError} the port of the HTTP API is not available.
+ * @throws {DiscordSetupError} the token is refused, an intent is off, or it is not clear which server to serve.
  */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
-  const { log, onFatal, clock = Date.now, random = randomInt, every, patience = {} } = options;
-  const { wait = async (ms) => pause(ms, undefined, { ref: false }) } = options;
-  const { allowedGuildIds, auditDays, codeLength, codeMaxUses, codeTtlMs, commandPrefix: prefix } = config;
-  const { getcodeLimit, maxUsernamesPerMember, membershipCheckIntervalMs } = config;
-  const { backupIntervalMs, backupKeep } = config;
-
+  const { log, onFatal, clock = Date.now, random = randomInt } = options;
   const storage = await openStorage({
-    databasePath: config.databasePath,
+    database: config.database,
     secret: config.codeSecret,
     as: 'owner',
-    clock,
-    onTrouble: (trouble) => {
-      if (trouble === null) log.info('The database can be used again');
-      else log.error({ reason: trouble.code }, trouble.message);
+    onFatal,
+    onOutage: (error) => {
+      if (error === null) log.info('The database works again');
+      else log.error({ code: error.code }, error.message);
     },
   });
-  let door: HttpDoor | null = null;
   try {
-    const { store, keys } = storage;
-    sayDatabase(log, storage);
-    sayChanceOfGuessing(log, codeLength);
-
-    const codes = new CodeService({
-      store,
-      keys,
-      codeLength,
-      codeTtlMs,
-      codeMaxUses,
-      getcodeLimit,
-      maxUsernamesPerMember,
-      clock,
-      random,
-    });
-    const gateway = new Gateway({ log, patience });
-    const client = createClient(config.discordApiUrl, gateway);
-    const servers = new ServedServers({ client, store, listed: allowedGuildIds, clock, log });
-    const commands = createCommands({
-      codes,
-      isAdministrator: async (guildId, userId) =>
-        servers.serves(guildId) && isAdministrator(client, guildId, userId),
-      prefix,
-    });
-    const sender = new Sender({
-      client,
-      log,
-      memory: {
-        find: async (userId) => store.findChannel(userId),
-        remember: async (userId, channelId) => store.rememberChannel(userId, channelId),
-        forget: async (userId) => store.forgetChannel(userId),
-      },
-      clock,
-      wait,
-    });
-    const owner = randomBytes(8).toString('hex');
-    const outbox = new Outbox({ store, keys, commands, messenger: sender, owner, clock, log });
-    const router = new Router({
-      commands,
-      prefix,
-      requests: codes,
-      outbox,
-      log,
-      clock,
-    });
-    const bot = new DiscordBot({
-      client,
-      gateway,
-      router,
-      sender,
-      outbox,
-      log,
-      onFatal,
-      servers,
-    });
-    // Before Discord: who has a code gets in while the bot waits for Discord.
-    door = await openDoor(config, { storage, hears: () => bot.hears(), clock, log });
-    await bot.start(config.discordToken);
-
-    const members = new GuildMembers(client, servers);
-    const housekeeping = new Housekeeping({
-      store,
-      members,
-      outbox,
-      servers,
-      membershipCheckIntervalMs,
-      auditDays,
-      backups:
-        backupIntervalMs === null
-          ? null
-          : new ScheduledBackups({
-              databasePath: storage.databasePath,
-              keep: backupKeep,
-              intervalMs: backupIntervalMs,
-            }),
-      clock,
-      every,
-      log,
-    });
-    housekeeping.start();
-
-    return {
-      idle: async () => bot.idle(),
-      hears: () => bot.hears(),
-      httpPort: door?.port ?? null,
-      housekeeping,
-      stop: async () => {
-        housekeeping.stop();
-        try {
-          // Both at once: together they have no more time than Discord alone.
-          await Promise.all([door?.close(), bot.stop()]);
-        } finally {
-          await storage.close();
-        }
-      },
-    };
+    return await start(config, { ...options, clock, random }, storage);
   } catch (error) {
-    await door?.close().catch(() => undefined);
     await storage.close();
     throw error;
   }
 }
 
-async function openDoor(
+async function start(
+  config: Config,
+  options: AppOptions & Required<Pick<AppOptions, 'clock' | 'random'>>,
+  storage: Storage,
+): Promise<App> {
+  const { log, onFatal, clock, random, every } = options;
+  const { wait = async (ms) => pause(ms) } = options;
+  const { commandPrefix: prefix } = config;
+  const { store, keys } = storage;
+  await logStorage(log, storage, config);
+
+  const codes = new CodeService({
+    store,
+    keys,
+    codeLength: config.codeLength,
+    codeTtlMs: config.codeTtlMs,
+    codeMaxUses: config.codeMaxUses,
+    limits: { ...config.getcodeLimit, usernames: config.maxUsernamesPerMember },
+    reservedUsernames: config.reservedUsernames,
+    clock,
+    random,
+  });
+  const deliveries = new Deliveries({ store, clock });
+  const validator = new Validator({ store, keys, clock });
+
+  const client = createClient(config.discordApiUrl, {
+    clock,
+    wait,
+    onWait: (isWaiting) => liveness.pause(isWaiting),
+    log,
+  });
+  const liveness = new Liveness(client, options.liveness);
+  const servers = new Servers({ client, store, allowedGuildIds: config.allowedGuildIds, log });
+  const waits = new Waits(wait);
+  const channels = new DmChannels({ client, store: store.dmChannels, clock, waits, log });
+  const sender = new Sender({ client, channels, clock, waits, log });
+  const textOf = codes.textOf.bind(codes);
+  const delivery = new Delivery({ deliveries, textOf, messenger: sender, clock, log });
+  const router = new Router({
+    commands: createCommands({
+      codes,
+      deliveries,
+      isAdministrator: async (guildId, userId) =>
+        servers.serves(guildId) && isAdministrator(client, guildId, userId),
+      prefix,
+    }),
+    prefix,
+    claim: async (id) => codes.claim(id),
+    gate: new FloodGate({ limit: COMMANDS_PER_MINUTE, intervalMs: MINUTE_MS, clock }),
+    log,
+  });
+  const bot = new DiscordBot({
+    client,
+    servers,
+    router,
+    delivery,
+    sender,
+    liveness,
+    onFatal,
+    clock,
+    wait,
+    log,
+  });
+
+  const tasks: Tasks = {
+    renew: async () => delivery.renew(),
+    recover: async () => delivery.recover(),
+    endCodes: async () => endCodes(store, clock()),
+    prune: async () => {
+      await prune(store, clock() - config.auditDays * DAY_MS, clock());
+      await validator.prune();
+    },
+    checkMembers: async () => {
+      const members = new GuildMembers(client);
+      for (const guildId of servers.available()) {
+        const { ended, error } = await checkMembership(store, members, guildId, clock);
+        if (ended > 0) log.info({ guildId, codes: ended }, 'Ended the codes of members who left');
+        if (error !== null) log.warn({ guildId, err: error }, 'Could not check all members');
+      }
+    },
+    checkServers: async () => servers.logSuspensions(await suspendUnserved(store, servers.served(), clock())),
+    backUp: async () => {
+      const { database, backupIntervalMs, backupKeep } = config;
+      if (database.engine !== 'sqlite' || backupIntervalMs === null) return;
+      if (!isBackupDue(database.path, backupIntervalMs, clock())) return;
+      try {
+        const made = await makeBackup(database.path, { keep: backupKeep, now: clock() });
+        log.info({ path: made.path, codes: made.codes }, 'Made a backup');
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+        log.error({ code: error.code }, error.message);
+      }
+    },
+  };
+
+  let http: HttpServer | null = null;
+  const schedule = new Schedule({ log, every });
+  try {
+    // Before Discord: logins work while the bot waits for Discord.
+    http = await startHttp(config, { store, validator, bot, clock, log });
+    await bot.start(config.discordToken);
+    servers.onChange = () =>
+      void tasks.checkServers().catch((error: unknown) => log.error({ err: error }, 'A task failed'));
+    await tasks.checkServers();
+    schedule.add('renew', RECOVERY_INTERVAL_MS, tasks.renew);
+    schedule.add('recover', RECOVERY_INTERVAL_MS, tasks.recover);
+    schedule.add('end codes', MINUTE_MS, tasks.endCodes);
+    schedule.add('prune', HOUR_MS, tasks.prune);
+    const { membershipCheckIntervalMs, backupIntervalMs } = config;
+    if (membershipCheckIntervalMs !== null)
+      schedule.add('check members', membershipCheckIntervalMs, tasks.checkMembers);
+    if (backupIntervalMs !== null) schedule.add('back up', Math.min(backupIntervalMs, HOUR_MS), tasks.backUp);
+  } catch (error) {
+    await http?.close();
+    throw error;
+  }
+
+  return {
+    idle: async () => bot.idle(),
+    isConnected: () => bot.isConnected(),
+    httpPort: http?.port ?? null,
+    tasks,
+    stop: async () => {
+      try {
+        // Checking many members takes minutes.
+        const tasksEnd = Promise.race([schedule.stop(), pause(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+        await Promise.all([http?.close(), bot.stop(), tasksEnd]);
+      } finally {
+        await storage.close();
+      }
+    },
+  };
+}
+
+async function startHttp(
   { httpPort: port, httpHost: host, httpTokens: tokens }: Config,
   parts: {
-    readonly storage: Storage;
-    readonly hears: () => boolean;
+    readonly store: Storage['store'];
+    readonly validator: Validator;
+    readonly bot: DiscordBot;
     readonly clock: () => number;
     readonly log: Log;
   },
-): Promise<HttpDoor | null> {
+): Promise<HttpServer | null> {
   if (port === null) return null;
-  const { storage, hears, clock, log } = parts;
-  const { store, keys } = storage;
-  // Loaded where it is wanted: otherwise it would cost the start and the memory of everybody.
-  const { openHttpDoor } = await import('./http/http-door.js');
-  const validator = new CodeValidator({ store, keys, clock });
-  const health = healthCheck({ touch: async (now) => store.touch(now), hears, clock });
-  return openHttpDoor({ host, port, tokens, validator, health, clock, log });
+  const { store, validator, bot, clock, log } = parts;
+  // Loaded on demand: fastify costs start time and memory.
+  const { startHttpServer } = await import('./http/http-server.js');
+  const health = healthCheck({
+    probe: async (now) => store.probe(now),
+    isConnected: () => bot.isConnected(),
+    clock,
+  });
+  return startHttpServer({ host, port, tokens, validator, health, clock, log });
 }
 
-function sayDatabase(log: Log, { databasePath: database, created, secretPath }: Storage): void {
-  if (!created) {
-    log.info({ database }, 'Opened the database');
-  } else if (secretPath === null) {
-    // On another machine, or without its folder, a missing database cannot be told from one that never was.
-    log.warn({ database }, 'Found no database and made an empty one: if there was one, stop and put it back');
-  } else {
-    log.info({ database }, 'Made a new database');
-    log.info(
-      `Made the secret that encrypts the codes: ${secretPath}. Copy it somewhere safe, apart from the backups: without it no code can be read.`,
+async function logStorage(log: Log, storage: Storage, { codeLength, codeSecret }: Config): Promise<void> {
+  const { store, name: database, isNew, newSecretPath } = storage;
+  if (!isNew) log.info({ database }, 'Opened the database');
+  else if (codeSecret === null) log.info({ database }, 'Made a new database');
+  else {
+    // Nothing tells a first start from a lost database.
+    log.warn(
+      { database },
+      'Made a new database. If there was one before, stop the bot and restore a backup.',
     );
   }
-}
-
-/** 10 guesses an hour, all year long, against the codes that there can be. */
-function sayChanceOfGuessing(log: Log, codeLength: number): void {
-  const chance = chanceOfGuessing(codeLength);
-  const level = chance > WORRYING_CHANCE ? 'warn' : 'info';
-  const oneIn = Math.floor(1 / chance).toLocaleString('en');
-  log[level](`Whoever guesses all year long gets in with one username with a chance of 1 in ${oneIn}`);
+  if (newSecretPath !== null) {
+    log.info(
+      { secret: newSecretPath },
+      'Made the secret that encrypts the codes. Copy this file to a safe place: without it no code and no backup can be read.',
+    );
+  }
+  const usernames = await store.codes.countUsernames();
+  const odds = guessingOdds(codeLength, Math.max(usernames, 1));
+  if (odds > BAD_ODDS) {
+    log.warn(
+      `Codes are short for ${usernames} usernames: a year of guessing succeeds once in ${Math.floor(1 / odds).toLocaleString('en')} tries. Set CODE_LENGTH=8.`,
+    );
+  }
 }

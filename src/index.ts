@@ -2,13 +2,13 @@ import { config as loadDotenv } from 'dotenv';
 
 import { startApp, type App } from './app.js';
 import { ConfigError, loadConfig, type Config } from './config.js';
-import { DiscordSetupError } from './discord/discord-bot.js';
+import { DiscordOutageError, DiscordSetupError } from './discord/errors.js';
 import { EXIT_CONFIG, EXIT_FAILURE } from './exit-codes.js';
 import { HttpSetupError } from './http/http-setup-error.js';
 import { createLog, openLogDestination } from './log.js';
 import { StorageError } from './storage/storage-error.js';
 
-// Whatever this process writes is its owner's alone.
+// New files are readable for this account only.
 process.umask(0o077);
 loadDotenv({ quiet: true });
 
@@ -29,7 +29,7 @@ let ending = false;
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
-    // A second signal means now.
+    // The second signal ends the process at once.
     if (ending) process.exit(EXIT_FAILURE);
     log.info(`Stopping on ${signal}`);
     void end(0);
@@ -44,21 +44,27 @@ try {
 
 async function fail(error: unknown): Promise<void> {
   if (ending) return;
-  const known =
-    error instanceof StorageError || error instanceof DiscordSetupError || error instanceof HttpSetupError;
-  if (known) log.fatal(error.message);
-  else log.fatal({ err: error }, 'The bot cannot go on');
-  const passes = (error instanceof StorageError || error instanceof HttpSetupError) && error.passes;
-  await end(known && !passes ? EXIT_CONFIG : EXIT_FAILURE);
+  if (
+    error instanceof DiscordSetupError ||
+    error instanceof DiscordOutageError ||
+    error instanceof StorageError ||
+    error instanceof HttpSetupError
+  ) {
+    log.fatal(error.message);
+    await end('isTransient' in error && error.isTransient ? EXIT_FAILURE : EXIT_CONFIG);
+  } else {
+    log.fatal({ err: error }, 'The bot stops because of an unexpected error');
+    await end(EXIT_FAILURE);
+  }
 }
 
 async function end(exitCode: number): Promise<never> {
   ending = true;
   try {
-    // While the bot starts nobody waits for it but websites, which ask again.
+    // A bot that is still starting has no work to finish.
     await app?.stop();
   } catch (error) {
-    log.error({ err: error }, 'The bot did not stop cleanly');
+    log.error({ err: error }, 'Could not finish everything before stopping');
   }
   process.exit(exitCode);
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 
 import type { StandInFault } from '../src/demo/stand-in/stand-in.js';
-import { backUp } from '../src/storage/backups.js';
+import { makeBackup } from '../src/storage/backup.js';
 import { openValidator } from '../src/validator/validator.js';
 import { startBot, type TestBot } from './support/bot.js';
 import { ManualClock } from './support/clock.js';
@@ -14,16 +14,16 @@ const TOKEN = 'canary-token-canary-token-canary-token';
 const KEY = 'canary-key-';
 const CLIENT = 'canary-client-198.51.100.7';
 
-/** The answers of Discord's that carry most into an error: refusals, faults, none at all. */
-const ANSWERS: readonly (readonly [string, StandInFault | null])[] = [
-  ['nothing unusual', null],
-  ['400 to everything that is sent', { status: 400, code: 50_035 }],
-  ['403 to everything that is sent', { status: 403, code: 50_007 }],
-  ['500 to everything that is sent', 500],
-  ['no answer to anything that is sent', 'lose-answer'],
+/** What happens to messages that the bot sends: errors may quote the request. */
+const FAULTS: readonly (readonly [string, StandInFault | null])[] = [
+  ['accepts its messages', null],
+  ['answers with 400', { status: 400, code: 50_035 }],
+  ['answers with 403', { status: 403, code: 50_007 }],
+  ['answers with 500', 500],
+  ['closes the connection', 'lose-answer'],
 ];
 
-/** Every code that the bot has put into a request, whether Discord took it or not. */
+/** Returns every code that the bot has put into a request, accepted or not. */
 function codesIn({ server }: TestBot): Set<string> {
   const bodies = server.discord.requests.map(({ body }) => JSON.stringify(body) ?? '');
   return new Set(
@@ -31,7 +31,7 @@ function codesIn({ server }: TestBot): Set<string> {
   );
 }
 
-/** What the database and all files beside it hold, but for the secret's own file. */
+/** Returns the content of the database and the files beside it. */
 function storedBytes({ databasePath }: TestBot): string {
   return bytesIn(dirname(databasePath));
 }
@@ -43,7 +43,7 @@ function bytesIn(folder: string): string {
     .join('\n');
 }
 
-/** A login, and what a careless website would send. */
+/** Logs in as a careless website would. */
 async function askOverHttp({ app }: TestBot, code: string): Promise<void> {
   const good = JSON.stringify({ username: 'Alice', code, client: CLIENT });
   const bodies = [good, good.slice(0, -2), `"${code}"`, JSON.stringify({ code, [code]: code })];
@@ -62,20 +62,20 @@ async function askOverHttp({ app }: TestBot, code: string): Promise<void> {
   }
 }
 
-it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', async (_, fault) => {
-  // Codes of 8 characters do not turn up by chance.
+it.each(FAULTS)('leaks no code, token or secret when Discord %s', async (_, fault) => {
+  // Codes of 8 characters do not occur by chance.
   const clock = new ManualClock();
   const bot = await startBot({
     clock,
-    // After one pause it is too late for another try: discord.js asks only 50 times a second.
+    // One retry: discord.js sends at most 50 requests per second.
     wait: async () => clock.advance(120_000),
     settings: { CODE_SECRET: SECRET, CODE_LENGTH: '8', HTTP_PORT: '0', HTTP_TOKEN: TOKEN },
   });
   const { server, say, settled } = bot;
   const { discord } = server;
   await say(server.general, server.alice, '!getcode Alice');
-  const sending = ['POST /channels/*/messages', 'POST /interactions/*/*/callback'];
-  const recoveries = fault === null ? [] : sending.map((route) => discord.fail({ route }, fault));
+  const routes = fault === null ? [] : ['POST /channels/*/messages', 'POST /interactions/*/*/callback'];
+  const repairs = routes.map((route) => discord.fail({ route }, fault ?? 500));
 
   await say(server.general, server.alice, '!getcode Alice');
   discord.setDirectMessages(server.bob, 'closed');
@@ -84,7 +84,7 @@ it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', 
   await say(server.general, server.admin, '!codes');
   await say(server.general, server.alice, '!codes');
   await say(server.general, server.admin, '!revoke nobody');
-  for (const recover of recoveries) recover();
+  for (const repair of repairs) repair();
   await say(server.general, server.alice, '!getcode Alice');
   const codes = codesIn(bot);
   const validator = await openValidator({
@@ -94,20 +94,20 @@ it.each(ANSWERS)('leaks no code, token or secret when Discord answers with %s', 
   });
   for (const code of codes) {
     await validator.redeem('Alice', code, { client: CLIENT });
-    // People type things into the wrong box: the code as a username.
+    // People type their code into the box for the username.
     await validator.validate(code, code);
     await askOverHttp(bot, code);
   }
   await validator.close();
-  await bot.app.housekeeping.prune();
+  await bot.app.tasks.prune();
   await settled();
-  await backUp({ databasePath: bot.databasePath, keep: 7, now: clock.now });
+  await makeBackup(bot.databasePath, { keep: 7, now: clock.now });
 
   expect(codes.size).toBeGreaterThanOrEqual(2);
   const channel = JSON.stringify([...discord.messages(server.general), ...discord.messages(server.thread)]);
   const backups = bytesIn(join(dirname(bot.databasePath), 'backups'));
   const places: Record<string, string> = { log: bot.logged(), channel, files: storedBytes(bot), backups };
-  // The control: these places do hold what they should.
+  // The places were read.
   expect(places['log']).toContain(server.alice.id.slice(0, 4));
   expect(places['channel']).toContain('!getcode Alice');
   expect(places['files']).toContain(server.alice.id);

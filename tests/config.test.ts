@@ -1,14 +1,16 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { ConfigError, loadConfig } from '../src/config.js';
+import { temporaryFolder } from './support/folder.js';
 
 const DISCORD_TOKEN = 'MTIz.Gabc-1.x_Y';
 const TOKEN = 'crab_only-for-tests_0123456789abcdef';
 
-/** The message with which the settings are refused; fails the test when they are not. */
-function refusalOf(env: Readonly<Record<string, string | undefined>>): string {
+/** Returns the message of the error that the settings throw. */
+function errorOf(env: Readonly<Record<string, string | undefined>>): string {
   try {
     loadConfig(env);
   } catch (error) {
@@ -18,21 +20,22 @@ function refusalOf(env: Readonly<Record<string, string | undefined>>): string {
   throw new Error('The settings were accepted');
 }
 
-/** Every setting but the token, in the order in which problems are named. */
+/** Every setting but the token, in the order in which problems are listed. */
 const OPTIONAL = [
   'DISCORD_API_URL',
   'COMMAND_PREFIX',
   'DATABASE_URL',
   'CODE_SECRET',
+  'BACKUP_KEEP',
   'CODE_LENGTH',
   'CODE_TTL',
   'CODE_MAX_USES',
   'GETCODE_LIMIT',
   'MAX_USERNAMES_PER_MEMBER',
+  'RESERVED_USERNAMES',
   'ALLOWED_GUILD_IDS',
   'MEMBERSHIP_CHECK_INTERVAL',
   'BACKUP_INTERVAL',
-  'BACKUP_KEEP',
   'AUDIT_DAYS',
   'HTTP_PORT',
   'HTTP_HOST',
@@ -41,7 +44,9 @@ const OPTIONAL = [
   'LOG_FORMAT',
 ] as const;
 
-it('has an example that names each setting, and nothing else', () => {
+afterEach(() => void vi.restoreAllMocks());
+
+it('lists every setting in .env.example, and no other', () => {
   const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
   const named = [...example.matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name]) => name);
   expect(new Set(named)).toEqual(new Set(['DISCORD_TOKEN', ...OPTIONAL]));
@@ -49,18 +54,21 @@ it('has an example that names each setting, and nothing else', () => {
 });
 
 describe('loadConfig', () => {
-  it('needs a token alone and has defaults for the rest', () => {
+  it('requires the token only', () => {
     expect(loadConfig({ DISCORD_TOKEN })).toEqual({
       discordToken: DISCORD_TOKEN,
       discordApiUrl: 'https://discord.com/api',
       commandPrefix: '!',
-      databasePath: 'data/access-codes.db',
+      database: { engine: 'sqlite', path: 'data/access-codes.db' },
       codeSecret: null,
       codeLength: 6,
       codeTtlMs: null,
       codeMaxUses: null,
-      getcodeLimit: { codes: 3, spanMs: 600_000 },
+      getcodeLimit: { codes: 3, withinMs: 600_000 },
       maxUsernamesPerMember: 3,
+      reservedUsernames: ['admin', 'administrator', 'moderator', 'mod', 'system', 'owner', 'support'].map(
+        (name) => ({ text: name, key: name }),
+      ),
       allowedGuildIds: null,
       membershipCheckIntervalMs: 600_000,
       backupIntervalMs: 86_400_000,
@@ -74,14 +82,14 @@ describe('loadConfig', () => {
     });
   });
 
-  it.each(OPTIONAL)('takes an empty or blank %s for one that is not set', (name) => {
+  it.each(OPTIONAL)('uses the default for an empty or blank %s', (name) => {
     const defaults = loadConfig({ DISCORD_TOKEN });
     expect(loadConfig({ DISCORD_TOKEN, [name]: '' })).toEqual(defaults);
     expect(loadConfig({ DISCORD_TOKEN, [name]: ' \t' })).toEqual(defaults);
     expect(loadConfig({ DISCORD_TOKEN, [name]: undefined })).toEqual(defaults);
   });
 
-  it('does not mind spaces around a value, nor variables of others', () => {
+  it('ignores spaces around a value and other variables', () => {
     expect(loadConfig({ DISCORD_TOKEN: ` ${DISCORD_TOKEN}\n`, CODE_LENGTH: ' 8 ', PATH: '/bin' })).toEqual({
       ...loadConfig({ DISCORD_TOKEN }),
       codeLength: 8,
@@ -97,8 +105,17 @@ describe('loadConfig', () => {
     ],
     ['COMMAND_PREFIX', '?', { commandPrefix: '?' }],
     ['COMMAND_PREFIX', 'chatbot!', { commandPrefix: 'chatbot!' }],
-    ['DATABASE_URL', '/srv/codes.db', { databasePath: '/srv/codes.db' }],
-    ['DATABASE_URL', 'file:///srv/my%20codes.db', { databasePath: '/srv/my codes.db' }],
+    ['DATABASE_URL', '/srv/codes.db', { database: { engine: 'sqlite', path: '/srv/codes.db' } }],
+    [
+      'DATABASE_URL',
+      'file:///srv/my%20codes.db',
+      { database: { engine: 'sqlite', path: '/srv/my codes.db' } },
+    ],
+    [
+      'DATABASE_URL',
+      'postgres://bot:pw@host/db',
+      { database: { engine: 'postgres', url: 'postgres://bot:pw@host/db' } },
+    ],
     ['CODE_SECRET', 'x'.repeat(32), { codeSecret: 'x'.repeat(32) }],
     ['CODE_LENGTH', '6', { codeLength: 6 }],
     ['CODE_LENGTH', '32', { codeLength: 32 }],
@@ -112,11 +129,22 @@ describe('loadConfig', () => {
     ['CODE_MAX_USES', 'unlimited', { codeMaxUses: null }],
     ['CODE_MAX_USES', '1', { codeMaxUses: 1 }],
     ['CODE_MAX_USES', '1000000000', { codeMaxUses: 1_000_000_000 }],
-    ['GETCODE_LIMIT', '1/1s', { getcodeLimit: { codes: 1, spanMs: 1_000 } }],
-    ['GETCODE_LIMIT', '1000/7d', { getcodeLimit: { codes: 1_000, spanMs: 604_800_000 } }],
-    ['GETCODE_LIMIT', '5/1w', { getcodeLimit: { codes: 5, spanMs: 604_800_000 } }],
+    ['GETCODE_LIMIT', '1/1s', { getcodeLimit: { codes: 1, withinMs: 1_000 } }],
+    ['GETCODE_LIMIT', '1000/7d', { getcodeLimit: { codes: 1_000, withinMs: 604_800_000 } }],
+    ['GETCODE_LIMIT', '5/1w', { getcodeLimit: { codes: 5, withinMs: 604_800_000 } }],
     ['MAX_USERNAMES_PER_MEMBER', '1', { maxUsernamesPerMember: 1 }],
     ['MAX_USERNAMES_PER_MEMBER', '100', { maxUsernamesPerMember: 100 }],
+    ['RESERVED_USERNAMES', 'none', { reservedUsernames: [] }],
+    [
+      'RESERVED_USERNAMES',
+      'Chat Team,Алиса',
+      {
+        reservedUsernames: [
+          { text: 'Chat Team', key: 'chat team' },
+          { text: 'Алиса', key: 'алиса' },
+        ],
+      },
+    ],
     [
       'ALLOWED_GUILD_IDS',
       '81384788765712384, 197038439483310086,12345678901234567890',
@@ -205,6 +233,9 @@ describe('loadConfig', () => {
     ['MAX_USERNAMES_PER_MEMBER', '101'],
     ['MAX_USERNAMES_PER_MEMBER', '1.5'],
     ['MAX_USERNAMES_PER_MEMBER', 'unlimited'],
+    ['RESERVED_USERNAMES', 'admin,'],
+    ['RESERVED_USERNAMES', 'admin; owner'],
+    ['RESERVED_USERNAMES', '@admin'],
     ['ALLOWED_GUILD_IDS', 'Chat Room'],
     ['ALLOWED_GUILD_IDS', '1234567890123456'],
     ['ALLOWED_GUILD_IDS', '123456789012345678901'],
@@ -237,64 +268,76 @@ describe('loadConfig', () => {
     ['LOG_LEVEL', 'verbose'],
     ['LOG_LEVEL', 'silent'],
     ['LOG_FORMAT', 'xml'],
-  ])('refuses %s=%j in one line: what was read, what is wanted, an example', (name, value) => {
-    const message = refusalOf({ DISCORD_TOKEN, [name]: value });
-    expect(message).toMatch(/^[^\n]+\. Wanted: [^\n]+\. Example: [^\n]+$/);
-    expect(message.startsWith(`${name} is ${JSON.stringify(value)}. `)).toBe(true);
+  ])('rejects %s=%j in one line with the rule, the value and an example', (name, value) => {
+    const message = errorOf({ DISCORD_TOKEN, [name]: value });
+    expect(message).toMatch(/^[A-Z_]+ must be [^\n]+, but is "[^\n]+"\. Example: [^\n]+$/);
+    expect(message).toContain(`, but is ${JSON.stringify(value)}. `);
+    expect(message.startsWith(`${name} must be `)).toBe(true);
   });
 
   it.each([
-    ['DISCORD_TOKEN', 'Bot MTIz.hunter2.x_Y', /^DISCORD_TOKEN has a value that does not fit\. Wanted: /],
-    ['DISCORD_TOKEN', '"MTIz.hunter2.x_Y"', /^DISCORD_TOKEN has a value that does not fit\. Wanted: /],
-    ['CODE_SECRET', 'hunter2-hunter2-hunter2-hunter2', /^CODE_SECRET has .* Wanted: at least 32 characters/],
-    [
-      'DATABASE_URL',
-      'postgres://bot:hunter2@localhost/codes',
-      /^DATABASE_URL has .* Wanted: the path of a SQLite/,
-    ],
-    ['DATABASE_URL', 'mysql://bot:hunter2@localhost/codes', /^DATABASE_URL has /],
-    ['DATABASE_URL', 'file://bot:hunter2@host/codes.db', /^DATABASE_URL has /],
-    ['HTTP_TOKEN', 'hunter2-hunter2-hunter2-hunter2', /^HTTP_TOKEN has .* at least 32 characters/],
-    ['HTTP_TOKEN', `${TOKEN},hunter2`, /^HTTP_TOKEN has /],
-    ['HTTP_TOKEN', `${TOKEN},`, /^HTTP_TOKEN has /],
-    ['HTTP_TOKEN', `${TOKEN},${TOKEN},hunter2-${TOKEN}`, /^HTTP_TOKEN has .* two such tokens/],
-    ['HTTP_TOKEN', `hunter2 ${TOKEN}`, /^HTTP_TOKEN has /],
-    ['DISCORD_API_URL', 'hunter2:8080/api', /^DISCORD_API_URL has .* without the version/],
-    ['DISCORD_API_URL', 'ftp://hunter2/api', /^DISCORD_API_URL has /],
-    ['DISCORD_API_URL', 'https://bot:hunter2@proxy/api/v10', /^DISCORD_API_URL has /],
-    ['DISCORD_API_URL', 'https://hunter2/api/v10/', /^DISCORD_API_URL has /],
-    ['DISCORD_API_URL', 'https://hunter2/api?v=10', /^DISCORD_API_URL has /],
-    ['DISCORD_API_URL', 'no hunter2', /^DISCORD_API_URL has /],
-  ])('refuses a wrong %s without showing it', (name, value, expected) => {
-    const message = refusalOf({ DISCORD_TOKEN, [name]: value });
-    expect(message).toMatch(expected);
+    ['DISCORD_TOKEN', 'Bot MTIz.hunter2.x_Y', 'three parts'],
+    ['DISCORD_TOKEN', '"MTIz.hunter2.x_Y"', 'three parts'],
+    ['DISCORD_TOKEN', 'hunter2', 'the client secret are something else'],
+    ['DISCORD_TOKEN', '81384788765712384.hunter2', 'three parts'],
+    ['CODE_SECRET', 'hunter2-hunter2-hunter2-hunter2', 'at least 32 characters'],
+    ['DATABASE_URL', 'postgres://bot:hunter2@:99999/codes', 'a postgres:// URL'],
+    ['DATABASE_URL', 'mysql://bot:hunter2@localhost/codes', 'the path of a SQLite file'],
+    ['DATABASE_URL', 'file://bot:hunter2@host/codes.db', 'the path of a SQLite file'],
+    ['HTTP_TOKEN', 'hunter2-hunter2-hunter2-hunter2', 'at least 32 characters'],
+    ['HTTP_TOKEN', `${TOKEN},hunter2`, 'at least 32 characters'],
+    ['HTTP_TOKEN', `${TOKEN},`, 'at least 32 characters'],
+    ['HTTP_TOKEN', `${TOKEN},${TOKEN},hunter2-${TOKEN}`, 'two such tokens'],
+    ['HTTP_TOKEN', `hunter2 ${TOKEN}`, 'only letters'],
+    ['DISCORD_API_URL', 'hunter2:8080/api', 'http or https'],
+    ['DISCORD_API_URL', 'ftp://hunter2/api', 'http or https'],
+    ['DISCORD_API_URL', 'https://bot:hunter2@proxy/api/v10', 'without the version'],
+    ['DISCORD_API_URL', 'https://hunter2/api/v10/', 'without the version'],
+    ['DISCORD_API_URL', 'https://hunter2/api?v=10', 'http or https'],
+    ['DISCORD_API_URL', 'no hunter2', 'http or https'],
+  ])('rejects a wrong %s without quoting it', (name, value, rule) => {
+    const message = errorOf({ DISCORD_TOKEN, [name]: value });
+    expect(message).toMatch(new RegExp(`^${name} must be [^\\n]+$`));
+    expect(message).toContain(rule);
     expect(message).not.toContain('hunter2');
-    expect(message.split('\n')).toHaveLength(1);
   });
 
   it.each([
-    ['not set', undefined],
+    ['unset', undefined],
     ['empty', ''],
     ['blank', '  '],
-  ])('explains in three lines what to do when the token is %s, and that there is a demo', (_what, token) => {
-    const lines = refusalOf({ DISCORD_TOKEN: token }).split('\n');
-    expect(lines).toHaveLength(3);
-    expect(lines[0]).toMatch(/^DISCORD_TOKEN is not set/);
-    expect(lines[2]).toMatch(/npm run demo$/);
+  ])('explains what to do when DISCORD_TOKEN is %s', (_what, token) => {
+    const folder = temporaryFolder();
+    vi.spyOn(process, 'cwd').mockReturnValue(folder);
+    const advice = [
+      "Put your bot's token into it: https://discord.com/developers/applications > your application > Bot > Reset Token.",
+      'To try the bot without Discord: npm run demo',
+    ];
+    const path = join(folder, '.env');
+    expect(errorOf({ DISCORD_TOKEN: token }).split('\n')).toEqual([
+      `DISCORD_TOKEN is not set: there is no file ${path}. The bot reads .env in the folder where you start it: copy .env.example to .env there.`,
+      ...advice,
+    ]);
+    writeFileSync(path, '');
+    expect(errorOf({ DISCORD_TOKEN: token }).split('\n')).toEqual([
+      `DISCORD_TOKEN is not set: ${path} exists, but DISCORD_TOKEN is missing or empty there.`,
+      ...advice,
+    ]);
   });
 
-  it('names every problem at once, and shows no secret', () => {
-    const message = refusalOf({
+  it('lists every problem and quotes no secret', () => {
+    const message = errorOf({
       DISCORD_TOKEN: 'Bot hunter2',
       DISCORD_API_URL: 'x',
       COMMAND_PREFIX: 'a b',
-      DATABASE_URL: 'postgres://bot:hunter2@localhost/codes',
+      DATABASE_URL: 'mysql://bot:hunter2@localhost/codes',
       CODE_SECRET: 'hunter2',
       CODE_LENGTH: '5',
       CODE_TTL: '90',
       CODE_MAX_USES: '0',
       GETCODE_LIMIT: '3',
       MAX_USERNAMES_PER_MEMBER: '0',
+      RESERVED_USERNAMES: 'admin,,owner',
       ALLOWED_GUILD_IDS: 'here',
       MEMBERSHIP_CHECK_INTERVAL: '1s',
       BACKUP_INTERVAL: '1s',
@@ -313,21 +356,21 @@ describe('loadConfig', () => {
     expect(message).not.toContain('hunter2');
   });
 
-  it('opens no port without a token', () => {
+  it('rejects HTTP_PORT without HTTP_TOKEN', () => {
     expect(loadConfig({ DISCORD_TOKEN, HTTP_PORT: '8080', HTTP_TOKEN: TOKEN })).toMatchObject({
       httpPort: 8_080,
       httpHost: '127.0.0.1',
       httpTokens: [TOKEN],
     });
-    expect(refusalOf({ DISCORD_TOKEN, HTTP_PORT: '8080' })).toMatch(
-      /^HTTP_PORT is set and HTTP_TOKEN is not, [^\n]+ npm run --silent token$/,
+    expect(errorOf({ DISCORD_TOKEN, HTTP_PORT: '8080' })).toMatch(
+      /^HTTP_PORT is set but HTTP_TOKEN is not: [^\n]+ npm run --silent token$/,
     );
-    expect(refusalOf({ DISCORD_TOKEN, HTTP_PORT: '8080', HTTP_TOKEN: ' ' })).toMatch(/^HTTP_PORT is set/);
+    expect(errorOf({ DISCORD_TOKEN, HTTP_PORT: '8080', HTTP_TOKEN: ' ' })).toMatch(/^HTTP_PORT is set/);
   });
 
-  it('names other problems beside a missing token', () => {
-    const message = refusalOf({ CODE_LENGTH: '5' });
+  it('lists other problems beside a missing token', () => {
+    const message = errorOf({ CODE_LENGTH: '5' });
     expect(message).toMatch(/^DISCORD_TOKEN is not set/);
-    expect(message).toMatch(/\nCODE_LENGTH is "5"\. [^\n]+$/);
+    expect(message).toMatch(/\nCODE_LENGTH must be [^\n]+$/);
   });
 });

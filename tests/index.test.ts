@@ -1,46 +1,35 @@
-import { mkdirSync, readdirSync, realpathSync, renameSync, truncateSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { expect, it } from 'vitest';
 
 import { openValidator } from '../src/validator/validator.js';
-import { TOKEN } from './http/door.js';
 import { startBot, TestServer } from './support/bot.js';
 import { deferred } from './support/deferred.js';
 import { temporaryFolder } from './support/folder.js';
 import { run, type Running } from './support/process.js';
 
 const BOT = 'dist/index.js';
+const EXIT_FAILURE = 1;
 const EXIT_CONFIG = 78;
+const HTTP = { HTTP_PORT: '0', HTTP_TOKEN: 'crab_only-for-tests_0123456789abcdef' };
 
 function startProcess(server: TestServer, cwd: string, env: Readonly<Record<string, string>> = {}): Running {
   const { token, apiUrl } = server.discord;
-  return run(BOT, {
-    cwd,
-    env: {
-      DISCORD_TOKEN: token,
-      DISCORD_API_URL: apiUrl,
-      LOG_FORMAT: 'json',
-      BACKUP_INTERVAL: 'off',
-      ...env,
-    },
-  });
+  const settings = { LOG_FORMAT: 'json', BACKUP_INTERVAL: 'off' };
+  return run(BOT, { cwd, env: { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl, ...settings, ...env } });
 }
 
-it('without a token says in three lines what to do', async () => {
-  const bot = run(BOT, { cwd: temporaryFolder() });
+it('explains what to do without a token', async () => {
+  const cwd = temporaryFolder();
+  const bot = run(BOT, { cwd });
   expect(await bot.ended).toBe(EXIT_CONFIG);
-  expect(bot.stderr()).toBe(
-    [
-      'DISCORD_TOKEN is not set, so the bot cannot log in to Discord.',
-      "Copy .env.example to .env and put your bot's token into it; the README says where to get one.",
-      'To try the bot without an account and without a token: npm run demo',
-      '',
-    ].join('\n'),
+  expect(bot.stderr()).toMatch(
+    /^DISCORD_TOKEN is not set: there is no file \S+\.env\. .*\n.*\n.* npm run demo\n$/,
   );
 });
 
-it('names every wrong setting at once and shows no secret', async () => {
+it('lists every wrong setting and quotes no secret', async () => {
   const env = { DISCORD_TOKEN: 'no token', CODE_SECRET: 'hunter2', CODE_TTL: '90', CODE_LENGTH: '4' };
   const bot = run(BOT, { cwd: temporaryFolder(), env });
   expect(await bot.ended).toBe(EXIT_CONFIG);
@@ -53,47 +42,35 @@ it('names every wrong setting at once and shows no secret', async () => {
   expect(bot.stderr()).not.toMatch(/no token|hunter2/);
 });
 
-it('with a token that Discord refuses says where to get another', async () => {
+it('ends with code 78 when Discord refuses the token', async () => {
   const server = await TestServer.start();
-  const cwd = temporaryFolder();
-  const bot = startProcess(server, cwd, { DISCORD_TOKEN: 'not.the.token' });
+  const bot = startProcess(server, temporaryFolder(), { DISCORD_TOKEN: 'not.the.token' });
   expect(await bot.ended).toBe(EXIT_CONFIG);
   expect(bot.stdout()).toContain('page Bot, click Reset Token');
   expect(bot.stdout()).not.toContain('not.the.token');
 });
 
-it('without the Message Content intent says where to switch it on', async () => {
+it('ends with code 78 when the Message Content intent is off', async () => {
   const server = await TestServer.start({ messageContentIntent: false });
   const bot = startProcess(server, temporaryFolder());
   expect(await bot.ended).toBe(EXIT_CONFIG);
   expect(bot.stdout()).toContain('switch on Message Content Intent under Privileged Gateway Intents');
 });
 
-it('ends with code 78 when Discord takes the token back while it runs', async () => {
+it('ends with code 78 when the token is reset while the bot runs', async () => {
   const server = await TestServer.start();
   const bot = startProcess(server, temporaryFolder());
-  await bot.printed('is ready in');
+  await bot.printed('is ready');
   server.discord.closeGateway(4004);
   expect(await bot.ended).toBe(EXIT_CONFIG);
   expect(bot.stdout()).toContain('click Reset Token');
 });
 
-it('where another bot still has its port ends with a code that lets it be started again', async () => {
-  const server = await TestServer.start();
-  const first = await startBot({ server, settings: { HTTP_PORT: '0', HTTP_TOKEN: TOKEN } });
-  const bot = startProcess(server, temporaryFolder(), {
-    HTTP_PORT: String(first.app.httpPort),
-    HTTP_TOKEN: TOKEN,
-  });
-  expect(await bot.ended).toBe(1);
-  expect(bot.stdout()).toContain('Another program listens on');
-});
-
-it('with the wrong secret names the file that holds it', async () => {
+it('ends with code 78 when the secret is wrong', async () => {
   const server = await TestServer.start();
   const cwd = temporaryFolder();
   const first = startProcess(server, cwd);
-  await first.printed('is ready in');
+  await first.printed('is ready');
   first.child.kill('SIGTERM');
   await first.ended;
 
@@ -102,123 +79,95 @@ it('with the wrong secret names the file that holds it', async () => {
   expect(bot.stdout()).toContain('CODE_SECRET is not the secret that');
 });
 
-it('logs at the first start alone that it made the secret, where it is, and to copy it', async () => {
+it('ends with code 1 when the port is in use', async () => {
   const server = await TestServer.start();
-  const cwd = realpathSync(temporaryFolder());
-  const made = `Made the secret that encrypts the codes: ${join(cwd, 'data/code-secret.key')}. Copy it somewhere safe`;
-  for (const [start, isLogged] of [true, false].entries()) {
-    const bot = startProcess(server, cwd);
-    await bot.printed('is ready in');
-    expect([start, bot.stdout().includes(made)]).toEqual([start, isLogged]);
-    bot.child.kill('SIGTERM');
-    await bot.ended;
-  }
+  const first = await startBot({ server, settings: HTTP });
+  const bot = startProcess(server, temporaryFolder(), { ...HTTP, HTTP_PORT: String(first.app.httpPort) });
+  expect(await bot.ended).toBe(EXIT_FAILURE);
+  expect(bot.stdout()).toContain('Another program listens on');
 });
 
-it.each<[string, readonly string[], (path: string) => void]>([
-  ['missing', ['.marker'], (path) => renameSync(path, `${path}.lost`)],
-  ['empty', ['', '.marker'], (path) => truncateSync(path)],
-])(
-  'tells the operator of a database that is %s to move its files aside, and never to delete one',
-  async (_what, left, lose) => {
-    const server = await TestServer.start();
-    const cwd = realpathSync(temporaryFolder());
-    const [database, secret] = [join(cwd, 'data/access-codes.db'), join(cwd, 'data/code-secret.key')];
-    const first = startProcess(server, cwd);
-    await first.printed('is ready in');
-    first.child.kill('SIGTERM');
-    await first.ended;
-    lose(database);
+it('ends with code 1 when the database is moved while the bot runs', async () => {
+  const server = await TestServer.start();
+  const cwd = temporaryFolder();
+  const bot = startProcess(server, cwd);
+  await bot.printed('is ready');
+  renameSync(join(cwd, 'data/access-codes.db'), join(cwd, 'moved.db'));
+  server.discord.say(server.general, server.alice, '!getcode Alice');
+  expect(await bot.ended).toBe(EXIT_FAILURE);
+  expect(bot.stdout()).toContain('was moved, deleted, replaced or truncated');
+});
 
-    const refused = startProcess(server, cwd);
-    expect(await refused.ended).toBe(EXIT_CONFIG);
-    const files = [...left.map((ending) => database + ending), secret];
-    expect(refused.stdout()).toContain(
-      `To start over with no codes, move ${files.join(' and ')} to another folder. Keep ${secret}: your backups cannot be read without it.`,
-    );
-    expect(refused.stdout()).not.toContain('delete');
-
-    mkdirSync(join(cwd, 'aside'));
-    for (const file of files) renameSync(file, join(cwd, 'aside', basename(file)));
-    await startProcess(server, cwd).printed('is ready in 1 server');
-  },
-);
-
-it('greets its servers, or asks for its invitation when it is in none', async () => {
+it('logs its servers, or an invitation link when it is in none', async () => {
   const server = await TestServer.start();
   const bot = startProcess(server, temporaryFolder());
-  await bot.printed('access-bot is ready in 1 server');
+  await bot.printed('is ready');
   expect(bot.stdout()).toContain('Chat Room');
   expect(bot.stdout()).not.toContain('Invite it');
   bot.child.kill('SIGTERM');
   await bot.ended;
 
   server.discord.removeBot(server.guild);
-  const lonely = startProcess(server, temporaryFolder());
-  await lonely.printed('Invite it');
-  const { botUser } = server.discord;
-  const view = 1n << 10n;
-  const send = 1n << 11n;
-  const embed = 1n << 14n;
-  expect(lonely.stdout()).toContain(
-    `https://discord.com/oauth2/authorize?client_id=${botUser.id}&scope=bot&permissions=${view | send | embed}`,
+  const uninvited = startProcess(server, temporaryFolder());
+  await uninvited.printed('Invite it');
+  // View Channel, Send Messages, Embed Links.
+  const permissions = (1 << 10) | (1 << 11) | (1 << 14);
+  expect(uninvited.stdout()).toContain(
+    `https://discord.com/oauth2/authorize?client_id=${server.discord.botUser.id}&scope=bot&permissions=${permissions}`,
   );
 });
 
-it.each(['SIGTERM', 'SIGINT'] as const)(
-  'on %s finishes what is under way, then ends with code 0',
-  async (signal) => {
-    const server = await TestServer.start();
-    const cwd = temporaryFolder();
-    const bot = startProcess(server, cwd);
-    await bot.printed('is ready in');
+it.each(['SIGTERM', 'SIGINT'] as const)('finishes its work on %s and ends with code 0', async (signal) => {
+  const server = await TestServer.start();
+  const cwd = temporaryFolder();
+  const bot = startProcess(server, cwd);
+  await bot.printed('is ready');
 
-    const calls = server.discord.hold({});
-    server.discord.say(server.general, server.alice, '!getcode Alice');
-    await calls.arrived;
-    bot.child.kill(signal);
-    await bot.printed(`Stopping on ${signal}`);
-    calls.release();
+  const calls = server.discord.hold({});
+  server.discord.say(server.general, server.alice, '!getcode Alice');
+  await calls.arrived;
+  bot.child.kill(signal);
+  await bot.printed(`Stopping on ${signal}`);
+  calls.release();
 
-    expect(await bot.ended).toBe(0);
-    const [code, ack] = server.heard();
-    expect(ack?.message.content).toContain('Access code sent');
-    const validator = await openValidator({ databaseUrl: join(cwd, 'data/access-codes.db') });
-    expect(await validator.validate('Alice', code?.message.content ?? '')).toMatchObject({ valid: true });
-    await validator.close();
-  },
-);
+  expect(await bot.ended).toBe(0);
+  const [code, ack] = server.takeSaid();
+  expect(ack?.message.content).toContain('Access code sent');
+  const validator = await openValidator({ databaseUrl: join(cwd, 'data/access-codes.db') });
+  expect(await validator.validate('Alice', code?.message.content ?? '')).toMatchObject({ valid: true });
+  await validator.close();
+});
 
-it('ends even when Discord does not answer', async () => {
+it('ends on SIGTERM while Discord does not respond', async () => {
   const server = await TestServer.start();
   const bot = startProcess(server, temporaryFolder());
-  await bot.printed('is ready in');
+  await bot.printed('is ready');
   const calls = server.discord.hold({});
   server.discord.say(server.general, server.alice, '!getcode Alice');
   await calls.arrived;
   bot.child.kill('SIGTERM');
   expect(await bot.ended).toBe(0);
-  expect(bot.stdout()).toContain('Stopped without finishing everything');
 });
 
-it('loses no acknowledged code when it is killed in the middle, and leaves nothing unfinished on the disk', async () => {
+it('loses no acknowledged code when it is killed, and leaves no unfinished files', async () => {
   const server = await TestServer.start();
   const cwd = temporaryFolder();
   const databaseUrl = join(cwd, 'data/access-codes.db');
   const acknowledged: { readonly username: string; readonly code: string }[] = [];
   const members = Array.from({ length: 60 }, (_, index) => server.join(`member${index}`));
+  const lineFor = (id: string): string => `✅ Access code sent to <@${id}> via DM!`;
 
-  // Each round is killed at a different point of the work: after so many acknowledgements.
+  // Each round is killed after this many acknowledgements.
   for (const [round, acknowledgements] of [1, 3, 7].entries()) {
     const bot = startProcess(server, cwd);
-    await bot.printed('is ready in');
-    let heard = 0;
+    await bot.printed('is ready');
+    let count = 0;
     const enough = deferred();
     const askers = members.slice(round * 20, round * 20 + 20);
-    // Not what an earlier round left: after a while this bot finishes that too.
-    const awaited = new Set(askers.map(({ id }) => `✅ Access code sent to <@${id}> via DM!`));
+    // This bot also finishes deliveries of earlier rounds: they do not count.
+    const awaited = new Set(askers.map(({ id }) => lineFor(id)));
     const stopListening = server.discord.onMessage(({ content }) => {
-      if (awaited.has(content) && ++heard === acknowledgements) enough.resolve();
+      if (awaited.has(content) && ++count === acknowledgements) enough.resolve();
     });
     for (const member of askers) server.discord.say(server.general, member, `!getcode ${member.username}`);
     await enough.promise;
@@ -226,46 +175,38 @@ it('loses no acknowledged code when it is killed in the middle, and leaves nothi
     expect(await bot.ended).toBe('SIGKILL');
     stopListening();
 
-    const said = new Set(server.heard().map(({ message }) => message.content));
-    for (const member of askers) {
-      if (!said.has(`✅ Access code sent to <@${member.id}> via DM!`)) continue;
+    const lines = new Set(server.takeSaid().map(({ message }) => message.content));
+    for (const member of askers.filter(({ id }) => lines.has(lineFor(id)))) {
       const code = server.discord.messages(member).find(({ author }) => author.bot)?.content ?? '';
       acknowledged.push({ username: member.username, code });
     }
   }
 
   const bot = startProcess(server, cwd);
-  await bot.printed('is ready in');
+  await bot.printed('is ready');
   const validator = await openValidator({ databaseUrl });
   expect(acknowledged.length).toBeGreaterThanOrEqual(11);
   for (const { username, code } of acknowledged) {
     expect(await validator.validate(username, code)).toMatchObject({ valid: true, username });
   }
-  // The control: what was never issued is not valid.
   expect(await validator.validate('member0', 'AAAAAA')).toEqual({ valid: false, reason: 'unknown' });
   await validator.close();
   bot.child.kill('SIGTERM');
   expect(await bot.ended).toBe(0);
-  expect(readdirSync(join(cwd, 'data')).toSorted()).toEqual([
-    'access-codes.db',
-    'access-codes.db.marker',
-    'code-secret.key',
-  ]);
+  expect(readdirSync(join(cwd, 'data')).toSorted()).toEqual(['access-codes.db', 'code-secret.key']);
 });
 
-it('waits for a Discord that cannot be reached at the start, and lets people in meanwhile', async () => {
+it('waits for Discord at the start while the HTTP API works', async () => {
   const server = await TestServer.start();
-  const { discord } = server;
-  const token = 'crab_only-for-tests_0123456789abcdef';
-  const comeBack = discord.goOffline();
-  const bot = startProcess(server, temporaryFolder(), { HTTP_PORT: '0', HTTP_TOKEN: token });
-  await bot.printed('Discord cannot be reached: waiting for it');
+  const comeBack = server.discord.goOffline();
+  const bot = startProcess(server, temporaryFolder(), HTTP);
+  await bot.printed('Cannot reach Discord');
   const [, port = ''] = /"port":(\d+)/.exec(bot.stdout()) ?? [];
   const health = async (): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}/healthz`)).json();
-  expect(await health()).toEqual({ status: 'failing', database: 'ok', gateway: 'failing' });
+  expect(await health()).toMatchObject({ status: 'failing', database: 'ok', gateway: 'failing' });
   comeBack();
-  await bot.printed('is ready in 1 server');
-  expect(await health()).toEqual({ status: 'ok', database: 'ok', gateway: 'ok' });
+  await bot.printed('is ready');
+  expect(await health()).toMatchObject({ status: 'ok', database: 'ok', gateway: 'ok' });
   bot.child.kill('SIGTERM');
   expect(await bot.ended).toBe(0);
 });

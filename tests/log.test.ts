@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { LogFormat, LogLevel } from '../src/config.js';
 import { createLog, describeError, openLogDestination } from '../src/log.js';
 
-/** An error as discord.js makes them: with the request, and so the code, in it. */
+/** An error of discord.js, which contains the request and so the code. */
 function discordError(options?: ErrorOptions): Error {
   return Object.assign(new Error('Cannot send messages to this user', options), {
     name: 'DiscordAPIError[50007]',
@@ -19,7 +19,7 @@ function discordError(options?: ErrorOptions): Error {
   });
 }
 
-/** A log and what it wrote. */
+/** Opens a log that writes to `text()`. */
 async function captureLog(level: LogLevel, format: LogFormat) {
   const written: string[] = [];
   const output = new Writable({
@@ -35,7 +35,7 @@ async function captureLog(level: LogLevel, format: LogFormat) {
 const FORMATS: readonly LogFormat[] = ['json', 'pretty'];
 
 describe('describeError', () => {
-  it('shows type, message, code, status and stack, and nothing else', () => {
+  it('describes only type, message, code, status and stack', () => {
     const error = discordError();
     expect(describeError(error)).toEqual({
       type: 'DiscordAPIError[50007]',
@@ -46,18 +46,18 @@ describe('describeError', () => {
     });
   });
 
-  it('shows of an ordinary error what it has', () => {
+  it('omits code and status that an error does not have', () => {
     const error = new TypeError('No');
     expect(describeError(error)).toEqual({ type: 'TypeError', message: 'No', stack: error.stack });
   });
 
-  it('shows no code or status that is more than a word or a number', () => {
+  it('omits a code or status that is neither text nor a number', () => {
     const error = Object.assign(new Error('No'), { code: { content: 'SECRET7' }, status: ['SECRET7'] });
     expect(describeError(error)).not.toHaveProperty('code');
     expect(describeError(error)).not.toHaveProperty('status');
   });
 
-  it('follows causes, and shows them no more freely', () => {
+  it('describes causes by the same properties', () => {
     const described = describeError(
       new Error('Not sent', { cause: discordError({ cause: new Error('Reset') }) }),
     );
@@ -68,7 +68,7 @@ describe('describeError', () => {
     expect(JSON.stringify(described)).not.toContain('SECRET7');
   });
 
-  it('follows four causes, also where they go in a circle', () => {
+  it('describes at most four causes, also in a cycle', () => {
     const error = new Error('Round');
     error.cause = error;
     expect(JSON.stringify(describeError(error)).match(/"message":"Round"/g)).toHaveLength(5);
@@ -78,7 +78,7 @@ describe('describeError', () => {
     ['a text', 'SECRET7', 'string'],
     ['an object', { content: 'SECRET7' }, 'object'],
     ['nothing', undefined, 'undefined'],
-  ])('says of %s that was thrown only what it is', (_what, thrown, type) => {
+  ])('describes %s that was thrown by its type only', (_what, thrown, type) => {
     expect(describeError(thrown)).toEqual({ type });
     expect(describeError(new Error('No', { cause: thrown ?? null }))).toHaveProperty('cause', {
       type: thrown === undefined ? 'object' : type,
@@ -91,7 +91,7 @@ describe.each(FORMATS)('createLog, %s', (format) => {
     ['under err', (error: Error) => ({ err: error })],
     ['as it is', (error: Error) => error],
     ['as a cause', (error: Error) => new Error('Not sent', { cause: error })],
-  ])('shows an error given %s without its request', async (_how, given) => {
+  ])('logs an error passed %s without its request', async (_how, given) => {
     const { log, text } = await captureLog('info', format);
     log.error(given(discordError()), 'A message was not sent');
     expect(text()).toContain('A message was not sent');
@@ -105,7 +105,7 @@ describe.each(FORMATS)('createLog, %s', (format) => {
     ['info', ['two', 'three', 'four', 'five']],
     ['error', ['four', 'five']],
     ['fatal', ['five']],
-  ])('at level %s writes what is as grave or graver', async (level, expected) => {
+  ])('writes at level %s only lines of that severity or higher', async (level, expected) => {
     const { log, text } = await captureLog(level, format);
     log.debug('one');
     log.info('two');
@@ -115,7 +115,7 @@ describe.each(FORMATS)('createLog, %s', (format) => {
     expect(text().match(/one|two|three|four|five/g)).toEqual(expected);
   });
 
-  it('has written a line before the call that logs it returns', async () => {
+  it('writes a line before the call returns', async () => {
     const { log, text } = await captureLog('info', format);
     log.info('one');
     expect(text()).toMatch(/one.*\n$/);
@@ -123,7 +123,7 @@ describe.each(FORMATS)('createLog, %s', (format) => {
     expect(text()).toMatch(/one.*\n.*two.*\n$/);
   });
 
-  it('writes what belongs to a line', async () => {
+  it('writes the fields of a line', async () => {
     const { log, text } = await captureLog('info', format);
     log.info({ guildId: '900719925474099312' }, 'Joined a server');
     expect(text()).toMatch(/guildId.*900719925474099312/);
@@ -132,7 +132,7 @@ describe.each(FORMATS)('createLog, %s', (format) => {
 });
 
 describe('createLog, json', () => {
-  it('writes each line as one object, without the process or the host', async () => {
+  it('writes each line as one object without process id and host name', async () => {
     const { log, text } = await captureLog('info', 'json');
     log.info({ codes: 3 }, 'two\nlines');
     const lines = text().trimEnd().split('\n');

@@ -1,53 +1,39 @@
-import type { DeliveryState } from '../codes/code-service.js';
-import type { NewAnswer } from '../codes/code-store.js';
-import type { ButtonPress, Delivery, IncomingMessage, MessageBody, PressReply, Reply } from './message.js';
+import type { Code } from '../codes/code.js';
+import type { ButtonPress, IncomingMessage, MessageBody } from './message.js';
 import type { UserError } from './user-error.js';
 
-/** What must hold before a command runs: gives the refusal, or `null`. */
+/** What must hold before a command runs: returns the refusal, or `null`. */
 export type Precondition = (message: IncomingMessage) => UserError | null;
 
-/** How a command's answer is stored with the request that it answers, in one transaction. */
-export interface Answering {
-  /** What to store, where the command itself claims the request. `null`: silence. */
-  readonly pack: (reply: Reply | null) => NewAnswer | null;
-  /** Claims the request. @returns the reply, or `null` when the request was answered before. */
-  readonly claim: (reply: Reply) => Promise<Reply | null>;
+/** What a command replies. */
+export type Reply =
+  | { readonly to: 'channel'; readonly body: MessageBody }
+  /** By DM; then a line in the channel. Everything that holds a code. */
+  | { readonly to: 'author'; readonly body: MessageBody; readonly channelLine: MessageBody }
+  /** A pending code: the delivery sends it and records the result. */
+  | { readonly to: 'delivery'; readonly code: Code };
+
+/** What a button does: changes the message that it belongs to, or replies to the person who pressed it, alone. */
+export interface ButtonReply {
+  readonly kind: 'update' | 'ephemeral';
+  readonly body: MessageBody;
 }
 
-/** A command is data and one function; it returns what to say and never sends. */
+/** A command is data and a function. It returns its reply and never sends. */
 export interface Command {
-  /** As people type it, in small letters, without prefix. */
+  /** In lower case, without the prefix. */
   readonly name: string;
-  /** Its line in the help: arguments and who may use it, e.g. `<code> (Admin)`. Empty when there are none. */
+  /** For the help: arguments, and who may use it. */
   readonly usage: string;
   readonly summary: string;
-  /** In this order; the first refusal counts. */
+  /** Checked in this order; the first refusal counts. */
   readonly preconditions: readonly Precondition[];
-
   /**
-   * Reads the arguments, before anything is claimed or stored, and gives back what will run: it claims the request and
-   * stores its answer in the transaction that stores what it does, and gives `null` for a repeat.
+   * Claims the message in the transaction that does the work. Returns `null` for a repeat.
    *
-   * @throws {UserError} when they are not what the command takes.
+   * @throws {UserError} before anything is claimed.
    */
-  prepare(
-    words: readonly string[],
-    message: IncomingMessage,
-  ): (answering: Answering) => Promise<Reply | null>;
-
-  /** Whether a direct message that this command answered a request with is still to be sent; asked right before. */
-  stateOf?(requestId: string): Promise<DeliveryState>;
-
-  /** Hears how its direct message went, perhaps more than once, and says what the channel is told. */
-  afterwards?(
-    requestId: string,
-    delivery: Exclude<Delivery, 'unfinished'>,
-    authorId: string,
-  ): Promise<MessageBody>;
-
-  /** Answers the press of a button whose id starts with this command's name and a colon. */
-  press?(argument: string, press: ButtonPress): Promise<PressReply>;
-
-  /** Hears that the answer to a press showed this; perhaps more than once. */
-  shown?(what: string): Promise<void>;
+  run(args: readonly string[], message: IncomingMessage): Promise<Reply | null>;
+  /** Handles buttons whose ids start with the command's name and a colon. Returns `null` for a repeat. */
+  onButton?(argument: string, press: ButtonPress): Promise<ButtonReply | null>;
 }

@@ -1,11 +1,10 @@
-/** Who wrote a message or pressed a button. */
 export interface Author {
   readonly id: string;
-  /** What Discord calls the account: `alice`, or `alice#1234` for older ones. */
+  /** The account's Discord name: `alice`, or `alice#1234` for older ones. */
   readonly tag: string;
 }
 
-/** A message that somebody wrote, reduced to what the bot reads of it. */
+/** A message that a person wrote. */
 export interface IncomingMessage {
   readonly id: string;
   readonly text: string;
@@ -13,18 +12,16 @@ export interface IncomingMessage {
   /** `null` in direct messages. */
   readonly guildId: string | null;
   readonly author: Author;
-  /** Has Discord's Administrator permission in this server at this moment; never in direct messages. */
+  /** Has Discord's Administrator permission in this server now; `false` in direct messages. */
   readonly authorIsAdministrator: boolean;
 }
 
-/** A button that somebody pressed under one of the bot's messages. */
+/** A button that a person pressed under one of the bot's messages. */
 export interface ButtonPress {
+  readonly id: string;
+  /** `<command>:<argument>` */
   readonly buttonId: string;
   readonly author: Author;
-  /** Where the button hangs. */
-  readonly channelId: string;
-  /** By which Discord tells for 15 minutes how the press was answered. A secret. */
-  readonly token: string;
 }
 
 export interface EmbedField {
@@ -42,44 +39,23 @@ export interface Embed {
 }
 
 export interface Button {
-  /** At most 100 characters; the command that drew the button stands before the first colon. */
+  /** `<command>:<argument>`, at most 100 characters. */
   readonly id: string;
   readonly label: string;
   readonly disabled: boolean;
 }
 
-/** What one message of the bot says. */
 export interface MessageBody {
   readonly content?: string;
   readonly embed?: Embed;
   readonly buttons?: readonly Button[];
-  /** The one person whom the message pings. Whatever else it holds pings nobody. */
+  /** The one person whom the message pings; everything else in it pings nobody. */
   readonly mention?: string;
 }
 
 /**
- * How a direct message ended.
- *
- * - `found`: it had arrived before, at a time that nobody noted.
- * - `refused`: its addressee takes none from the bot.
- * - `failed`: Discord said no for another reason.
- * - `unknown`: it may have arrived. Whoever acted as if it had not could end a code that somebody holds.
- * - `unfinished`: this process stopped before it was known, or could not store where it sends; it stays stored, and
- *   somebody goes on.
+ * The result of sending. `refused`: the recipient accepts no DMs from the bot. `delayed`: nothing was sent, because
+ * a new DM channel cannot be opened within 10 seconds. `failed`: Discord rejected it for another reason. `unknown`: it
+ * may have arrived.
  */
-export type Delivery = 'delivered' | 'found' | 'refused' | 'failed' | 'unknown' | 'unfinished';
-
-/** What a command answers. It is stored, and sent elsewhere, in one place. */
-export interface Reply {
-  /** `author`: by direct message, to them alone. Anything with a code in it. */
-  readonly to: 'author' | 'channel';
-  readonly body: MessageBody;
-}
-
-/** What the press of a button does: changes the message it stands under, or answers the presser alone. */
-export interface PressReply {
-  readonly kind: 'update' | 'ephemeral';
-  readonly body: MessageBody;
-  /** What the answer shows to the presser, in the words of the command that gives it, which hears when it was shown. */
-  readonly shows?: string;
-}
+export type SendResult = 'sent' | 'refused' | 'delayed' | 'failed' | 'unknown';

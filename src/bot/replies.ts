@@ -1,24 +1,24 @@
-import type { CodePage, IssuedCode, ListedCode } from '../codes/code-service.js';
-import type { Revocation } from '../codes/code-store.js';
+import { PENDING_MS, type Code } from '../codes/code.js';
 import { MAX_USERNAME_LENGTH } from '../codes/username.js';
-import type { Delivery, Embed, EmbedField, MessageBody } from './message.js';
+import { CODES_PER_PAGE, type CodePage, type ListedCode, type Revocation } from '../services/code-service.js';
+import type { Embed, EmbedField, MessageBody, SendResult } from './message.js';
 import type { UserError, UserErrorContexts, UserErrorId } from './user-error.js';
 
-/** discord.py's Color.green, blue and purple, which the original used. */
+/** discord.py's Color.green, blue and purple, which the original bot used. */
 const GREEN = 0x2ecc71;
 const BLUE = 0x3498db;
 const PURPLE = 0x9b59b6;
 
-/** What people type is cut to this many characters where it is quoted back. */
+/** Quoted text is cut to this many characters. */
 const MAX_QUOTED = 40;
 
-/** So many usernames are listed: a message holds 2,000 characters. */
+/** A message holds 2,000 characters. */
 const MAX_LISTED = 10;
 
 // Getting a code
 
-/** The code also stands as plain text, so that a phone can copy it with one touch. */
-export function accessCode({ username, text, expiresAt }: IssuedCode): MessageBody {
+/** The code is also plain text, so that a phone can copy it. */
+export function accessCode({ username, expiresAt }: Code, text: string): MessageBody {
   return {
     content: text,
     embed: {
@@ -36,27 +36,53 @@ export function accessCode({ username, text, expiresAt }: IssuedCode): MessageBo
 }
 
 export function codeSent(authorId: string): MessageBody {
-  return { content: `✅ Access code sent to ${mention(authorId)} via DM!`, mention: authorId };
+  return toMember(authorId, (member) => `✅ Access code sent to ${member} via DM!`);
 }
 
-/** How a direct message can fail for good. */
-type Loss = Exclude<Delivery, 'delivered' | 'found' | 'unfinished'>;
+type NotSent = Exclude<SendResult, 'sent'>;
 
-const UNDELIVERED: { readonly [Outcome in Loss]: (mention: string) => string } = {
+const NOT_SENT: { readonly [Result in NotSent]: (member: string) => string } = {
   refused: (member) => `❌ ${member}, I couldn't send you a DM! Please enable DMs from server members.`,
-  failed: (member) => `❌ ${member}, Discord did not take my DM just now. Please try again in a moment.`,
+  delayed: (member) => `⏳ ${member}, I am sending too many DMs right now. Please try again in a minute.`,
+  failed: (member) =>
+    `❌ ${member}, I couldn't send you a DM because Discord rejected it. Please try again in a minute.`,
   unknown: (member) =>
-    `❌ ${member}, Discord did not say whether my DM reached you. Please try again in a moment.`,
+    `❌ ${member}, Discord did not confirm my DM to you. If it did not arrive, please try again in a minute.`,
 };
 
-export function directMessageLost(delivery: Loss, authorId: string): MessageBody {
-  return { content: UNDELIVERED[delivery](mention(authorId)), mention: authorId };
+export function directMessageNotSent(result: NotSent, authorId: string): MessageBody {
+  return toMember(authorId, NOT_SENT[result]);
 }
 
-export function codeEndedMeanwhile(authorId: string): MessageBody {
+const PRESS_THE_BUTTON = `Press the button within ${PENDING_MS / 60_000} minutes to see your code.`;
+
+const CODE_NOT_SENT: { readonly [Result in Exclude<NotSent, 'failed'>]: (member: string) => string } = {
+  refused: NOT_SENT.refused,
+  delayed: (member) =>
+    `⏳ ${member}, many members are asking for codes, so I cannot send you a DM now. ${PRESS_THE_BUTTON}`,
+  unknown: (member) => `❌ ${member}, Discord did not confirm my DM to you. ${PRESS_THE_BUTTON}`,
+};
+
+/** With the button `Show my code`. */
+export function codeNotSent(result: Exclude<NotSent, 'failed'>, authorId: string): MessageBody {
+  return toMember(authorId, CODE_NOT_SENT[result]);
+}
+
+/** Revoked, or too old, before it was delivered. */
+export function codeEnded(authorId: string): MessageBody {
+  return toMember(
+    authorId,
+    (member) => `❌ ${member}, your access code ended before I could deliver it. Please ask for another.`,
+  );
+}
+
+export function usernameReserved(username: string): MessageBody {
+  return { content: `❌ The username ${inlineCode(username)} is reserved. Please choose another.` };
+}
+
+export function usernameTaken(username: string): MessageBody {
   return {
-    content: `❌ ${mention(authorId)}, the code that I sent you was ended before you could use it. Please ask for another.`,
-    mention: authorId,
+    content: `❌ The username ${inlineCode(username)}, or one that looks like it, belongs to another member. Please choose another, or ask an administrator of this server.`,
   };
 }
 
@@ -64,53 +90,39 @@ export function tooManyUsernames(authorId: string, usernames: readonly string[])
   const shown = usernames.slice(0, MAX_LISTED).map((username) => inlineCode(username));
   const more = usernames.length - shown.length;
   const held = shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
-  return {
-    content: `❌ ${mention(authorId)}, you hold as many usernames as one member may: ${held}. Please use one of them, or ask an administrator to end one.`,
-    mention: authorId,
-  };
+  return toMember(
+    authorId,
+    (member) =>
+      `❌ ${member}, you already have ${counted(usernames.length, 'username')}: ${held}. Use one of them, or ask an administrator to revoke one.`,
+  );
 }
 
 export function tooManyCodes(authorId: string, until: number): MessageBody {
-  return {
-    content: `⏳ ${mention(authorId)}, you have asked for several codes already. Please try again ${relativeTime(until)}.`,
-    mention: authorId,
-  };
-}
-
-export function directMessageDelayed(authorId: string): MessageBody {
-  return {
-    content: `⏳ ${mention(authorId)}, many members are asking just now. Your DM will take a little longer.`,
-    mention: authorId,
-  };
+  return toMember(
+    authorId,
+    (member) => `⏳ ${member}, you have asked for too many codes. Please try again ${relativeTime(until)}.`,
+  );
 }
 
 export function notYourButton(): MessageBody {
-  return { content: '❌ This button belongs to the member who asked for the code.' };
+  return { content: '❌ Only the member who asked for this code can see it.' };
 }
 
-export function buttonTooLate(command: string): MessageBody {
+export function codeNotShown(command: string): MessageBody {
   return {
     content: `❌ This code can no longer be shown. Please ask for another: ${inlineCode(`${command} <username>`)}`,
   };
 }
 
-export function usernameTaken(username: string): MessageBody {
-  return {
-    content: `❌ The username ${inlineCode(username)} is taken. Please choose another, or ask an administrator of this server.`,
-  };
-}
-
 // The administrators' list
 
-export function codeList({ total, offset, codes }: CodePage): Embed {
+export function codeList({ total, page, codes }: CodePage): Embed {
+  const offset = (page - 1) * CODES_PER_PAGE;
   return {
     title: '📋 Active Access Codes',
     description: `Total codes: ${total}`,
     color: BLUE,
-    fields: codes.map((code) => ({
-      name: `Code: ${code.text}`,
-      value: describeCode(code),
-    })),
+    fields: codes.map((code) => ({ name: `Code: ${code.text}`, value: describeCode(code) })),
     footer: total > codes.length ? `Showing ${offset + 1}-${offset + codes.length} of ${total} codes` : null,
   };
 }
@@ -122,7 +134,7 @@ function describeCode({ username, holderTag, uses, maxUses }: ListedCode): strin
 }
 
 export function codeListSent(authorId: string): MessageBody {
-  return { content: `📋 List of access codes sent to ${mention(authorId)} via DM!`, mention: authorId };
+  return toMember(authorId, (member) => `📋 List of access codes sent to ${member} via DM!`);
 }
 
 export function noCodes(): MessageBody {
@@ -131,22 +143,23 @@ export function noCodes(): MessageBody {
 
 // Revoking
 
-export function revoked(typed: string, { by, codes }: Revocation): MessageBody {
+export function codesRevoked(typed: string, { by, codes }: Revocation): MessageBody {
   const [first] = codes;
   if (first === undefined) return { content: `❌ Code ${inlineCode(typed)} not found.` };
   const user = inlineCode(first.username);
-  if (by === 'text') {
-    return {
-      content: `✅ Access code ${inlineCode(typed.trim().toUpperCase())} for user ${user} has been revoked.`,
-    };
-  }
-  return { content: `✅ ${counted(codes.length)} for user ${user} ${hasOrHave(codes.length)} been revoked.` };
+  const what =
+    by === 'code'
+      ? `Access code ${inlineCode(typed.trim().toUpperCase())} for user ${user}`
+      : `${counted(codes.length, 'access code')} for user ${user}`;
+  return { content: `✅ ${what} ${hasOrHave(codes.length)} been revoked. The username is free again.` };
 }
 
 export function memberRevoked(memberId: string, { codes }: Revocation): MessageBody {
-  if (codes.length === 0) return { content: `❌ ${mention(memberId)} holds no access code of this server.` };
+  if (codes.length === 0) return { content: `❌ ${mention(memberId)} has no access codes on this server.` };
+  const names = new Set(codes.map(({ nameHash }) => nameHash)).size;
+  const free = names === 1 ? 'The username is free again.' : 'The usernames are free again.';
   return {
-    content: `✅ ${counted(codes.length)} of ${mention(memberId)} ${hasOrHave(codes.length)} been revoked.`,
+    content: `✅ ${counted(codes.length, 'access code')} of ${mention(memberId)} ${hasOrHave(codes.length)} been revoked. ${free}`,
   };
 }
 
@@ -167,10 +180,10 @@ export function help(fields: readonly EmbedField[]): MessageBody {
 // Refusals and failures
 
 export function slowDown(authorId: string, until: number): MessageBody {
-  return {
-    content: `⏳ ${mention(authorId)}, that was a lot at once. Please try again ${relativeTime(until)}.`,
-    mention: authorId,
-  };
+  return toMember(
+    authorId,
+    (member) => `⏳ ${member}, you are sending commands too fast. Please try again ${relativeTime(until)}.`,
+  );
 }
 
 const USER_ERRORS: { readonly [Id in UserErrorId]: (context: UserErrorContexts[Id]) => string } = {
@@ -180,52 +193,57 @@ const USER_ERRORS: { readonly [Id in UserErrorId]: (context: UserErrorContexts[I
   missingArgument: ({ helpCommand }) =>
     `❌ Missing argument! Use ${inlineCode(helpCommand)} for command usage.`,
   unclosedQuote: () =>
-    '❌ Quotation marks come in pairs: one right before the username and one right after it.',
+    '❌ A quotation mark is missing, or stands inside a word. Use them in pairs: `"Alice Smith"`',
   tooManyWords: ({ example }) =>
     `❌ A username with a space in it needs quotation marks: ${inlineCode(example)}`,
-  unusableUsername: () =>
-    `❌ A username has 1 to ${MAX_USERNAME_LENGTH} characters: letters, digits, \`_\`, \`-\` and \`.\`, with single spaces inside. Please choose another.`,
-  notAPage: ({ example }) => `❌ A page is a number from 1: ${inlineCode(example)}`,
+  invalidUsername: () =>
+    `❌ A username has 1 to ${MAX_USERNAME_LENGTH} characters: letters of one alphabet, digits, \`_\`, \`-\`, \`.\`, and single spaces between words. Please choose another.`,
+  invalidPage: ({ example }) => `❌ The page must be a whole number from 1: ${inlineCode(example)}`,
 };
 
 export function userError<Id extends UserErrorId>(error: UserError<Id>): MessageBody {
   return { content: USER_ERRORS[error.id](error.context) };
 }
 
-export function storeOutage(): MessageBody {
-  return { content: '❌ I cannot reach my database just now. Please try again in a few minutes.' };
+export function databaseOutage(): MessageBody {
+  return { content: '❌ I cannot reach my database. Please try again in a few minutes.' };
 }
 
-/** Never the error's own text. The log carries the same reference. */
+/** Never the error's own text; the log has the same reference. */
 export function unexpected(reference: string): MessageBody {
   return { content: `❌ An error occurred. Reference: ${inlineCode(reference)}` };
 }
 
-// Words and marks
+// Formatting
 
-function counted(codes: number): string {
-  return codes === 1 ? '1 access code' : `${codes} access codes`;
+function toMember(memberId: string, sentence: (member: string) => string): MessageBody {
+  return { content: sentence(mention(memberId)), mention: memberId };
 }
 
-function hasOrHave(codes: number): string {
-  return codes === 1 ? 'has' : 'have';
+function counted(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
+}
+
+function hasOrHave(count: number): string {
+  return count === 1 ? 'has' : 'have';
 }
 
 function mention(userId: string): string {
   return `<@${userId}>`;
 }
 
-/** Discord's own markup: everybody reads it in their own time zone. */
+/** Discord shows it in each reader's time zone. */
 function timestamp(unixMs: number): string {
-  return `<t:${Math.floor(unixMs / 1_000)}:F> (${relativeTime(Math.floor(unixMs / 1_000) * 1_000)})`;
+  const seconds = Math.floor(unixMs / 1_000);
+  return `<t:${seconds}:F> (<t:${seconds}:R>)`;
 }
 
-/** In whole seconds, rounded up: never a moment too early. */
+/** Rounded up to seconds: never too early. */
 function relativeTime(unixMs: number): string {
   return `<t:${Math.ceil(unixMs / 1_000)}:R>`;
 }
 
-/** In code style nothing pings or formats; what could end it, forge a line or turn the text around is left out. */
+/** In code style nothing pings or formats; characters that could end it or forge a line are removed. */
 function inlineCode(text: string): string {
   const plain = text.replaceAll(/[`\p{C}\p{Z}]+/gu, ' ');
   const characters = Array.from(plain);
@@ -233,7 +251,6 @@ function inlineCode(text: string): string {
   return `\`${shown.trim() || ' '}\``;
 }
 
-/** Outside code style every punctuation mark is escaped: Discord shows it as it is. */
 function escapeMarkdown(text: string): string {
   return text.replaceAll(/[!-/:-@[-`{-~]/g, String.raw`\$&`);
 }

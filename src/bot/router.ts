@@ -1,142 +1,97 @@
 import { randomBytes } from 'node:crypto';
 
-import type { CodeService } from '../codes/code-service.js';
-import { StoreOutage } from '../codes/code-store.js';
 import type { Log } from '../log.js';
-import type { Answering, Command } from './command.js';
-import { FloodGate } from './flood-gate.js';
-import type { ButtonPress, IncomingMessage, PressReply, Reply } from './message.js';
-import type { Outbox } from './outbox.js';
+import { StorageError } from '../storage/storage-error.js';
+import type { ButtonReply, Command, Reply } from './command.js';
+import type { FloodGate } from './flood-gate.js';
+import type { ButtonPress, IncomingMessage, MessageBody } from './message.js';
 import { parseCommand, splitWords } from './parse.js';
 import * as replies from './replies.js';
 import { UserError } from './user-error.js';
 
-/** Commands of one member, and presses of buttons: a person who types needs fewer. */
-const COMMANDS_A_MINUTE = 10;
-
-/** What a message is answered with, and by which command. */
-export interface Answered {
-  readonly command: string;
-  readonly reply: Reply;
-  /** Whether it is stored with the message. What tells of a failure is not. */
-  readonly isStored: boolean;
-}
-
-/** What a press is answered with, and by which command. */
-export interface PressAnswered {
-  readonly command: string;
-  readonly reply: PressReply;
-}
-
-/** From a message to the command that it calls, and to one answer at most. Every failure ends here. */
+/**
+ * Finds the command of a message or button press and runs it. Never rejects.
+ *
+ * A `UserError` is replied with its sentence, an outage of the database with "try again later", and any other error
+ * with a reference under which it is logged.
+ */
 export class Router {
   readonly #commands = new Map<string, Command>();
   readonly #prefix: string;
-  readonly #requests: Pick<CodeService, 'claim'>;
-  readonly #outbox: Pick<Outbox, 'pack' | 'keep'>;
-  readonly #log: Log;
+  readonly #claim: (requestId: string) => Promise<boolean>;
   readonly #gate: FloodGate;
+  readonly #log: Log;
 
+  /** @param options.claim claims a message that is refused; returns `false` for a repeat. */
   constructor(options: {
     readonly commands: readonly Command[];
     readonly prefix: string;
-    readonly requests: Pick<CodeService, 'claim'>;
-    readonly outbox: Pick<Outbox, 'pack' | 'keep'>;
+    readonly claim: (requestId: string) => Promise<boolean>;
+    readonly gate: FloodGate;
     readonly log: Log;
-    readonly clock: () => number;
   }) {
     for (const command of options.commands) {
       if (this.#commands.has(command.name)) throw new Error(`Two commands are named ${command.name}`);
       this.#commands.set(command.name, command);
     }
     this.#prefix = options.prefix;
-    this.#requests = options.requests;
-    this.#outbox = options.outbox;
+    this.#claim = options.claim;
+    this.#gate = options.gate;
     this.#log = options.log;
-    this.#gate = new FloodGate({ limit: COMMANDS_A_MINUTE, spanMs: 60_000, clock: options.clock });
   }
 
-  /** @returns `null`: silence, because the message is not ours or was answered before. Never rejects. */
-  async handle(message: IncomingMessage): Promise<Answered | null> {
+  /** Returns `null` for a message that is not a command, and for a repeat. */
+  async handle(message: IncomingMessage): Promise<Reply | null> {
     const parsed = parseCommand(message.text, this.#prefix);
     const command = parsed === null ? undefined : this.#commands.get(parsed.name);
     if (parsed === null || command === undefined) return null;
     const gate = this.#gate.pass(message.author.id, message.id);
     if (gate === 'silence') return null;
-    const answering: Answering = {
-      pack: (reply) => (reply === null ? null : this.#outbox.pack(message, command.name, reply)),
-      claim: async (reply) =>
-        (await this.#requests.claim(message.id, answering.pack(reply))) ? reply : null,
-    };
     try {
-      const reply =
-        gate === 'pass'
-          ? await this.#answer(command, parsed.rest, message, answering)
-          : await answering.claim({ to: 'channel', body: replies.slowDown(message.author.id, gate) });
-      return reply === null ? null : { command: command.name, reply, isStored: true };
+      if (gate !== 'pass') return await this.#refuse(message, replies.slowDown(message.author.id, gate));
+      const refusal = firstRefusal(command, message);
+      if (refusal !== null) return await this.#refuse(message, replies.userError(refusal));
+      return await command.run(splitWords(parsed.rest), message);
     } catch (error) {
-      const reply: Reply = { to: 'channel', body: this.#report(command, error) };
-      return { command: command.name, reply, isStored: false };
+      if (error instanceof UserError) return this.#refuse(message, replies.userError(error));
+      return { to: 'channel', body: this.#describe(command, error) };
     }
   }
 
-  /** @returns `null` when the button is none of ours. Never rejects. */
-  async press(press: ButtonPress): Promise<PressAnswered | null> {
+  /** Returns `null` for a button of another program. */
+  async press(press: ButtonPress): Promise<ButtonReply | null> {
     const [name = '', ...argument] = press.buttonId.split(':');
     const command = this.#commands.get(name);
-    if (command?.press === undefined) return null;
-    const gate = this.#gate.pass(press.author.id, press.token);
+    if (command?.onButton === undefined) return null;
+    const gate = this.#gate.pass(press.author.id, press.id);
     if (gate === 'silence') return null;
-    return { command: name, reply: await this.#pressReply(command, argument.join(':'), press, gate) };
-  }
-
-  async #pressReply(
-    command: Command,
-    argument: string,
-    press: ButtonPress,
-    gate: 'pass' | number,
-  ): Promise<PressReply> {
     if (gate !== 'pass') return { kind: 'ephemeral', body: replies.slowDown(press.author.id, gate) };
     try {
-      const reply = await command.press?.(argument, press);
-      if (reply === undefined) throw new Error(`${command.name} has no button`);
-      if (reply.shows !== undefined) await this.#outbox.keep(press, command.name, reply.shows);
-      return reply;
+      return await command.onButton(argument.join(':'), press);
     } catch (error) {
-      return { kind: 'ephemeral', body: this.#report(command, error) };
+      const body = error instanceof UserError ? replies.userError(error) : this.#describe(command, error);
+      return { kind: 'ephemeral', body };
     }
   }
 
-  async #answer(
-    command: Command,
-    rest: string,
-    message: IncomingMessage,
-    answering: Answering,
-  ): Promise<Reply | null> {
-    let run: ReturnType<Command['prepare']>;
-    try {
-      // Permission comes before arguments: nobody learns how to use what they may not.
-      for (const precondition of command.preconditions) {
-        const refusal = precondition(message);
-        if (refusal !== null) throw refusal;
-      }
-      run = command.prepare(splitWords(rest), message);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      return answering.claim({ to: 'channel', body: replies.userError(error) });
-    }
-    return run(answering);
+  /** While the database cannot be reached, two bots may both refuse; Discord drops the second by its nonce. */
+  async #refuse(message: IncomingMessage, body: MessageBody): Promise<Reply | null> {
+    const isFirst = await this.#claim(message.id).catch(() => true);
+    return isFirst ? { to: 'channel', body } : null;
   }
 
-  #report(command: Command, error: unknown): Reply['body'] {
-    if (error instanceof UserError) return replies.userError(error);
-    if (error instanceof StoreOutage) {
-      // The storage has said in the log what is wrong, once: not each member adds a line.
-      this.#log.debug({ err: error, command: command.name }, 'A command found the database out of reach');
-      return replies.storeOutage();
-    }
+  #describe(command: Command, error: unknown): MessageBody {
+    if (error instanceof StorageError) return replies.databaseOutage();
     const reference = randomBytes(4).toString('hex');
     this.#log.error({ err: error, reference, command: command.name }, 'A command failed');
     return replies.unexpected(reference);
   }
+}
+
+function firstRefusal({ preconditions }: Command, message: IncomingMessage): UserError | null {
+  for (const precondition of preconditions) {
+    const refusal = precondition(message);
+    if (refusal !== null) return refusal;
+  }
+  return null;
 }

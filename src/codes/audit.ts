@@ -1,31 +1,44 @@
-/** What happened to a code, or at a website's door. */
+import { END_REASONS, type EndReason } from './code.js';
+
+/** Every event that the audit records. */
+export const AUDIT_EVENTS = [
+  'issued',
+  'delivered',
+  'shown',
+  'suspended',
+  'resumed',
+  'listed',
+  'redeemed',
+  'throttled',
+  ...END_REASONS,
+] as const;
+
 export type AuditEventName =
   | 'issued'
+  /** By DM. */
   | 'delivered'
-  | 'undeliverable'
+  /** By the button under the channel's message. */
   | 'shown'
-  | 'withdrawn'
-  | 'replaced'
-  | 'revoked'
   | 'suspended'
   | 'resumed'
+  /** An administrator read a server's codes. */
   | 'listed'
   | 'redeemed'
-  | 'refused'
-  | 'throttled';
+  /** A username was locked after too many wrong codes. */
+  | 'throttled'
+  | EndReason;
 
-/** One row of the audit. It holds ids and hashes, never a code, nor a name that somebody typed at a door. */
+/** One row of the audit. It holds ids and hashes, never a code. */
 export interface AuditEvent {
-  /** Unix time in milliseconds. */
+  /** Unix ms. */
   readonly at: number;
   readonly event: AuditEventName;
-  readonly codeId: string | null;
-  /** Keyed hash of the username that it is about. */
-  readonly nameHash: string | null;
-  readonly guildId: string | null;
-  /** Whose code it is. */
-  readonly holderId: string | null;
-  /** Who did it: an administrator; `null` for the holder, the bot and visitors. */
-  readonly actorId: string | null;
-  readonly reason: string | null;
+  readonly codeId?: string;
+  /** Keyed hash of the username; for codes, the code's row has it. */
+  readonly nameHash?: string;
+  /** For events without a code. */
+  readonly guildId?: string;
+  /** The administrator who did it. */
+  readonly actorId?: string;
+  readonly reason?: string;
 }

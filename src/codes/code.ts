@@ -1,69 +1,126 @@
-/**
- * One access code as the domain sees it, without its text.
- *
- * State is times: each `...At` is a Unix time in milliseconds, `null` while it has not happened.
- * What a code is worth follows from them and from now: see {@link statusOf}.
- */
+/** One access code, without its text. Times are Unix milliseconds; `null`: it has not happened. */
 export interface Code {
-  /** What asked for the code: a Discord message id. One request makes at most one code. */
+  /** The Discord message that requested it. */
   readonly id: string;
-  /** The server in which it was asked for. */
   readonly guildId: string;
+  /** Where it was requested. */
+  readonly channelId: string;
   readonly holderId: string;
-  /** What Discord called the holder when the code was issued. */
+  /** The holder's Discord name when the code was issued. */
   readonly holderTag: string;
-  /** The username as its holder typed it. */
+  /** As its holder typed it. */
   readonly username: string;
-  readonly issuedAt: number;
-  readonly deliveredAt: number | null;
-  /** `null`: never expires. */
-  readonly expiresAt: number | null;
-  /** When it was first seen to be expired. From then on no clock revives it. */
-  readonly expiredAt: number | null;
-  readonly replacedAt: number | null;
-  readonly revokedAt: number | null;
-  readonly withdrawnAt: number | null;
-  /** Since when its server is not served; `null` again when it is. */
-  readonly suspendedAt: number | null;
+  /** Keyed hash of the username as compared. */
+  readonly nameHash: string;
+  readonly encryptedText: string;
   readonly uses: number;
   /** `null`: unlimited. */
   readonly maxUses: number | null;
+  readonly issuedAt: number;
+  readonly deliveredAt: number | null;
+  readonly acknowledgedAt: number | null;
+  /** `null`: never expires. */
+  readonly expiresAt: number | null;
+  readonly suspendedAt: number | null;
+  readonly endedAt: number | null;
+  readonly endReason: EndReason | null;
 }
 
-export type CodeStatus =
-  | 'pending'
-  | 'active'
-  | 'used_up'
-  | 'expired'
-  | 'replaced'
-  | 'revoked'
-  | 'withdrawn'
-  | 'suspended';
+/** What the status of a code depends on. */
+export type CodeState = Pick<
+  Code,
+  'uses' | 'maxUses' | 'deliveredAt' | 'expiresAt' | 'suspendedAt' | 'endedAt' | 'endReason'
+>;
 
-/**
- * Tells what `code` is worth at `now` (Unix ms). The first that applies, in this order:
- *
- * 1. `revoked`: an administrator's act outranks everything that happened otherwise.
- * 2. `withdrawn`: it could not be delivered, so nobody ever held it.
- * 3. `replaced`: its holder got a newer one.
- * 4. `expired`: already in the very millisecond of `expiresAt`, delivered or not, and once seen for good.
- * 5. `suspended`: still holds the username, opens nothing while its server is not served.
- * 6. `pending`: not known to be delivered.
- * 7. `used_up`: still holds the username, opens nothing.
- * 8. `active`.
- */
-export function statusOf(code: Code, now: number): CodeStatus {
-  if (code.revokedAt !== null) return 'revoked';
-  if (code.withdrawnAt !== null) return 'withdrawn';
-  if (code.replacedAt !== null) return 'replaced';
-  if (code.expiredAt !== null || (code.expiresAt !== null && now >= code.expiresAt)) return 'expired';
+/** `left`: the holder left the server. `withdrawn`: it was never delivered. */
+export const END_REASONS = ['revoked', 'left', 'replaced', 'expired', 'withdrawn'] as const;
+export type EndReason = (typeof END_REASONS)[number];
+
+export type CodeStatus = EndReason | 'suspended' | 'pending' | 'used_up' | 'active';
+
+/** Returns what `code` is worth at `now`. A code is expired in the very millisecond of `expiresAt`. */
+export function statusOf(code: CodeState, now: number): CodeStatus {
+  if (code.endReason !== null) return code.endReason;
+  if (code.expiresAt !== null && now >= code.expiresAt) return 'expired';
   if (code.suspendedAt !== null) return 'suspended';
   if (code.deliveredAt === null) return 'pending';
   if (code.maxUses !== null && code.uses >= code.maxUses) return 'used_up';
   return 'active';
 }
 
-/** How often `code` can still be redeemed; `null`: without limit. */
-export function usesLeft(code: Code): number | null {
-  return code.maxUses === null ? null : Math.max(0, code.maxUses - code.uses);
+/** Returns the number of redemptions that are left; `null`: unlimited. */
+export function usesLeft({ uses, maxUses }: CodeState): number | null {
+  return maxUses === null ? null : Math.max(0, maxUses - uses);
+}
+
+/** How long a username stays reserved after its code expired or its holder left: 30 days. */
+export const RESERVATION_MS = 30 * 86_400_000;
+/** How long an undelivered code can still be delivered or shown: 30 minutes. */
+export const PENDING_MS = 30 * 60_000;
+
+/** Returns whether `code` keeps other members from its username at `now`. */
+export function reserves(code: Code, now: number): boolean {
+  switch (statusOf(code, now)) {
+    case 'pending':
+    case 'active':
+    case 'used_up':
+    case 'suspended':
+      return true;
+    case 'expired':
+    case 'left':
+      // Only a delivered code made its holder known by the username.
+      return code.deliveredAt !== null && now < (code.endedAt ?? code.expiresAt ?? now) + RESERVATION_MS;
+    case 'revoked':
+    case 'replaced':
+    case 'withdrawn':
+      return false;
+  }
+}
+
+/** What one member may have: at most `codes` codes within `withinMs`, and `usernames` usernames at once. */
+export interface IssueLimits {
+  readonly codes: number;
+  readonly withinMs: number;
+  readonly usernames: number;
+}
+
+export type IssueRefusal =
+  | { readonly refusal: 'reserved' | 'taken' }
+  /** `until`: Unix ms from which the member may ask again. */
+  | { readonly refusal: 'tooManyCodes'; readonly until: number }
+  | { readonly refusal: 'tooManyUsernames'; readonly usernames: readonly string[] };
+
+/**
+ * Decides whether a member may have a code for a username.
+ *
+ * @param known the holder's own codes, and others' codes whose usernames are the same or look alike.
+ * @returns `null` when the code may be issued.
+ */
+export function decideIssue(
+  known: readonly Code[],
+  { holderId, nameHash }: Pick<Code, 'holderId' | 'nameHash'>,
+  limits: IssueLimits,
+  now: number,
+): IssueRefusal | null {
+  if (known.some((code) => code.holderId !== holderId && reserves(code, now))) return { refusal: 'taken' };
+
+  const own = known.filter((code) => code.holderId === holderId);
+  const until = limitedUntil(own, limits, now);
+  if (until !== null) return { refusal: 'tooManyCodes', until };
+
+  const held = own.filter((code) => reserves(code, now));
+  const usernames = new Map(held.map((code) => [code.nameHash, code.username]));
+  if (usernames.size < limits.usernames || usernames.has(nameHash)) return null;
+  return { refusal: 'tooManyUsernames', usernames: [...usernames.values()] };
+}
+
+/** A withdrawn code was never received: it does not count. */
+function limitedUntil(own: readonly Code[], { codes, withinMs }: IssueLimits, now: number): number | null {
+  const recent = own
+    .filter((code) => code.endReason !== 'withdrawn' && code.issuedAt > now - withinMs)
+    .map(({ issuedAt }) => issuedAt)
+    .toSorted((a, b) => b - a);
+  const oldest = recent[codes - 1];
+  // After the clock was set back, nobody waits longer than the interval.
+  return oldest === undefined ? null : Math.min(oldest, now) + withinMs;
 }

@@ -1,19 +1,67 @@
-import unhomoglyph from 'unhomoglyph';
-
-import type { Skeletons } from './code-store.js';
-import type { Username } from './username.js';
+import { CONFUSABLES } from './confusables.js';
+import { parseUsername, type Username } from './username.js';
 
 /**
- * What `username` looks like, whatever letters make it up: two usernames that share one of these can be
- * taken for each other. Cyrillic `а` and Latin `a`, `0` and `O`, `rn` and `m`, capital `I` and small `l`.
- *
- * The skeletons of Unicode's technical standard 39, section 4, by Unicode's own table of confusables; one
- * for each case, because letters may be alike in one case alone.
+ * Returns the skeletons of a username: two usernames that share one can be confused. One per case, because some
+ * letters are confusable in one case only (`I` and `l`).
  */
-export function skeletonsOf({ text, key }: Username): Skeletons {
-  return [skeletonOf(text), skeletonOf(text.toLowerCase()), skeletonOf(text.toUpperCase()), skeletonOf(key)];
+export function skeletonsOf({ text, key }: Username): string[] {
+  return [...new Set([text, text.toLowerCase(), text.toUpperCase(), key].map(caselessSkeletonOf))];
 }
 
-function skeletonOf(text: string): string {
-  return unhomoglyph(text.normalize('NFD')).normalize('NFD').toLowerCase();
+function caselessSkeletonOf(text: string): string {
+  return skeletonOf(text).toLowerCase();
+}
+
+/** Parsed on first use. */
+let prototypes: ReadonlyMap<string, string> | null = null;
+
+/**
+ * Replaces each character by the prototype of those that it is confused with (UTS #39, section 4).
+ *
+ * Omits what the standard does for ignorable characters and mixed directions: usernames have neither.
+ */
+export function skeletonOf(text: string): string {
+  prototypes ??= parsePrototypes();
+  let skeleton = '';
+  for (const character of text.normalize('NFD')) skeleton += prototypes.get(character) ?? character;
+  return skeleton.normalize('NFD');
+}
+
+function parsePrototypes(): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const line of CONFUSABLES.split(';')) {
+    const [prototype = '', sources = ''] = line.split(':');
+    const text = String.fromCodePoint(...prototype.split('+').map(fromHex));
+    for (const range of sources.split(' ')) {
+      const [first = '', last = first] = range.split('-');
+      for (let point = fromHex(first); point <= fromHex(last); point++) {
+        found.set(String.fromCodePoint(point), text);
+      }
+    }
+  }
+  return found;
+}
+
+function fromHex(digits: string): number {
+  return Number.parseInt(digits, 16);
+}
+
+/**
+ * Returns a function that decides whether a username is reserved: it is one of `usernames` or looks like one, also
+ * without its accents and signs (`Ádmin`, `admin_`).
+ */
+export function reservation(usernames: readonly Username[]): (username: Username) => boolean {
+  let reserved: ReadonlySet<string> | null = null;
+  return (username) => {
+    const skeletons = (reserved ??= new Set(usernames.flatMap(plainSkeletonsOf)));
+    return plainSkeletonsOf(username).some((skeleton) => skeletons.has(skeleton));
+  };
+}
+
+/** The skeletons of a username, and of its letters and digits alone. */
+function plainSkeletonsOf(username: Username): string[] {
+  const letters = username.text.normalize('NFD').replaceAll(/[\p{M}_. -]/gu, '');
+  const plain = parseUsername(letters.normalize('NFC'));
+  return [username, ...(plain === null ? [] : [plain])].flatMap(skeletonsOf);
 }

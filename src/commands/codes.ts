@@ -1,57 +1,45 @@
 import type { Command } from '../bot/command.js';
-import type { Button, MessageBody, Reply } from '../bot/message.js';
+import type { Button, MessageBody } from '../bot/message.js';
 import { administratorOnly } from '../bot/preconditions.js';
 import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
-import type { CodePage, CodeService } from '../codes/code-service.js';
+import type { CodePage, CodeService } from '../services/code-service.js';
 
-const NAME = 'codes';
-
-/** Tells whether somebody has the Administrator permission in a server at this moment. */
+/** Returns whether a user has the Administrator permission in a server now. */
 export type IsAdministrator = (guildId: string, userId: string) => Promise<boolean>;
 
-/** `!codes [page]`: an administrator receives the server's codes by direct message, with buttons to turn pages. */
+/** `!codes [page]`: an administrator receives the server's codes by DM, with buttons to turn pages. */
 export function codesCommand(
-  codes: Pick<CodeService, 'list' | 'listOnce'>,
+  codes: Pick<CodeService, 'list'>,
   isAdministrator: IsAdministrator,
   prefix: string,
 ): Command {
   return {
-    name: NAME,
+    name: 'codes',
     usage: '(Admin)',
     summary: 'View all generated access codes',
     preconditions: [administratorOnly],
 
-    prepare([typed = '1', ...more], { id, guildId, author }) {
+    async run([typed = '1', ...more], { id, guildId, author }) {
       if (guildId === null) throw new UserError('notAdministrator', null);
       const page = parsePage(typed);
-      if (page === null || more.length > 0) throw new UserError('notAPage', { example: `${prefix}codes 2` });
-
-      const replyTo = (listed: CodePage): Reply =>
-        listed.total === 0
-          ? { to: 'channel', body: replies.noCodes() }
-          : { to: 'author', body: listMessage(guildId, listed) };
-
-      return async ({ pack }) => {
-        const by = { requestId: id, actorId: author.id };
-        const listed = await codes.listOnce(guildId, page, by, (found) => pack(replyTo(found)));
-        return listed === 'repeated' ? null : replyTo(listed);
-      };
+      if (page === null || more.length > 0)
+        throw new UserError('invalidPage', { example: `${prefix}codes 2` });
+      const listed = await codes.list({ id, guildId, actorId: author.id }, page);
+      if (listed === null) return null;
+      if (listed.total === 0) return { to: 'channel', body: replies.noCodes() };
+      const channelLine = replies.codeListSent(author.id);
+      return { to: 'author', body: listMessage(guildId, listed), channelLine };
     },
 
-    async afterwards(_requestId, delivery, authorId) {
-      return delivery === 'delivered' || delivery === 'found'
-        ? replies.codeListSent(authorId)
-        : replies.directMessageLost(delivery, authorId);
-    },
-
-    /** `argument` is `<server>:<page>`. The list hangs in a direct message: permission is asked for anew. */
-    async press(argument, { author }) {
+    /** `argument` is `<server>:<page>`. The list is in a DM, so the permission is checked again. */
+    async onButton(argument, { id, author }) {
       const [guildId = '', typed = ''] = argument.split(':');
       if (!(await isAdministrator(guildId, author.id))) throw new UserError('notAdministrator', null);
-      const listed = await codes.list(guildId, parsePage(typed) ?? 1, author.id);
-      if (listed.total === 0) return { kind: 'update', body: replies.noCodes() };
-      return { kind: 'update', body: listMessage(guildId, listed) };
+      const listed = await codes.list({ id, guildId, actorId: author.id }, parsePage(typed) ?? 1);
+      if (listed === null) return null;
+      const body = listed.total === 0 ? replies.noCodes() : listMessage(guildId, listed);
+      return { kind: 'update', body };
     },
   };
 }
@@ -59,7 +47,7 @@ export function codesCommand(
 function listMessage(guildId: string, listed: CodePage): MessageBody {
   const { page, pages } = listed;
   const button = (label: string, target: number): Button => ({
-    id: `${NAME}:${guildId}:${target}`,
+    id: `codes:${guildId}:${target}`,
     label,
     disabled: target < 1 || target > pages,
   });

@@ -9,9 +9,10 @@ import { ConfigError, loadConfig } from '../config.js';
 import { EXIT_CONFIG } from '../exit-codes.js';
 import { createLog, openLogDestination } from '../log.js';
 import { openValidator } from '../validator/validator.js';
-import { httpDoor, moduleDoor } from './doors.js';
+
 import { DiscordStandIn } from './stand-in/stand-in.js';
 import { Terminal } from './terminal.js';
+import { logInByHttp, logInByModule } from './website.js';
 
 /** The production bot on the stand-in, with a terminal to type in, until the input ends. */
 async function demo(): Promise<void> {
@@ -43,7 +44,7 @@ async function demo(): Promise<void> {
     try {
       const terminal = new Terminal({
         discord,
-        doors: { module: moduleDoor(validator), http: httpDoor(app.httpPort ?? 0, token) },
+        logIn: { module: logInByModule(validator), http: logInByHttp(app.httpPort ?? 0, token) },
         prefix: config.commandPrefix,
         colors: stdout.isTTY && !env['NO_COLOR'],
         print: (text) => stdout.write(`${text}\n`),

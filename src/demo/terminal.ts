@@ -1,5 +1,4 @@
 import { drawMessage, styled, type Drawing } from './draw.js';
-import type { Door } from './doors.js';
 import type {
   DiscordStandIn,
   StandInChannel,
@@ -7,6 +6,7 @@ import type {
   StandInMessage,
   StandInUser,
 } from './stand-in/stand-in.js';
+import type { LogIn } from './website.js';
 
 /** Where the user can post. */
 type Place = 'general' | 'thread' | 'dm';
@@ -14,7 +14,7 @@ type Place = 'general' | 'thread' | 'dm';
 export interface TerminalOptions {
   readonly discord: DiscordStandIn;
   /** The ways in which the website checks a login. */
-  readonly doors: Readonly<Record<'module' | 'http', Door>>;
+  readonly logIn: Readonly<Record<'module' | 'http', LogIn>>;
   readonly prefix: string;
   readonly colors: boolean;
   /** Prints one or more whole lines. */
@@ -40,7 +40,7 @@ export class Terminal {
   readonly #commands: ReadonlyMap<string, TerminalCommand>;
   #speaker: StandInUser;
   #place: Place = 'general';
-  #door: 'module' | 'http' = 'module';
+  #interface: 'module' | 'http' = 'module';
   #ended = false;
 
   /** Adds the server and its members to the stand-in; the bot may be started before or after. */
@@ -91,7 +91,7 @@ export class Terminal {
     } else {
       const [name = '', ...words] = text.slice(1).split(/\s+/);
       const command = this.#commands.get(name.toLowerCase());
-      if (command === undefined) this.#print(`There is no /${name} here. /help lists what there is.`);
+      if (command === undefined) this.#print(`Unknown command /${name}. Type /help for the list.`);
       else await command.run(words);
     }
     await this.#options.settled();
@@ -103,7 +103,7 @@ export class Terminal {
         'as',
         {
           usage: '/as NAME',
-          summary: 'speak as somebody else: alice, bob, admin, owner, or a new member',
+          summary: 'post as alice, bob, admin, owner, or a new member',
           run: ([name]) => this.#speakAs(name),
         },
       ],
@@ -111,7 +111,7 @@ export class Terminal {
         'in',
         {
           usage: '/in general|thread|dm',
-          summary: 'speak in the channel, in a thread, or to the bot alone',
+          summary: 'post in the channel, in a thread, or to the bot by DM',
           run: ([place]) => this.#speakIn(place),
         },
       ],
@@ -119,7 +119,7 @@ export class Terminal {
         'dms',
         {
           usage: '/dms on|off',
-          summary: 'take direct messages from the bot, or refuse them',
+          summary: 'allow or refuse DMs from the bot',
           run: ([state]) => this.#setDirectMessages(state),
         },
       ],
@@ -140,11 +140,11 @@ export class Terminal {
         },
       ],
       [
-        'door',
+        'website',
         {
-          usage: '/door module|http',
-          summary: 'how the website asks from now on: with the module, or over HTTP',
-          run: ([door]) => this.#takeDoor(door),
+          usage: '/website module|http',
+          summary: 'how the website checks codes: with the validator module, or over HTTP',
+          run: ([chosen]) => this.#chooseInterface(chosen),
         },
       ],
       ['help', { usage: '/help', summary: 'this list', run: () => this.#help() }],
@@ -152,7 +152,7 @@ export class Terminal {
         'quit',
         {
           usage: '/quit',
-          summary: 'the end',
+          summary: 'end the demo',
           run: () => {
             this.#ended = true;
           },
@@ -177,7 +177,7 @@ export class Terminal {
 
   #speakAs(name: string | undefined): void {
     if (name === undefined || !/^[\w.]{2,32}$/.test(name)) {
-      this.#print('Say who: /as admin');
+      this.#print('Name a member: /as admin');
       return;
     }
     this.#speaker = this.#person(name.toLowerCase());
@@ -220,12 +220,12 @@ export class Terminal {
     if (username === undefined || username === '' || code === undefined) {
       this.#print(
         words.length === 0
-          ? `The bot has sent ${this.#speaker.username} no code yet.`
-          : 'Say both: /login Alice ABC234',
+          ? `The bot has not sent ${this.#speaker.username} a code yet.`
+          : 'Type both: /login Alice ABC234',
       );
       return;
     }
-    const answer = await this.#options.doors[this.#door](username.replaceAll('"', ''), code);
+    const answer = await this.#options.logIn[this.#interface](username.replaceAll('"', ''), code);
     const said =
       answer.username === null
         ? styled('red', '✘ website: invalid access code', this.#drawing)
@@ -233,14 +233,14 @@ export class Terminal {
     this.#print(`${said} (${answer.detail})`);
   }
 
-  #takeDoor(door: string | undefined): void {
-    if (door !== 'module' && door !== 'http') {
-      this.#print('Say which: /door module or /door http');
+  #chooseInterface(chosen: string | undefined): void {
+    if (chosen !== 'module' && chosen !== 'http') {
+      this.#print('Choose one: /website module or /website http');
       return;
     }
-    this.#door = door;
+    this.#interface = chosen;
     this.#print(
-      door === 'http'
+      chosen === 'http'
         ? 'The website now asks over HTTP, like one that is hosted elsewhere.'
         : 'The website now uses the validator module, like a Node website next to the bot.',
     );

@@ -1,17 +1,12 @@
-import { Client, GatewayIntentBits, Options, Partials, Routes, type WebSocketOptions } from 'discord.js';
+import { Client, GatewayIntentBits, Options, Partials, Routes } from 'discord.js';
 
-import type { Gateway } from './gateway.js';
+import { identifyThrottle } from './identify-throttle.js';
 
 /** How many users and members stay in memory. Whoever writes is in the event itself. */
 const CACHED_USERS = 200;
 
-/**
- * The discord.js client with what the bot needs and no more: no intent beyond reading messages, next to no cache.
- *
- * @param apiUrl REST base without version.
- * @param gateway the client's own; without it nobody notices a connection that fell silent.
- */
-export function createClient(apiUrl: string, gateway?: Gateway): Client {
+/** Creates the discord.js client with the intents that reading messages needs, and nearly no caches. */
+export function createClient(apiUrl: string, throttle: Parameters<typeof identifyThrottle>[0]): Client {
   const keepSelf = {
     maxSize: CACHED_USERS,
     keepOverLimit: ({ id, client }: { readonly id: string; readonly client: Client }) =>
@@ -27,10 +22,8 @@ export function createClient(apiUrl: string, gateway?: Gateway): Client {
     // Without it a direct message fires nothing: its channel is not known beforehand.
     partials: [Partials.Channel],
     shards: 'auto',
-    ...(gateway === undefined
-      ? {}
-      : { ws: { buildStrategy: (manager) => gateway.strategyOf(manager) } satisfies WebSocketOptions }),
-    // Opening direct messages has its own queue, which has to hear of limits. All else waits inside discord.js.
+    ws: { buildIdentifyThrottler: identifyThrottle(throttle) },
+    // DmChannels handles limits of its own route. On other routes discord.js waits by itself.
     rest: { api: apiUrl, rejectOnRateLimit: [Routes.userChannels()] },
     allowedMentions: { parse: [] },
     makeCache: Options.cacheWithLimits({

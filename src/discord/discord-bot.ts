@@ -7,248 +7,280 @@ import {
   Events,
   RESTEvents,
   Routes,
-  type APIRequest,
   type Client,
-  type Guild,
   type Interaction,
   type Message,
-  type ResponseLike,
 } from 'discord.js';
 
-import type { Outbox } from '../bot/outbox.js';
+import { StoppedError, type Delivery } from '../bot/delivery.js';
 import type { Router } from '../bot/router.js';
 import type { Log } from '../log.js';
-import type { Gateway } from './gateway.js';
+import { StorageError } from '../storage/storage-error.js';
 import { toIncomingMessage } from './incoming.js';
-import { inviteUrl, PORTAL } from './links.js';
+import { inviteUrl, portalUrl } from './links.js';
+import type { Liveness } from './liveness.js';
 import type { Sender } from './sender.js';
-import type { ServedServers } from './served-servers.js';
+import type { Servers } from './servers.js';
+import { DiscordOutageError, DiscordSetupError } from './errors.js';
 
-/** How long {@link DiscordBot.stop} waits for what is under way. The whole process has 5 seconds to end. */
-const STOP_PATIENCE_MS = 4_000;
+/** The process ends within 5 seconds; the database closes last. */
+const STOP_TIMEOUT_MS = 4_000;
 
-/** Where Discord cannot be reached at the start, it is tried again after so long, and each time after twice as long. */
+/** While Discord cannot be reached at the start; doubled each time. */
 const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
+const MAX_PAUSE_MS = 60_000;
 
-/** Discord refuses the bot until somebody changes a setting. `message` says where to click. */
-export class DiscordSetupError extends Error {
-  override readonly name = 'DiscordSetupError';
-}
+/** More sessions than this within the interval are a loop: a restart is slowed down by the identify throttle. */
+const MAX_SESSIONS = 20;
+const SESSIONS_INTERVAL_MS = 10 * 60_000;
 
-const BAD_TOKEN = `Discord does not accept DISCORD_TOKEN: open your application on ${PORTAL}, page Bot, click Reset Token, and put the new token into .env.`;
+/** Waits that discord.js does by itself are logged from here on. */
+const LONG_WAIT_MS = 10_000;
 
-const INTENT_MISSING = `Discord does not let the bot read messages: open your application on ${PORTAL}, page Bot, switch on Message Content Intent under Privileged Gateway Intents, save, and start the bot again.`;
+const PORTAL = portalUrl();
+const BAD_TOKEN = `Discord does not accept DISCORD_TOKEN. Open your application on ${PORTAL}, page Bot, click Reset Token, and put the new token into .env.`;
+const INTENT_MISSING = `Discord does not let the bot read messages. Open your application on ${PORTAL}, page Bot, switch on Message Content Intent under Privileged Gateway Intents, save, and start the bot again.`;
 
-/** Close codes of the gateway after which no reconnecting helps (Discord's documentation, "Opcodes and Status Codes"). */
+/** Close codes after which reconnecting does not help (Discord, "Gateway Close Event Codes"). */
 const FATAL_CLOSE_CODES: ReadonlyMap<number, string> = new Map([
   [4004, BAD_TOKEN],
-  [4010, 'Discord refuses the shard that the bot asked for: update the bot.'],
-  [4011, 'Discord asks for more shards than the bot opened: start it again.'],
-  [4012, 'Discord no longer speaks the version of its gateway that the bot uses: update the bot.'],
-  [4013, 'Discord does not know an intent that the bot asked for: update the bot.'],
+  [4010, 'Discord refuses the shard. Update the bot.'],
+  [4011, 'Discord asks for more shards. Start the bot again.'],
+  [4012, 'Discord no longer supports this version of its gateway. Update the bot.'],
+  [4013, 'Discord does not know an intent that the bot asked for. Update the bot.'],
   [4014, INTENT_MISSING],
 ]);
 
-/** The bot on Discord: events go to the router, its replies to the sender. */
+/** Connects discord.js to the router and the delivery. */
 export class DiscordBot {
   readonly #client: Client;
-  readonly #gateway: Gateway;
+  readonly #servers: Servers;
   readonly #router: Router;
+  readonly #delivery: Delivery;
   readonly #sender: Sender;
-  readonly #outbox: Pick<Outbox, 'send' | 'sendFailure' | 'show' | 'idle' | 'stop'>;
-  readonly #log: Log;
+  readonly #liveness: Liveness;
   readonly #onFatal: (error: Error) => void;
-  readonly #servers: ServedServers;
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #clock: () => number;
+  readonly #wait: (ms: number) => Promise<void>;
+  readonly #log: Log;
+  readonly #inProgress = new Set<Promise<void>>();
+  /** When sessions began or were resumed, in Unix ms. */
+  #sessions: number[] = [];
+  #isConnected = false;
+  /** Whether the servers are chosen: messages that arrive before wait for it. */
+  #chosen: Promise<boolean> = Promise.resolve(false);
 
-  /** @param options.onFatal hears that the bot cannot go on, after it was ready; perhaps more than once. */
   constructor(options: {
     readonly client: Client;
-    /** The client's. */
-    readonly gateway: Gateway;
+    readonly servers: Servers;
     readonly router: Router;
+    readonly delivery: Delivery;
     readonly sender: Sender;
-    readonly outbox: Pick<Outbox, 'send' | 'sendFailure' | 'show' | 'idle' | 'stop'>;
-    readonly log: Log;
+    readonly liveness: Liveness;
+    /** Called when the bot cannot continue, after it was ready; more than once if several things show it. */
     readonly onFatal: (error: Error) => void;
-    readonly servers: ServedServers;
+    readonly clock: () => number;
+    readonly wait: (ms: number) => Promise<void>;
+    readonly log: Log;
   }) {
     this.#client = options.client;
-    this.#gateway = options.gateway;
-    this.#router = options.router;
-    this.#log = options.log;
-    this.#onFatal = options.onFatal;
     this.#servers = options.servers;
+    this.#router = options.router;
+    this.#delivery = options.delivery;
     this.#sender = options.sender;
-    this.#outbox = options.outbox;
+    this.#liveness = options.liveness;
+    this.#onFatal = options.onFatal;
+    this.#clock = options.clock;
+    this.#wait = options.wait;
+    this.#log = options.log;
   }
 
   /**
-   * Logs in and resolves when the bot hears its servers.
+   * Connects; resolves when the bot receives messages.
    *
-   * @throws {DiscordSetupError} the token or the Message Content intent is missing, or no server can be served.
-   * @throws {Error} Discord cannot be reached, or is not heard for too long.
+   * @throws {DiscordSetupError} the token is refused, an intent is off, or it is not clear which server to serve.
    */
   async start(token: string): Promise<void> {
     const client = this.#client;
-    client.on(Events.Error, (error) => this.#log.error({ err: error }, 'The connection to Discord failed'));
-    client.on(Events.ShardError, (error) =>
-      this.#log.warn({ err: error }, 'The connection to Discord broke'),
-    );
-    client.on(Events.ShardReconnecting, () => this.#log.info('Connecting to Discord again'));
+    client.on(Events.Error, (error) => this.#log.error({ err: error }, 'Discord connection failed'));
+    client.on(Events.ShardError, (error) => this.#log.debug({ err: error }, 'Discord connection broke'));
+    client.on(Events.ShardReconnecting, () => this.#onDisconnected());
     client.on(Events.MessageCreate, (message) => this.#track(this.#onMessage(message)));
     client.on(Events.InteractionCreate, (interaction) => this.#track(this.#onInteraction(interaction)));
-
-    let fail = this.#onFatal;
-    client.on(Events.ShardDisconnect, ({ code }) => fail(closedBy(code)));
-    client.rest.on(RESTEvents.Response, (request, response) => {
-      if (takesTokenBack(request, response)) fail(new DiscordSetupError(BAD_TOKEN));
+    client.rest.on(RESTEvents.RateLimited, ({ timeToReset: waitMs, route }) => {
+      if (waitMs >= LONG_WAIT_MS) this.#log.warn({ waitMs, route }, 'Discord limits requests of the bot');
     });
-    this.#gateway.onDeaf = (error) => fail(error);
     try {
-      await this.#reach();
-      await this.#servers.load();
-      await new Promise<void>((resolve, reject) => {
-        fail = reject;
-        client.once(Events.ClientReady, () => {
-          // At once: the next event may be a message.
-          const refusal = this.#servers.decide();
-          if (refusal === null) resolve();
-          else reject(new DiscordSetupError(refusal));
-        });
-        client.login(token).catch((error: unknown) => reject(explain(error)));
-      });
+      await this.#waitForDiscord(token);
+      const chosen = this.#logIn(token).then(async () => this.#servers.choose());
+      this.#chosen = chosen.then(
+        () => true,
+        () => false,
+      );
+      await chosen;
     } catch (error) {
-      await client.destroy();
+      await this.stop();
       throw error;
     }
-    fail = this.#onFatal;
-    client.on(Events.GuildCreate, (guild) => {
-      this.#log.info({ guildId: guild.id, name: guild.name }, 'Joined a server');
-      this.#onServer(guild);
-    });
-    // Also of a server that the bot joined while it was not connected.
-    client.on(Events.GuildAvailable, (guild) => this.#onServer(guild));
-    client.on(Events.GuildDelete, (guild) => {
-      this.#log.info({ guildId: guild.id, name: guild.name }, 'Left a server');
-      this.#servers.onLeave(guild);
-      this.#track(this.#servers.update());
-    });
-    this.#sayReady();
-    await this.#servers.update();
-    this.#track(this.#servers.warnIfPublic());
+    this.#logReady();
   }
 
-  /** Waits until Discord answers at all: a bot that ended over an outage would take the websites' door with it. */
-  async #reach(): Promise<void> {
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+  /** Whether messages on Discord reach the bot now. */
+  isConnected(): boolean {
+    return this.#liveness.isConnected();
+  }
+
+  /** Resolves when everything received is handled. */
+  async idle(): Promise<void> {
+    while (this.#inProgress.size > 0) await Promise.all(this.#inProgress);
+  }
+
+  /** Receives nothing more and finishes what is in progress, within {@link STOP_TIMEOUT_MS}. */
+  async stop(): Promise<void> {
+    this.#client.removeAllListeners();
+    // Without a listener, a late error would end the process.
+    this.#client.on(Events.Error, (error) => this.#log.debug({ err: error }, 'Discord connection failed'));
+    this.#liveness.stop();
+    this.#sender.stop();
+    const timer = new AbortController();
+    const timeout = pause(STOP_TIMEOUT_MS, undefined, { signal: timer.signal }).catch(() => undefined);
+    // On a silent connection, destroy() takes half a minute.
+    await Promise.race([this.idle().then(async () => this.#client.destroy()), timeout]);
+    timer.abort();
+  }
+
+  /**
+   * Resolves when Discord can be reached and allows a login. A bot that ended here would take the HTTP API with it.
+   *
+   * @throws {DiscordSetupError} the token is refused.
+   */
+  async #waitForDiscord(token: string): Promise<void> {
+    const { rest } = this.#client;
+    rest.setToken(token);
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       try {
-        await this.#client.rest.get(Routes.gateway(), { auth: false });
-        return;
+        const { remaining, resetMs } = sessionStarts(await rest.get(Routes.gatewayBot()));
+        if (!(remaining < 1)) return;
+        const until = new Date(this.#clock() + resetMs).toISOString().slice(11, 16);
+        this.#log.warn(
+          `Discord allows no more logins today. The bot tries again at ${until} UTC; leave it running.`,
+        );
+        await this.#wait(resetMs);
       } catch (error) {
-        // A no is an answer: what it means is for the login to say.
+        if (error instanceof DiscordAPIError && error.status === 401) throw new DiscordSetupError(BAD_TOKEN);
+        // Discord answers: the login shows what is wrong.
         if (error instanceof DiscordAPIError) return;
-        if (pauseMs === FIRST_PAUSE_MS)
-          this.#log.warn({ err: error }, 'Discord cannot be reached: waiting for it');
-        await pause(pauseMs);
+        if (pauseMs === FIRST_PAUSE_MS) {
+          this.#log.warn(
+            { reason: error instanceof Error ? error.message : 'unknown' },
+            "Cannot reach Discord. Check this machine's internet connection. Trying again every minute.",
+          );
+        }
+        await this.#wait(pauseMs);
       }
     }
   }
 
-  /** Whether what is said in its servers reaches the bot at this moment. */
-  hears(): boolean {
-    return this.#gateway.hears();
+  async #logIn(token: string): Promise<void> {
+    const client = this.#client;
+    await new Promise<void>((resolve, reject) => {
+      let isReady = false;
+      const fail = (error: Error): void => (isReady ? this.#onFatal(error) : reject(error));
+      client.on(Events.ShardDisconnect, ({ code }) => fail(closedBy(code)));
+      client.on(Events.ShardReady, () => this.#onConnected(fail));
+      client.on(Events.ShardResume, () => this.#onConnected(fail));
+      // After one 401, discord.js drops the token: later calls fail although the gateway works.
+      client.rest.on(RESTEvents.Response, ({ data }, { status }) => {
+        if (status === 401 && data.auth !== false) fail(new DiscordSetupError(BAD_TOKEN));
+      });
+      this.#liveness.start(() =>
+        fail(new DiscordOutageError('Discord did not respond for minutes. Starting again may help.')),
+      );
+      client.once(Events.ClientReady, () => {
+        isReady = true;
+        resolve();
+      });
+      client.login(token).catch((error: unknown) => reject(explain(error)));
+    });
   }
 
-  /** Hears nothing more, finishes what is under way and leaves Discord, all within {@link STOP_PATIENCE_MS}. */
-  async stop(): Promise<void> {
-    this.#client.removeAllListeners();
-    // Without one, an error that comes late would end the process.
-    this.#client.on(Events.Error, (error) => this.#log.debug({ err: error }, 'An error while stopping'));
-    this.#sender.stop();
-    const patience = new AbortController();
-    const impatience = pause(STOP_PATIENCE_MS, false, { signal: patience.signal }).catch(() => false);
-    const finished = await Promise.race([this.idle().then(() => true), impatience]);
-    if (!finished)
-      this.#log.warn({ unfinished: this.#underWay.size }, 'Stopped without finishing everything');
-    // A database that cannot be used must keep nobody from leaving: then the leases run out.
-    const left = this.#outbox
-      .stop()
-      .catch((error: unknown) => this.#log.debug({ err: error }, 'Answers were not left to others'));
-    await Promise.race([left, impatience]);
-    // On a connection that fell silent discord.js would wait for half a minute.
-    await Promise.race([this.#client.destroy(), impatience]);
-    patience.abort();
+  #onConnected(fail: (error: Error) => void): void {
+    this.#liveness.alive();
+    if (this.#sessions.length > 0 && !this.#isConnected) this.#log.info('Reconnected to Discord');
+    this.#isConnected = true;
+    const now = this.#clock();
+    this.#sessions = [...this.#sessions.filter((at) => at > now - SESSIONS_INTERVAL_MS), now];
+    if (this.#sessions.length > MAX_SESSIONS) {
+      fail(
+        new DiscordOutageError(
+          `The connection to Discord broke more than ${MAX_SESSIONS} times in 10 minutes.`,
+        ),
+      );
+    }
   }
 
-  /** Resolves when nothing that was heard is still being answered. */
-  async idle(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
-    await this.#outbox.idle();
+  /** discord.js reports each attempt; the log has one line per outage. */
+  #onDisconnected(): void {
+    if (this.#isConnected) this.#log.warn('Lost the connection to Discord, reconnecting');
+    else this.#log.debug('Reconnecting to Discord');
+    this.#isConnected = false;
   }
 
   #track(work: Promise<void>): void {
     const tracked = work
-      .catch((error: unknown) => this.#log.error({ err: error }, 'An event was not answered'))
-      .finally(() => this.#underWay.delete(tracked));
-    this.#underWay.add(tracked);
-  }
-
-  #onServer(guild: Guild): void {
-    this.#servers.onJoin(guild);
-    this.#track(this.#servers.update());
+      .catch((error: unknown) => {
+        // An outage of the database is logged once, by the storage.
+        if (error instanceof StorageError || error instanceof StoppedError) return;
+        this.#log.error({ err: error }, 'Could not handle an event');
+      })
+      .finally(() => this.#inProgress.delete(tracked));
+    this.#inProgress.add(tracked);
   }
 
   async #onMessage(message: Message): Promise<void> {
-    const incoming = this.#servers.serves(message.guildId) ? toIncomingMessage(message) : null;
-    const answered = incoming === null ? null : await this.#router.handle(incoming);
-    if (incoming === null || answered === null) return;
-    const { command, reply, isStored } = answered;
-    if (isStored) await this.#outbox.send(incoming, command, reply);
-    else await this.#outbox.sendFailure(incoming, reply.body);
+    // Read before anything is awaited: an edit changes the same object.
+    const incoming = toIncomingMessage(message);
+    if (incoming === null || !(await this.#chosen)) return;
+    if (incoming.guildId !== null && !this.#servers.serves(incoming.guildId)) return;
+    const reply = await this.#router.handle(incoming);
+    if (reply !== null) await this.#delivery.send(incoming, reply);
   }
 
   async #onInteraction(interaction: Interaction): Promise<void> {
-    if (!interaction.isButton() || !this.#servers.serves(interaction.guildId)) return;
-    const { id, tag } = interaction.user;
-    const { customId: buttonId, channelId, token } = interaction;
-    const pressed = await this.#router.press({ buttonId, author: { id, tag }, channelId, token });
-    if (pressed === null) return;
-    const { command, reply } = pressed;
-    const answer = async (): Promise<boolean | 'unfinished'> => this.#sender.toPress(interaction, reply);
-    if (reply.shows === undefined) await answer();
-    else await this.#outbox.show(command, reply.shows, answer);
+    if (!interaction.isButton()) return;
+    if (!(await this.#chosen)) return;
+    if (interaction.guildId !== null && !this.#servers.serves(interaction.guildId)) return;
+    const { id, customId: buttonId, user } = interaction;
+    const reply = await this.#router.press({ id, buttonId, author: { id: user.id, tag: user.tag } });
+    if (reply !== null) await this.#sender.toPress(interaction, reply);
   }
 
-  #sayReady(): void {
+  #logReady(): void {
     const { user, guilds } = this.#client;
     const servers = guilds.cache.map(({ id, name }) => ({ id, name }));
-    this.#log.info({ servers }, `${user?.tag ?? 'The bot'} is ready in ${countServers(servers.length)}`);
-    if (servers.length === 0)
-      this.#log.info(`The bot is in no server yet. Invite it: ${inviteUrl(this.#client)}`);
+    this.#log.info({ servers }, `${user?.tag ?? 'The bot'} is ready`);
+    if (servers.length > 0) return;
+    this.#log.info(`The bot is in no server yet. Invite it: ${inviteUrl(this.#client)}`);
   }
 }
 
-function countServers(count: number): string {
-  return count === 1 ? '1 server' : `${count} servers`;
+/** Reads how many logins Discord still allows; the result of "Get Gateway Bot". */
+function sessionStarts(gateway: unknown): { readonly remaining: number; readonly resetMs: number } {
+  const limit = Object(Reflect.get(Object(gateway), 'session_start_limit'));
+  return {
+    remaining: Number(Reflect.get(limit, 'remaining')),
+    resetMs: Number(Reflect.get(limit, 'reset_after')),
+  };
 }
 
 function closedBy(code: number): Error {
   const reason = FATAL_CLOSE_CODES.get(code);
   return reason === undefined
-    ? new Error(`Discord closed the connection with code ${code}`)
+    ? new DiscordOutageError(`Discord closed the connection with code ${code}.`)
     : new DiscordSetupError(reason);
 }
 
-/** After one 401 discord.js forgets the token: every later call would fail, while the gateway goes on. */
-function takesTokenBack({ data }: APIRequest, { status }: ResponseLike): boolean {
-  return status === 401 && data.auth !== false;
-}
-
-/** Turns what `login()` throws into a sentence where somebody has to act. */
 function explain(error: unknown): unknown {
-  if (!(error instanceof DiscordjsError)) return error;
-  if (error.code === DiscordjsErrorCodes.TokenInvalid) return new DiscordSetupError(BAD_TOKEN);
-  return error;
+  const isToken = error instanceof DiscordjsError && error.code === DiscordjsErrorCodes.TokenInvalid;
+  return isToken ? new DiscordSetupError(BAD_TOKEN) : error;
 }

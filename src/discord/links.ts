@@ -1,15 +1,26 @@
 import { OAuth2Scopes, PermissionFlagsBits, type Client } from 'discord.js';
 
-export const PORTAL = 'https://discord.com/developers/applications';
+const PORTAL = 'https://discord.com/developers/applications';
+const PERMISSIONS =
+  PermissionFlagsBits.ViewChannel | PermissionFlagsBits.SendMessages | PermissionFlagsBits.EmbedLinks;
 
-/** Not discord.js's generateInvite: it leads to the REST base, which may be a proxy's. */
-export function inviteUrl({ user }: Client): string {
-  const invite = new URLSearchParams({
-    client_id: user?.id ?? '',
+/** The address of the bot's application in Discord's developer portal, when the client knows it. */
+export function portalUrl(client?: Client): string {
+  const id = client?.application?.id;
+  return id === undefined ? PORTAL : `${PORTAL}/${id}`;
+}
+
+/** The address at which administrators add the bot to their server. discord.js's own uses the base of REST. */
+export function inviteUrl(client: Client): string {
+  const query = new URLSearchParams({
+    client_id: client.user?.id ?? '',
     scope: OAuth2Scopes.Bot,
-    permissions: String(
-      PermissionFlagsBits.ViewChannel | PermissionFlagsBits.SendMessages | PermissionFlagsBits.EmbedLinks,
-    ),
+    permissions: String(PERMISSIONS),
   });
-  return `https://discord.com/oauth2/authorize?${invite.toString()}`;
+  return `https://discord.com/oauth2/authorize?${query.toString()}`;
+}
+
+/** A name that strangers choose, without what could forge a line of the log. */
+export function plain(name: string): string {
+  return name.replaceAll(/\p{C}/gu, '');
 }

@@ -1,53 +1,53 @@
 import { DiscordAPIError, RESTJSONErrorCodes, Routes, type Client } from 'discord.js';
 
-import type { Members } from '../codes/membership.js';
-import type { ServedServers } from './served-servers.js';
+import type { Members } from '../services/membership.js';
 
-/** How long the gateway may take to answer about 100 members. */
-const ANSWER_PATIENCE_MS = 30_000;
+/** How long the gateway may take to answer for 100 members. */
+const LOOKUP_TIMEOUT_MS = 30_000;
 
-/** Looks members up without a privileged intent: by their ids, over the gateway. */
+/** The member left, or the account was deleted. */
+export const NOT_A_MEMBER: ReadonlySet<number | string> = new Set([
+  RESTJSONErrorCodes.UnknownMember,
+  RESTJSONErrorCodes.UnknownUser,
+]);
+
+/** Looks members up by id over the gateway, which needs no privileged intent. */
 export class GuildMembers implements Members {
   readonly #client: Client;
-  readonly #servers: Pick<ServedServers, 'serves'>;
 
-  constructor(client: Client, servers: Pick<ServedServers, 'serves'>) {
+  constructor(client: Client) {
     this.#client = client;
-    this.#servers = servers;
   }
 
-  guildIds(): readonly string[] {
-    const available = this.#client.guilds.cache.filter((guild) => guild.available);
-    return [...available.keys()].filter((id) => this.#servers.serves(id));
-  }
-
-  async findLeavers(
+  async findLeft(
     guildId: string,
     userIds: readonly string[],
-  ): Promise<{ readonly leavers: readonly string[]; readonly error: unknown }> {
-    const guild = this.#client.guilds.cache.get(guildId);
-    if (guild === undefined || !guild.available) throw new Error(`Server ${guildId} cannot be asked now`);
-    const found = await guild.members.fetch({ user: [...userIds], time: ANSWER_PATIENCE_MS });
-    const missing = userIds.filter((id) => !found.has(id));
-    const leavers: string[] = [];
+  ): Promise<{ readonly left: readonly string[]; readonly error: unknown }> {
+    const left: string[] = [];
     let error: unknown = null;
-    // The gateway leaves out whom it did not find and whom it could not look up: only REST says which.
-    for (const id of missing) {
-      try {
-        if (await this.#isUnknownMember(guildId, id)) leavers.push(id);
-      } catch (failure) {
-        error ??= failure;
+    try {
+      const guild = await this.#client.guilds.fetch(guildId);
+      const found = await guild.members.fetch({ user: [...userIds], time: LOOKUP_TIMEOUT_MS });
+      // The gateway omits members that it did not find and members that it could not look up: ask REST which.
+      for (const id of userIds.filter((userId) => !found.has(userId))) {
+        try {
+          if (await this.#hasLeft(guildId, id)) left.push(id);
+        } catch (failure) {
+          error ??= failure;
+        }
       }
+    } catch (failure) {
+      error = failure;
     }
-    return { leavers, error };
+    return { left, error };
   }
 
-  async #isUnknownMember(guildId: string, userId: string): Promise<boolean> {
+  async #hasLeft(guildId: string, userId: string): Promise<boolean> {
     try {
       await this.#client.rest.get(Routes.guildMember(guildId, userId));
       return false;
     } catch (error) {
-      if (error instanceof DiscordAPIError && error.code === RESTJSONErrorCodes.UnknownMember) return true;
+      if (error instanceof DiscordAPIError && NOT_A_MEMBER.has(error.code)) return true;
       throw error;
     }
   }

@@ -1,332 +1,221 @@
 import {
+  ActionRowBuilder,
+  ButtonBuilder,
   ButtonStyle,
-  ComponentType,
   DiscordAPIError,
-  InteractionResponseType,
+  EmbedBuilder,
   MessageFlags,
-  RateLimitError,
   RESTJSONErrorCodes,
   Routes,
+  type ButtonInteraction,
   type Client,
-  type Interaction,
-  type RESTPostAPIChannelMessageJSONBody,
 } from 'discord.js';
 
-import type { Delivery, MessageBody, PressReply } from '../bot/message.js';
-import type { Messenger } from '../bot/outbox.js';
-import { StoreOutage } from '../codes/code-store.js';
+import type { ButtonReply } from '../bot/command.js';
+import { NONCE_MEMORY_MS, StoppedError, type Messenger } from '../bot/delivery.js';
+import type { MessageBody, SendResult } from '../bot/message.js';
 import type { Log } from '../log.js';
-import {
-  DirectMessages,
-  StoppedError,
-  TooManyWaitingError,
-  type ChannelMemory,
-  type OnDelay,
-} from './direct-messages.js';
+import { StorageError } from '../storage/storage-error.js';
+import { DelayedError, type DmChannels } from './dm-channels.js';
+import { plain } from './links.js';
+import type { Waits } from './waits.js';
 
-/** The token is no longer accepted. */
-const UNAUTHORIZED = 401;
+/** Before each repeat of a message that may have arrived: all within {@link NONCE_MEMORY_MS}. */
+const RETRY_PAUSES_MS = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 32_000];
 
-/** Discord's answers that mean: this person takes no direct message from the bot. */
-const CLOSED: ReadonlySet<number | string> = new Set([
+/** The recipient accepts no DM from the bot. discord.js has no name for 50278: no server in common. */
+const REFUSED: ReadonlySet<number | string> = new Set([
   RESTJSONErrorCodes.CannotSendMessagesToThisUser,
-  50_278, // no server in common; discord.js has no name for it yet
+  50_278,
 ]);
 
-/** Discord's answers to a second response, by another process, to one press of a button. */
-const ANSWERED_ALREADY: ReadonlySet<number | string> = new Set([
+/** The DM channel is gone, or belongs to another application. */
+const UNKNOWN_CHANNEL: ReadonlySet<number | string> = new Set([
+  RESTJSONErrorCodes.UnknownChannel,
+  RESTJSONErrorCodes.MissingAccess,
+]);
+
+/** The bot lacks a permission in a channel of a server. */
+const FORBIDDEN: ReadonlySet<number | string> = new Set([
+  RESTJSONErrorCodes.MissingPermissions,
+  RESTJSONErrorCodes.MissingAccess,
+]);
+
+/** Another process answered the press, or it is more than 3 seconds old. */
+const ALREADY_ANSWERED: ReadonlySet<number | string> = new Set([
   RESTJSONErrorCodes.InteractionHasAlreadyBeenAcknowledged,
   RESTJSONErrorCodes.UnknownInteraction,
 ]);
 
-/**
- * Where it is not known whether a message arrived, it is sent again after so long: discord.js tries again by itself,
- * but not for long, nor after every fault. All within {@link NONCE_MEMORY_MS}.
- */
-const RETRY_PAUSES_MS = [0, 0, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000];
+/** What is known about a message that is sent repeatedly. */
+interface Attempts {
+  /** One of them may have arrived. */
+  areUncertain: boolean;
+}
 
-/** Discord knows a nonce again for "a few minutes": past that a repeat could be a second message. */
-const NONCE_MEMORY_MS = 120_000;
-
-/**
- * The one place that sends. Whatever it sends pings at most the one person that the body names, and
- * carries a nonce, by which Discord recognises a repeat and gives back the first message.
- */
+/** The one place that sends. Each message pings at most the person that its body names. */
 export class Sender implements Messenger {
   readonly #client: Client;
-  readonly #log: Log;
-  readonly #directMessages: DirectMessages;
+  readonly #channels: DmChannels;
   readonly #clock: () => number;
-  readonly #wait: (ms: number) => Promise<void>;
-  readonly #stopping = new AbortController();
+  readonly #waits: Waits;
+  readonly #log: Log;
 
-  /** @param options.clock and `wait`: as {@link DirectMessages} has them. */
   constructor(options: {
     readonly client: Client;
-    readonly log: Log;
-    readonly memory: ChannelMemory;
+    readonly channels: DmChannels;
     readonly clock: () => number;
-    readonly wait: (ms: number) => Promise<void>;
+    readonly waits: Waits;
+    readonly log: Log;
   }) {
-    const { client, log, memory, clock, wait } = options;
-    this.#client = client;
-    this.#log = log;
-    this.#clock = clock;
-    this.#wait = wait;
-    const open = async (userId: string): Promise<string> => this.#open(userId);
-    this.#directMessages = new DirectMessages({ open, memory, clock, wait, log });
+    this.#client = options.client;
+    this.#channels = options.channels;
+    this.#clock = options.clock;
+    this.#waits = options.waits;
+    this.#log = options.log;
   }
 
-  /** Whatever waits, for a new channel or for another try, is unfinished at once, now and from now on. All else goes on. */
+  /** Repeats nothing more: messages whose result is unknown reject with a {@link StoppedError}. */
   stop(): void {
-    this.#directMessages.stop();
-    this.#stopping.abort();
+    this.#waits.stop();
   }
 
-  /** @param nonce at most 25 characters. */
-  async toChannel(channelId: string, body: MessageBody, nonce: string): Promise<Delivery> {
-    const delivery = await this.#attempt({ channelId }, async () => this.#post(channelId, body, nonce));
-    if (delivery === 'refused') this.#log.warn({ channelId }, 'May not write in this channel');
-    return delivery;
-  }
-
-  /**
-   * @param nonce at most 25 characters.
-   * @param onDelay hears, at most once, that Discord wants the message sent later, and about how much: in ms.
-   */
-  async toUser(userId: string, body: MessageBody, nonce: string, onDelay: OnDelay): Promise<Delivery> {
-    const directMessages = this.#directMessages;
-    let told = false;
-    const tell = (expectedMs: number): void => {
-      if (!told) onDelay(expectedMs);
-      told = true;
-    };
-    // Another try goes to the same channel: only there does Discord recognise the nonce.
-    let channelId: string | null = null;
-    let messageId: string | null = null;
-    let tries = 0;
-    const delivery = await this.#attempt({ userId }, async () => {
-      tries += 1;
+  async toChannel(channelId: string, body: MessageBody, nonce: string): Promise<SendResult> {
+    return this.#retrying({ channelId }, async (attempts) => {
       try {
-        channelId ??= await directMessages.channelOf(userId, tell);
-        messageId = await this.#post(channelId, body, nonce);
+        await this.#post(channelId, body, nonce, attempts);
       } catch (error) {
-        if (!isUnknownChannel(error)) throw error;
-        channelId = null;
-        await directMessages.forget(userId);
-        channelId = await directMessages.channelOf(userId, tell);
-        messageId = await this.#post(channelId, body, nonce);
+        if (body.embed === undefined || !isApiError(error, RESTJSONErrorCodes.MissingPermissions))
+          throw error;
+        // Without the permission Embed Links, text is accepted.
+        await this.#post(channelId, withoutEmbed(body), nonce, attempts);
       }
     });
-    // What a later try was told of may be what the first one sent.
-    const isRepeat = delivery === 'delivered' && tries > 1;
-    return isRepeat && (await this.#isFollowed(channelId, messageId)) ? 'found' : delivery;
   }
 
-  /** @returns whether the presser was answered, by whichever process; `unfinished`: it could not be told. */
-  async toPress(interaction: Interaction, { kind, body }: PressReply): Promise<boolean | 'unfinished'> {
-    const data = toPayload(body);
-    const response =
-      kind === 'update'
-        ? {
-            type: InteractionResponseType.UpdateMessage,
-            data: { content: '', embeds: [], components: [], ...data },
-          }
-        : {
-            type: InteractionResponseType.ChannelMessageWithSource,
-            data: { ...data, flags: MessageFlags.Ephemeral },
-          };
-    try {
-      await this.#client.rest.post(Routes.interactionCallback(interaction.id, interaction.token), {
-        body: response,
-        auth: false,
-      });
-      return true;
-    } catch (error) {
-      // Also after a no: an answer that was lost is refused when it is repeated.
-      const answered = await this.wasAnswered(interaction.token);
-      if (answered !== true && !(error instanceof DiscordAPIError && ANSWERED_ALREADY.has(error.code))) {
-        this.#log.warn({ err: error }, 'The press of a button was not answered');
+  async toUser(userId: string, body: MessageBody, nonce: string): Promise<SendResult> {
+    return this.#retrying({ userId }, async (attempts) => {
+      try {
+        await this.#post(await this.#channels.channelOf(userId), body, nonce, attempts);
+      } catch (error) {
+        if (!(error instanceof DiscordAPIError && UNKNOWN_CHANNEL.has(error.code))) throw error;
+        await this.#channels.forget(userId);
+        await this.#post(await this.#channels.channelOf(userId), body, nonce, attempts);
       }
-      return answered;
+    });
+  }
+
+  async toPress(interaction: ButtonInteraction, { kind, body }: ButtonReply): Promise<void> {
+    const payload = toPayload(body);
+    try {
+      if (kind === 'update')
+        await interaction.update({ content: '', embeds: [], components: [], ...payload });
+      else await interaction.reply({ ...payload, flags: MessageFlags.Ephemeral });
+    } catch (error) {
+      if (error instanceof DiscordAPIError && ALREADY_ANSWERED.has(error.code)) return;
+      this.#log.warn({ err: error }, 'Could not reply to a button press');
     }
   }
 
-  async hasMessage(userId: string, content: string, requestId: string): Promise<boolean | 'unfinished'> {
-    const channelId = await this.#directMessages.knownChannel(userId);
-    // Where there is no channel, nothing was sent.
-    if (channelId === null) return false;
-    let found = false;
-    const outcome = await this.#attempt(
-      { userId },
-      async () => {
-        found = (await this.#ownSince(channelId, requestId)).includes(content);
-      },
-      'Discord did not tell whether a message arrived',
-    );
-    return outcome === 'unknown' || outcome === 'unfinished' ? 'unfinished' : found;
-  }
-
-  async wasAnswered(token: string): Promise<boolean | 'unfinished'> {
-    const applicationId = this.#client.application?.id ?? '';
-    let found = true;
-    const outcome = await this.#attempt(
-      {},
-      async () => {
-        try {
-          await this.#client.rest.get(Routes.webhookMessage(applicationId, token), { auth: false });
-        } catch (error) {
-          if (!(error instanceof DiscordAPIError && error.status < 500)) throw error;
-          // Unknown, or the token is too old: nobody sees it, or it is too late to tell.
-          found = false;
-        }
-      },
-      'Discord did not tell whether a press was answered',
-    );
-    return outcome === 'delivered' ? found : 'unfinished';
-  }
-
-  /** Whether the bot has sent something else there since; where Discord does not tell, it has not. */
-  async #isFollowed(channelId: string | null, messageId: string | null): Promise<boolean> {
-    if (channelId === null || messageId === null) return false;
+  async #post(channelId: string, body: MessageBody, nonce: string, attempts: Attempts): Promise<void> {
+    const payload = { ...toPayload(body), nonce, enforce_nonce: true };
     try {
-      return (await this.#ownSince(channelId, messageId)).length > 0;
+      await this.#client.rest.post(Routes.channelMessages(channelId), { body: payload });
     } catch (error) {
-      this.#log.warn({ err: error, channelId }, 'Discord did not tell what was sent since');
-      return false;
+      if (resultOf(error) === 'unknown') attempts.areUncertain = true;
+      throw error;
     }
   }
 
-  /** What the bot's own messages say that are younger than the one with this id, at most the first 100. */
-  async #ownSince(channelId: string, id: string): Promise<unknown[]> {
-    const query = new URLSearchParams({ after: id, limit: '100' });
-    const messages: unknown = await this.#client.rest.get(Routes.channelMessages(channelId), { query });
-    const all: unknown[] = Array.isArray(messages) ? messages : [];
-    return all
-      .filter((message) => idOf(Reflect.get(Object(message), 'author')) === this.#client.user?.id)
-      .map((message) => Reflect.get(Object(message), 'content'));
-  }
-
-  async #open(userId: string): Promise<string> {
-    const channel: unknown = await this.#client.rest.post(Routes.userChannels(), {
-      body: { recipient_id: userId },
-    });
-    const id = idOf(channel);
-    if (id === null) throw new TypeError('Discord opened a channel without an id');
-    return id;
-  }
-
-  /** @returns the message's id: of the first one where this is a repeat. */
-  async #post(channelId: string, body: MessageBody, nonce: string): Promise<string | null> {
-    const message = await this.#client.rest.post(Routes.channelMessages(channelId), {
-      body: { ...toPayload(body), nonce, enforce_nonce: true },
-    });
-    return idOf(message);
-  }
-
-  async #attempt(
-    target: object,
-    send: () => Promise<unknown>,
-    complaint = 'A message was not sent',
-  ): Promise<Delivery> {
-    let firstUnknownAt: number | null = null;
+  async #retrying(
+    target: { readonly channelId?: string; readonly userId?: string },
+    send: (attempts: Attempts) => Promise<void>,
+  ): Promise<SendResult> {
+    const startedAt = this.#clock();
+    const attempts: Attempts = { areUncertain: false };
     for (let tries = 0; ; tries++) {
       try {
-        await send();
-        return 'delivered';
+        await send(attempts);
+        return 'sent';
       } catch (error) {
-        const outcome = outcomeOf(error);
-        if (outcome === 'unknown') firstUnknownAt ??= this.#clock();
-        if (outcome === 'unfinished' || (outcome === 'unknown' && this.#stopping.signal.aborted)) {
-          return 'unfinished';
-        }
+        if (error instanceof StorageError || error instanceof StoppedError) throw error;
+        const result = resultOf(error);
+        if (result === 'sent') return result;
         const pauseMs = RETRY_PAUSES_MS[tries];
-        const isRemembered = firstUnknownAt !== null && this.#clock() - firstUnknownAt < NONCE_MEMORY_MS;
-        if (outcome === 'unknown' && pauseMs !== undefined && isRemembered) {
-          await this.#pause(pauseMs);
+        const isRemembered = pauseMs !== undefined && this.#clock() + pauseMs < startedAt + NONCE_MEMORY_MS;
+        if (result === 'unknown' && isRemembered) {
+          await this.#waits.wait(pauseMs);
           continue;
         }
-        if (outcome === 'failed' || firstUnknownAt !== null) {
-          this.#log.warn({ err: error, ...target, outcome }, complaint);
-        }
-        // A no to a later try does not tell what became of the one before.
-        return firstUnknownAt === null ? outcome : 'unknown';
+        this.#logFailure(error, target, result);
+        // A rejected repeat does not prove that the first attempt did not arrive.
+        return attempts.areUncertain ? 'unknown' : result;
       }
     }
   }
 
-  /** Waits, unless the bot is stopped. */
-  async #pause(ms: number): Promise<void> {
-    const { signal } = this.#stopping;
-    if (ms === 0 || signal.aborted) return;
-    let stop: () => void = () => undefined;
-    const stopped = new Promise<void>((resolve) => {
-      stop = resolve;
-      signal.addEventListener('abort', stop);
-    });
-    await Promise.race([this.#wait(ms), stopped]);
-    signal.removeEventListener('abort', stop);
+  #logFailure(
+    error: unknown,
+    { channelId, userId }: { channelId?: string; userId?: string },
+    result: SendResult,
+  ): void {
+    if (result === 'refused' || result === 'delayed') return;
+    const channel = channelId === undefined ? undefined : this.#client.channels.cache.get(channelId);
+    if (channel !== undefined && 'guild' in channel && isForbidden(error)) {
+      this.#log.warn(
+        { guildId: channel.guild.id, channelId },
+        `Cannot reply in #${plain(channel.name)} on ${plain(channel.guild.name)}: the bot needs the permissions View Channel and Send Messages there (in a thread: Send Messages in Threads). See Channel settings > Permissions.`,
+      );
+      return;
+    }
+    this.#log.warn({ err: error, channelId, userId, result }, 'Could not send a message');
   }
 }
 
-/** Only a 4xx is a definite no. A timeout, a 5xx or a broken connection may hide a yes. */
-function outcomeOf(error: unknown): Delivery {
-  // Only the opening of a channel meets these: the message itself was not sent.
-  if (error instanceof StoppedError || error instanceof StoreOutage) return 'unfinished';
-  if (error instanceof TooManyWaitingError) return 'failed';
-  if (error instanceof RateLimitError) return 'failed';
-  if (!(error instanceof DiscordAPIError) || error.status >= 500) return 'unknown';
-  // The bot ends over it: when it has a good token again, it goes on.
-  if (error.status === UNAUTHORIZED) return 'unfinished';
-  // A repeat of a message that was deleted since.
-  if (error.code === RESTJSONErrorCodes.UnknownMessage) return 'delivered';
-  return CLOSED.has(error.code) ? 'refused' : 'failed';
+/** Only a 4xx is a definite no: a timeout, a 5xx or a broken connection may hide a yes. */
+function resultOf(error: unknown): SendResult {
+  if (error instanceof DelayedError) return 'delayed';
+  // After a 401 the bot ends; with a new token it finishes the delivery.
+  if (!(error instanceof DiscordAPIError) || error.status >= 500 || error.status === 401) return 'unknown';
+  // The repeat of a message that was deleted since.
+  if (error.code === RESTJSONErrorCodes.UnknownMessage) return 'sent';
+  return REFUSED.has(error.code) ? 'refused' : 'failed';
 }
 
-/** @returns `null` where Discord's answer holds no id. */
-function idOf(answer: unknown): string | null {
-  const id: unknown = Reflect.get(Object(answer), 'id');
-  return typeof id === 'string' ? id : null;
+function isApiError(error: unknown, code: number): boolean {
+  return error instanceof DiscordAPIError && error.code === code;
 }
 
-/** Gone, or another application's: the bot's own was changed since. */
-function isUnknownChannel(error: unknown): boolean {
-  const gone: readonly (number | string)[] = [
-    RESTJSONErrorCodes.UnknownChannel,
-    RESTJSONErrorCodes.MissingAccess,
-  ];
-  return error instanceof DiscordAPIError && gone.includes(error.code);
+function isForbidden(error: unknown): boolean {
+  return error instanceof DiscordAPIError && FORBIDDEN.has(error.code);
 }
 
-function toPayload({
-  content,
-  embed,
-  buttons = [],
-  mention,
-}: MessageBody): RESTPostAPIChannelMessageJSONBody {
-  const row = buttons.map(({ id, label, disabled }) => ({
-    type: ComponentType.Button as const,
-    style: ButtonStyle.Secondary as const,
-    custom_id: id,
-    label,
-    disabled,
-  }));
+/** The embed as text, in bold and normal type. */
+function withoutEmbed({ embed, ...body }: MessageBody): MessageBody {
+  if (embed === undefined) return body;
+  const fields = embed.fields.map(({ name, value }) => `**${name}**\n${value}`);
+  return { ...body, content: [`**${embed.title}**`, embed.description, ...fields].join('\n\n') };
+}
+
+function toPayload({ content, embed, buttons = [], mention }: MessageBody) {
   return {
     ...(content === undefined ? {} : { content }),
-    ...(embed === undefined
-      ? {}
-      : {
-          embeds: [
-            {
-              title: embed.title,
-              description: embed.description,
-              color: embed.color,
-              fields: embed.fields.map(({ name, value }) => ({ name, value, inline: false })),
-              ...(embed.footer === null ? {} : { footer: { text: embed.footer } }),
-            },
-          ],
-        }),
-    ...(row.length === 0 ? {} : { components: [{ type: ComponentType.ActionRow, components: row }] }),
+    ...(embed === undefined ? {} : { embeds: [toEmbed(embed)] }),
+    ...(buttons.length === 0 ? {} : { components: [toRow(buttons)] }),
     allowed_mentions: { parse: [], users: mention === undefined ? [] : [mention] },
   };
+}
+
+function toEmbed({ title, description, color, fields, footer }: NonNullable<MessageBody['embed']>) {
+  const embed = new EmbedBuilder().setTitle(title).setDescription(description).setColor(color);
+  embed.addFields(fields.map((field) => ({ ...field, inline: false })));
+  if (footer !== null) embed.setFooter({ text: footer });
+  return embed.toJSON();
+}
+
+function toRow(buttons: NonNullable<MessageBody['buttons']>) {
+  const components = buttons.map(({ id, label, disabled }) =>
+    new ButtonBuilder().setCustomId(id).setLabel(label).setDisabled(disabled).setStyle(ButtonStyle.Secondary),
+  );
+  return new ActionRowBuilder<ButtonBuilder>().addComponents(components).toJSON();
 }

@@ -1,49 +1,42 @@
-/** Whoever asks more often hears what was found last: asking costs no write each time. */
+/** Each check writes to the database: requests within this time share one. */
 const MEMORY_MS = 5_000;
+const TIMEOUT_MS = 2_000;
 
-/** A database that takes longer to write is no healthy one. */
-const PATIENCE_MS = 2_000;
-
-/** What works of the bot. */
+/** What works. */
 export interface Health {
   /** Whether the database can be written. */
   readonly database: boolean;
-  /** Whether the bot hears Discord. */
+  /** Whether messages on Discord reach the bot. */
   readonly gateway: boolean;
 }
 
-/** @param options.touch writes to the database, or rejects. */
 export function healthCheck(options: {
-  readonly touch: (now: number) => Promise<void>;
-  readonly hears: () => boolean;
+  /** Writes to the database, or rejects. */
+  readonly probe: (now: number) => Promise<void>;
+  readonly isConnected: () => boolean;
   readonly clock: () => number;
 }): () => Promise<Health> {
-  const { touch, hears, clock } = options;
+  const { probe, isConnected, clock } = options;
   let database = Promise.resolve(false);
   let checkedAt = Number.NEGATIVE_INFINITY;
   return async () => {
     const now = clock();
-    // A clock that was set back is no reason to believe an old answer.
+    // Math.abs: the clock may have been set back.
     if (Math.abs(now - checkedAt) >= MEMORY_MS) {
       checkedAt = now;
-      database = isFulfilledSoon(touch(now));
+      database = fulfilsInTime(probe(now));
     }
-    return { database: await database, gateway: hears() };
+    return { database: await database, gateway: isConnected() };
   };
 }
 
-async function isFulfilledSoon(work: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const impatience = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS, false);
+async function fulfilsInTime(work: Promise<void>): Promise<boolean> {
+  const timeout = new Promise<false>((resolve) => {
+    setTimeout(resolve, TIMEOUT_MS, false).unref();
   });
   const success = work.then(
     () => true,
     () => false,
   );
-  try {
-    return await Promise.race([success, impatience]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return Promise.race([success, timeout]);
 }

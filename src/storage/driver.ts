@@ -1,48 +1,35 @@
-/** What a column or a parameter may hold. Times and counts are whole numbers; there are no booleans. */
+/** What both engines bind alike. Booleans are 0 and 1; times are Unix ms. */
 export type SqlValue = string | number | null;
-
 export type SqlRow = Readonly<Record<string, unknown>>;
 
-/** Runs one statement with its parameters `$1`, `$2`, ... and gives the rows that it returns. */
+/** Runs one statement with `$1`, `$2`, ... as placeholders and returns its rows. */
 export type Query = (sql: string, parameters?: readonly SqlValue[]) => Promise<SqlRow[]>;
 
-/** A database engine, reduced to what the store needs of it. */
-export interface SqlDriver {
+/** A connection to a database: SQLite or PostgreSQL. All methods reject with a `StorageError` in an outage. */
+export interface Driver {
+  /** Runs one statement outside of any transaction. */
   readonly query: Query;
-
   /**
-   * Runs `work` in one transaction: committed durably when it is fulfilled, rolled back when it is rejected.
-   * It must await nothing but the query that it is given, and may be run again from its beginning. Transactions are
-   * serialised, between processes too: each one waits for the others from its start.
+   * Runs `work` in one transaction: committed durably when it resolves, rolled back when it rejects. Transactions
+   * with the same `lock` run one after the other, in all processes; SQLite serializes all of them. `work` awaits
+   * only its own `query`.
    */
-  transaction<T>(work: (query: Query) => Promise<T>): Promise<T>;
-
+  transaction<T>(lock: string, work: (query: Query) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-/** @throws {TypeError} when the column holds no text: a row is read, never believed. */
-export function textIn(row: SqlRow, column: string): string {
-  const value = row[column];
-  if (typeof value !== 'string') throw new TypeError(`Column ${column}: expected text, got ${typeof value}`);
-  return value;
-}
+/** Runs work with the same key in the order of the calls, one after the other. */
+export class KeyedQueue {
+  readonly #last = new Map<string, Promise<unknown>>();
 
-/** Like {@link textIn}, with `null` for NULL. */
-export function textOrNullIn(row: SqlRow, column: string): string | null {
-  return row[column] === null ? null : textIn(row, column);
-}
-
-/** @throws {TypeError} when the column holds no whole number. PostgreSQL gives BIGINT as text. */
-export function integerIn(row: SqlRow, column: string): number {
-  const raw = row[column];
-  const value = typeof raw === 'string' && /^-?\d+$/.test(raw) ? Number(raw) : raw;
-  if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
-    throw new TypeError(`Column ${column}: expected a whole number, got ${typeof raw}`);
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const result = (this.#last.get(key) ?? Promise.resolve()).then(work);
+    const settled: Promise<unknown> = result
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#last.get(key) === settled) this.#last.delete(key);
+      });
+    this.#last.set(key, settled);
+    return result;
   }
-  return value;
-}
-
-/** Like {@link integerIn}, with `null` for NULL. */
-export function integerOrNullIn(row: SqlRow, column: string): number | null {
-  return row[column] === null ? null : integerIn(row, column);
 }

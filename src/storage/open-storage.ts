@@ -1,300 +1,242 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { chmodSync, linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { CodeKeys } from '../codes/code-keys.js';
-import type { CodeStore } from '../codes/code-store.js';
-import { BACKUP_FOLDER_NAME, pruneBackups, writeBackup } from './backup-files.js';
-import type { Query } from './driver.js';
-import {
-  FINGERPRINT,
-  migrate,
-  MIGRATIONS,
-  readMeta,
-  readVersion,
-  refuseNewer,
-  requireCurrentSchema,
-  writeMeta,
-  type Migrations,
-} from './migrations.js';
-import { isErrno, makeSecretFile, readSecretFile } from './secret-file.js';
-import { SqlCodeStore } from './sql-code-store.js';
-import { findDamage, SqliteDriver } from './sqlite-driver.js';
-import { damaged, inWords, StorageError } from './storage-error.js';
+import { Keys } from '../codes/keys.js';
+import type { DatabaseLocation } from './database-url.js';
+import type { Driver, Query } from './driver.js';
+import { reportOutages } from './outages.js';
+import { text } from './rows.js';
+import { createSchema, META, readMeta, requireSchema } from './schema.js';
+import { createSecretFile, readSecretFile, secretPathOf } from './secret-file.js';
+import { SqliteDriver } from './sqlite-driver.js';
+import { damaged, isErrno, StorageError, toStorageError } from './storage-error.js';
+import { Store } from './store.js';
 
-/** What a database that is still being made ends in. Making one takes milliseconds. */
-export const UNFINISHED = '.new';
-/** What a file ends in that tells a missing database from one that never was. */
-const MARKER = '.marker';
-const MARKER_TEXT =
-  'Leave this file alone: if the database beside it ever goes missing, it stops the bot from starting with an empty one.';
-const MAKING_TRIES = 50;
-const MAKING_PAUSE_MS = 100;
-
-/** What follows the database's name in that of one that a backup took the place of. */
-export const REPLACED = '.replaced-';
-
-export const SECRET_FILE_NAME = 'code-secret.key';
+/** A second bot that starts at the same time creates the database within this time. */
+const CREATION_MS = 1_000;
+/** Files of SQLite beside the database. */
+export const COMPANIONS = ['-wal', '-shm', '-journal'] as const;
 
 export interface StorageOptions {
-  readonly databasePath: string;
-  /** `null`: the secret is in {@link SECRET_FILE_NAME} beside the database. */
+  readonly database: DatabaseLocation;
+  /** `null`: in its file beside the SQLite database. */
   readonly secret: string | null;
-  /** The bot owns the database: it creates what is missing and migrates what is old. A guest does neither. */
+  /** The owner (the bot) creates a missing database and checks an existing one; guests do neither. */
   readonly as: 'owner' | 'guest';
-  /** The schema that an owner brings the database to. Default: the one that this program needs. */
-  readonly migrations?: Migrations;
-  /** Dates the backup that is made before the schema is updated. Default: `Date.now`. */
-  readonly clock?: () => number;
-  /** Hears once that the database cannot be used, once more for each other reason, and `null` when it can again. */
-  readonly onTrouble?: (trouble: StorageError | null) => void;
+  /** Called at the first failure of an outage, at each other failure, and with `null` when it is over. */
+  readonly onOutage?: (error: StorageError | null) => void;
+  /** Called when the database turns out damaged or replaced: the process should end. */
+  readonly onFatal?: (error: StorageError) => void;
+  /** Connections to PostgreSQL. Default: 10. */
+  readonly poolSize?: number;
 }
 
 export interface Storage {
-  readonly store: CodeStore;
-  readonly keys: CodeKeys;
-  readonly databasePath: string;
-  /** Whether there was no database when this call began. */
-  readonly created: boolean;
-  /** The file that holds the secret; `null`: the secret was given. */
-  readonly secretPath: string | null;
+  readonly store: Store;
+  readonly keys: Keys;
+  /** For people: a path, or the server and database without the password. */
+  readonly name: string;
+  readonly isNew: boolean;
+  /** The path of the secret when this call created it. */
+  readonly newSecretPath: string | null;
   close(): Promise<void>;
 }
 
 /**
- * Opens the database together with the secret that belongs to it, and opens it again where another file takes its
- * place that the same secret belongs to.
+ * Opens the database with the secret that belongs to it.
  *
- * Only an owner that finds nothing which belongs to a database makes one, and it appears whole or not at all.
- *
- * @throws {StorageError} says what was found and what to do about it.
+ * @throws {StorageError} says what was found and what to do.
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const databasePath = resolve(options.databasePath);
+  const { database } = options;
+  if (database.engine === 'postgres') return openPostgres(database.url, options);
+  const path = resolve(database.path);
   try {
-    return await open({ ...options, databasePath });
+    return await openSqlite(path, options);
   } catch (error) {
-    throw inWords(error, databasePath);
+    throw toStorageError(error, path);
   }
 }
 
-async function open(options: StorageOptions): Promise<Storage> {
-  const { databasePath } = options;
-  const secretPath = join(dirname(databasePath), SECRET_FILE_NAME);
-  const owned = options.as === 'owner';
-
-  const created = !exists(databasePath);
-  if (created) {
-    if (!owned) throw missing(databasePath);
-    await createDatabase(databasePath, secretPath, options.secret, options.migrations);
-  }
-  refuseWhatIsNoDatabase(databasePath, secretPath);
-
-  const secret = options.secret ?? readSecretFile(secretPath);
-  const ours = secret === null ? null : new CodeKeys(secret);
-  async function accept(query: Query): Promise<CodeKeys> {
-    if (ours === null) throw secretMissing(databasePath, secretPath);
-    if ((await readMeta(query, FINGERPRINT)) === ours.fingerprint) return ours;
-    const source = options.secret === null ? secretPath : 'CODE_SECRET';
-    throw new StorageError(
-      'SECRET_WRONG',
-      `${source} is not the secret that ${databasePath} was made with. Put the right one back: no code can be read without it.`,
-    );
-  }
-  const driver = await SqliteDriver.open(databasePath, {
-    create: false,
-    onTrouble: options.onTrouble,
-    successor: {
-      vet: () => refuseWhatIsNoDatabase(databasePath, secretPath),
-      async accept(query) {
-        await accept(query);
-        await requireCurrentSchema(query, databasePath);
-        if (owned) await refuseDamage(query, databasePath);
-      },
-    },
-  });
+async function openSqlite(path: string, options: StorageOptions): Promise<Storage> {
+  const { as, onFatal } = options;
+  const secretPath = secretPathOf(path);
+  const created = exists(path) || as === 'guest' ? null : await createDatabase(path, options.secret);
+  requireDatabaseFile(path);
+  const driver = new SqliteDriver(path, { onFatal });
   try {
-    const keys = await accept(driver.query);
-    if (owned) {
-      makePrivate(databasePath, secretPath);
-      await update(driver, options);
-      await refuseDamage(driver.query, databasePath);
-      leaveMarker(databasePath);
-    } else {
-      await requireCurrentSchema(driver.query, databasePath);
+    await requireSchema(driver.query, path);
+    const keys = new Keys(
+      options.secret ?? readSecretFile(secretPath) ?? failSecretMissing(path, secretPath),
+    );
+    await requireSecret(driver.query, keys, path, options.secret === null ? secretPath : 'CODE_SECRET');
+    if (as === 'owner') {
+      makePrivate(path);
+      await requireSound(driver.query, path);
     }
-    return {
-      store: new SqlCodeStore(driver),
-      keys,
-      databasePath,
-      created,
-      secretPath: options.secret === null ? secretPath : null,
-      close: () => driver.close(),
-    };
+    const isNew = created !== null;
+    const newSecretPath = created?.secretPath ?? null;
+    return storageOver(driver, options, { keys, name: path, isNew, newSecretPath });
   } catch (error) {
     await driver.close();
     throw error;
   }
 }
 
-/** Builds the database under another name and gives it its own when it is complete. */
-async function createDatabase(
-  path: string,
-  secretPath: string,
-  givenSecret: string | null,
-  migrations: Migrations = MIGRATIONS,
-): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const traces = tracesOf(path, secretPath);
-  if (traces.length > 0 && !(await isBeingMade(path))) {
+async function openPostgres(url: string, options: StorageOptions): Promise<Storage> {
+  const { as, secret, poolSize } = options;
+  const { host, pathname } = new URL(url);
+  const name = `PostgreSQL ${host}${pathname}`;
+  if (secret === null) {
     throw new StorageError(
-      'DATABASE_MISSING',
-      `${path} is missing, but there was one: it left ${traces.join(' and ')}. Put it back, or restore a backup: npm run restore FILE. ${howToStartOver(traces, secretPath)}`,
+      'SECRET_MISSING',
+      'CODE_SECRET is not set. With PostgreSQL it is required: set it to what `openssl rand -hex 32` prints, and keep a copy.',
     );
   }
-  if (exists(path)) return;
-  const unfinished = `${path}.${randomBytes(6).toString('hex')}${UNFINISHED}`;
+  const keys = new Keys(secret);
+  const { PostgresDriver } = await import('./postgres-driver.js');
+  const driver = new PostgresDriver(url, poolSize);
   try {
-    const driver = await SqliteDriver.open(unfinished, { create: true });
+    const isNew = await driver.transaction('schema', async (query) => {
+      if (await hasTable(query, 'meta')) return false;
+      if (as === 'guest') throw new StorageError('SCHEMA_MISSING', `${name} is empty. Start the bot first.`);
+      await createSchema(query, keys.fingerprint);
+      return true;
+    });
+    await requireSchema(driver.query, name);
+    await requireSecret(driver.query, keys, name, 'CODE_SECRET');
+    return storageOver(driver, options, { keys, name, isNew, newSecretPath: null });
+  } catch (error) {
+    await driver.close();
+    throw error;
+  }
+}
+
+function storageOver(
+  driver: Driver,
+  { onOutage }: StorageOptions,
+  rest: Pick<Storage, 'keys' | 'name' | 'isNew' | 'newSecretPath'>,
+): Storage {
+  const store = new Store(onOutage === undefined ? driver : reportOutages(driver, onOutage));
+  return { ...rest, store, close: async () => driver.close() };
+}
+
+/** Creates the database under another name: it appears complete or not at all. Returns `null` when there is one. */
+async function createDatabase(
+  path: string,
+  secret: string | null,
+): Promise<{ readonly secretPath: string | null } | null> {
+  const folder = dirname(path);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const secretPath = secretPathOf(path);
+  const traces = [secret === null ? secretPath : '', `${path}-wal`].filter(
+    (trace) => trace !== '' && exists(trace),
+  );
+  if (traces.length > 0) {
+    await pause(CREATION_MS);
+    if (exists(path)) return null;
+    throw lost(path, traces);
+  }
+  const unfinished = `${path}.${randomBytes(6).toString('hex')}.new`;
+  let hasSecret = false;
+  try {
+    const driver = new SqliteDriver(unfinished, { create: true });
     try {
-      chmodSync(unfinished, 0o600);
-      const secret = givenSecret ?? makeSecretFile(secretPath);
-      await migrate(driver, path, migrations);
-      await writeMeta(driver.query, FINGERPRINT, new CodeKeys(secret).fingerprint);
+      const used = secret ?? createSecretFile(secretPath);
+      hasSecret = secret === null;
+      const { fingerprint } = new Keys(used);
+      await driver.transaction('schema', async (query) => createSchema(query, fingerprint));
     } finally {
       await driver.close();
     }
-    // A link, unlike a rename, never takes the place of a database that another process has just made.
+    // Unlike a rename, this fails when another bot has created the database meanwhile.
     linkSync(unfinished, path);
+    return { secretPath: hasSecret ? secretPath : null };
   } catch (error) {
+    if (hasSecret) rmSync(secretPath, { force: true });
     if (!isErrno(error, 'EEXIST')) throw error;
+    if (exists(path)) return null;
+    // Another bot has created the secret, but not yet the database.
+    if (secret === null && !hasSecret) return createDatabase(path, secret);
+    throw error;
   } finally {
-    rmSync(unfinished, { force: true });
+    for (const part of ['', ...COMPANIONS]) rmSync(unfinished + part, { force: true });
   }
 }
 
-/** Migrates a database that exists; what it was before is kept as a backup. */
-async function update(driver: SqliteDriver, options: StorageOptions): Promise<void> {
-  const { databasePath: path, migrations = MIGRATIONS, clock = Date.now } = options;
-  const version = await readVersion(driver.query);
-  refuseNewer(version, path, migrations.length);
-  if (version < migrations.length) {
-    const beforeSchema = migrations.length;
-    try {
-      const made = await writeBackup(driver, path, { now: clock(), beforeSchema });
-      // One is enough: whoever is killed again and again while updating must not fill the disk.
-      if (made !== null) pruneBackups(path, 1, beforeSchema);
-    } catch (cause) {
-      throw backupFailed(path, cause, 'It has an older schema, and is not updated without one.');
-    }
-  }
-  await migrate(driver, path, migrations);
-}
-
-export function backupFailed(path: string, cause: unknown, consequence: string): StorageError {
-  const reason = cause instanceof Error ? cause.message : 'unknown reason';
-  return new StorageError('BACKUP_FAILED', `No backup of ${path} could be made: ${reason}. ${consequence}`, {
-    cause,
-  });
-}
-
-/** What stands beside a database that is missing. Its log would spoil another one. */
-function tracesOf(path: string, secretPath: string): string[] {
-  return [markerOf(path), secretPath, `${path}-wal`].filter(exists);
-}
-
-/** Names files to move, never to delete: a backup without its secret holds no readable code. */
-function howToStartOver(files: readonly string[], secretPath: string): string {
-  const move = `To start over with no codes, move ${files.join(' and ')} to another folder.`;
-  return files.includes(secretPath)
-    ? `${move} Keep ${secretPath}: your backups cannot be read without it.`
-    : move;
-}
-
-function markerOf(path: string): string {
-  return `${path}${MARKER}`;
-}
-
-/** Databases of earlier versions have none; where it cannot be written now, the next start does it. */
-function leaveMarker(path: string): void {
-  try {
-    writeFileSync(markerOf(path), `${MARKER_TEXT}\n`, { flag: 'wx', mode: 0o600 });
-  } catch {
-    return;
-  }
-}
-
-/** Whether another process that started at the same time makes the database: waits until it has. */
-async function isBeingMade(path: string): Promise<boolean> {
-  for (let tries = 0; tries < MAKING_TRIES; tries++) {
-    if (exists(path)) return true;
-    const prefix = `${basename(path)}.`;
-    const files = readdirSync(dirname(path));
-    if (!files.some((name) => name.startsWith(prefix) && name.endsWith(UNFINISHED))) break;
-    await pause(MAKING_PAUSE_MS);
-  }
-  return exists(path);
-}
-
-/** Unlike existsSync it tells a missing file from one that may not be looked at. */
+/** Unlike existsSync, fails when the path cannot be read. */
 export function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-export function refuseWhatIsNoDatabase(path: string, secretPath: string): void {
+export function requireDatabaseFile(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) throw missing(path);
+  if (found === undefined) {
+    throw new StorageError(
+      'DATABASE_MISSING',
+      `There is no database at ${path}. Start the bot first, or set the path of its database.`,
+    );
+  }
   if (!found.isFile()) {
-    throw new StorageError('DATABASE_FOREIGN', `${path} is no file. Name a file in DATABASE_URL.`);
+    throw new StorageError('DATABASE_FOREIGN', `${path} is not a file. Set DATABASE_URL to a file.`);
   }
   if (found.size === 0) {
     throw new StorageError(
       'DATABASE_DAMAGED',
-      `${path} is empty: its content was lost. Restore a backup: npm run restore FILE. ${howToStartOver([path, ...tracesOf(path, secretPath)], secretPath)}`,
+      `${path} is empty: its content was lost. Restore a backup: npm run restore FILE`,
     );
   }
 }
 
-export function readSecret(databasePath: string, secretPath: string, givenSecret: string | null): string {
-  const secret = givenSecret ?? readSecretFile(secretPath);
-  if (secret !== null) return secret;
-  throw secretMissing(databasePath, secretPath);
-}
-
-function secretMissing(path: string, secretPath: string): StorageError {
-  return new StorageError(
-    'SECRET_MISSING',
-    `${path} needs the secret that it was made with, but CODE_SECRET is not set and ${secretPath} is missing. Put back the copy that you kept of it.`,
+/** @throws {StorageError} SECRET_WRONG. */
+export async function requireSecret(
+  query: Query,
+  keys: Keys,
+  database: string,
+  source: string,
+): Promise<void> {
+  if ((await readMeta(query, META.fingerprint)) === keys.fingerprint) return;
+  throw new StorageError(
+    'SECRET_WRONG',
+    `${source} is not the secret that ${database} was created with. Put the right one back: without it no code can be read.`,
   );
 }
 
-function missing(path: string): StorageError {
+/** @throws {StorageError} DATABASE_DAMAGED. */
+export async function requireSound(query: Query, path: string): Promise<void> {
+  const [row = {}] = await query('PRAGMA quick_check(1)');
+  const found = text(row, 'quick_check');
+  if (found !== 'ok') throw damaged(path, new Error(found));
+}
+
+/** Copied files may be readable by other accounts. */
+function makePrivate(path: string): void {
+  for (const file of [path, `${path}-wal`, `${path}-shm`, secretPathOf(path)]) {
+    if (exists(file)) chmodSync(file, 0o600);
+  }
+}
+
+async function hasTable(query: Query, name: string): Promise<boolean> {
+  const rows = await query(
+    'SELECT 1 AS found FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1',
+    [name],
+  );
+  return rows.length > 0;
+}
+
+export function failSecretMissing(database: string, secretPath: string): never {
+  throw new StorageError(
+    'SECRET_MISSING',
+    `${database} needs the secret that it was created with, but CODE_SECRET is not set and ${secretPath} is missing. Put your copy of it there.`,
+  );
+}
+
+function lost(path: string, traces: readonly string[]): StorageError {
+  const files = traces.join(' and ');
   return new StorageError(
     'DATABASE_MISSING',
-    `There is no database at ${path}. Start the bot first, or name the file that it uses.`,
-  );
-}
-
-async function refuseDamage(query: Query, path: string): Promise<void> {
-  const damage = await findDamage(query);
-  if (damage !== null) throw damaged(path, new Error(damage));
-}
-
-/** Files to 0600 and, where nothing else lives in it, their directory to 0700. */
-function makePrivate(databasePath: string, secretPath: string): void {
-  const directory = dirname(databasePath);
-  const beside = ['-wal', '-shm', MARKER].map((ending) => `${databasePath}${ending}`);
-  const ours = new Set([databasePath, ...beside, secretPath]);
-  const found = readdirSync(directory).map((name) => join(directory, name));
-  for (const path of found) if (ours.has(path)) chmodSync(path, 0o600);
-  // Never a directory that others use too: DATABASE_URL may point anywhere.
-  const others = found.filter((path) => !ours.has(path) && !isLeftByUs(basename(path), databasePath));
-  if (others.length === 0) chmodSync(directory, 0o700);
-}
-
-function isLeftByUs(name: string, databasePath: string): boolean {
-  return (
-    name === '.gitkeep' || name === BACKUP_FOLDER_NAME || name.startsWith(basename(databasePath) + REPLACED)
+    `${path} is missing, but there was one: ${files} remained. Put it back, or restore a backup: npm run restore FILE. To start over with no codes, move ${files} to another folder. Keep the .key file: your backups cannot be read without it.`,
   );
 }

@@ -1,15 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
-import { MIN_SECRET_LENGTH } from '../codes/code-keys.js';
-import { StorageError } from './storage-error.js';
+import { MIN_SECRET_LENGTH } from '../codes/keys.js';
+import { isErrno, StorageError } from './storage-error.js';
 
-/** 32 bytes as base64url: 43 characters, 256 bits. */
+/** 256 bits: 43 characters in base64url. */
 const SECRET_BYTES = 32;
 
+/** Returns the path of the secret that belongs to a SQLite database when CODE_SECRET is not set. */
+export function secretPathOf(databasePath: string): string {
+  return join(dirname(databasePath), 'code-secret.key');
+}
+
 /**
- * @returns `null` when there is no such file.
- * @throws {StorageError} SECRET_WRONG: the file is too short to hold a secret.
+ * Returns the secret, or `null` when there is no such file.
+ *
+ * @throws {StorageError} SECRET_WRONG: the file is too short.
  */
 export function readSecretFile(path: string): string | null {
   let secret: string;
@@ -19,26 +26,14 @@ export function readSecretFile(path: string): string | null {
     if (isErrno(error, 'ENOENT')) return null;
     throw error;
   }
-  if (secret.length < MIN_SECRET_LENGTH) {
-    throw new StorageError(
-      'SECRET_WRONG',
-      `${path} is empty or cut off. Put back the copy that you kept of it.`,
-    );
-  }
-  return secret;
+  if (secret.length >= MIN_SECRET_LENGTH) return secret;
+  throw new StorageError('SECRET_WRONG', `${path} is empty or cut off. Put your copy of it there.`);
 }
 
-/** Makes a secret and its file, mode 0600, through to the disk. @returns the one that stands there if another process was faster. */
-export function makeSecretFile(path: string): string {
+/** Creates a secret and its file, mode 0600, synced to disk. Rejects with EEXIST when the file exists. */
+export function createSecretFile(path: string): string {
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
-  let file: number;
-  try {
-    file = openSync(path, 'wx', 0o600);
-  } catch (error) {
-    const standing = isErrno(error, 'EEXIST') ? readSecretFile(path) : null;
-    if (standing === null) throw error;
-    return standing;
-  }
+  const file = openSync(path, 'wx', 0o600);
   try {
     writeSync(file, `${secret}\n`);
     fsyncSync(file);
@@ -46,8 +41,4 @@ export function makeSecretFile(path: string): string {
     closeSync(file);
   }
   return secret;
-}
-
-export function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

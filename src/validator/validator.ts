@@ -1,72 +1,87 @@
 import { fileURLToPath } from 'node:url';
 
 import {
-  CodeValidator,
+  Validator as LoginValidator,
   type LoginOptions,
   type RedeemOptions,
   type Verdict,
-} from '../codes/code-validator.js';
-import { parseDatabaseUrl } from '../storage/database-path.js';
+} from '../services/validator.js';
+import { parseDatabaseUrl } from '../storage/database-url.js';
 import { openStorage } from '../storage/open-storage.js';
 
-export type { InvalidReason, LoginOptions, RedeemOptions, Verdict } from '../codes/code-validator.js';
+export type { InvalidReason, LoginOptions, RedeemOptions, Verdict } from '../services/validator.js';
 export { StorageError, type StorageErrorCode } from '../storage/storage-error.js';
+
+/** For a website: logins are short, and PostgreSQL allows few connections in all. */
+const DEFAULT_POOL_SIZE = 3;
 
 export interface ValidatorOptions {
   /**
-   * The bot's database: a path or a `file:` URL, as in its DATABASE_URL. Default: `data/access-codes.db`
-   * in the folder of this package, where a bot started there keeps it.
+   * The bot's database, as in its DATABASE_URL: a path, a `file:` URL or a `postgres:` URL. Default:
+   * `data/access-codes.db` in the folder of this package.
    */
   readonly databaseUrl?: string;
-  /** The bot's CODE_SECRET. Default: what `code-secret.key` beside the database holds. */
+  /** The bot's CODE_SECRET. Default: the content of `code-secret.key` beside a SQLite database. */
   readonly codeSecret?: string;
-  /** Gives the current Unix time in milliseconds. Default: `Date.now`. */
+  /** Connections to PostgreSQL. Default: 3. */
+  readonly poolSize?: number;
+  /** Returns the current time in Unix ms. Default: `Date.now`. */
   readonly clock?: () => number;
 }
 
 /**
- * Asks the bot's database who may come in. Bad input is an answer; only an outage rejects. After a wrong code that
- * could not be counted (disk full, database locked), both methods reject every code, valid or not, until one can be.
+ * Checks usernames and codes in the bot's database.
  *
- * Wrong codes are counted for each username: 10 within an hour, or 100 in a row, and the answer is `throttled`.
- * Pass `client` so that strangers cannot lock out those who got in before.
+ * Invalid input is a result. The promises reject only when the database cannot answer: let nobody in then.
+ *
+ * The validator fails closed. A call that cannot count a wrong code or a use rejects; after it, no code is accepted
+ * until such a write succeeds. Before it, `validate` accepts valid codes even on a full disk: that writes nothing.
+ *
+ * After 10 wrong codes within an hour, or 100 since the holder's last code, a username is throttled. Pass `client`,
+ * so that strangers cannot lock out visitors who have logged in before.
  */
 export interface Validator {
-  /** Tells whether `username` and `code` belong together, and counts no use. */
+  /** Checks without counting a use. */
   readonly validate: (username: string, code: string, options?: LoginOptions) => Promise<Verdict>;
-  /** The same, and counts one use of the code where the answer is valid. */
+  /** Checks and, when valid, counts one use. */
   readonly redeem: (username: string, code: string, options?: RedeemOptions) => Promise<Verdict>;
-  /** Closes the database. Calls after it reject. */
+  /** Closes the database. Later calls reject. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Opens the bot's database for a website. It is never created or migrated here: the bot does that.
+ * Opens the bot's database for a website. It never creates or changes tables: start the bot first.
+ *
+ * A validator does not follow a SQLite file that is replaced, as a restored backup does: its calls reject with
+ * DATABASE_REPLACED. Close it and open another one.
  *
  * @example
  * const validator = await openValidator({ databaseUrl: '/srv/bot/data/access-codes.db' });
  * const verdict = await validator.validate('Alice', 'ABC234');
- * if (verdict.valid) welcome(verdict.username);
+ * if (verdict.valid) logIn(verdict.discordUserId, verdict.username);
  *
- * @throws {TypeError} `databaseUrl` is no path and no `file:` URL.
- * @throws {StorageError} its `code` tells which: DATABASE_MISSING, DATABASE_FOREIGN, DATABASE_DAMAGED,
- *   DATABASE_UNREADABLE, DATABASE_LOCKED, DISK_FULL, SECRET_MISSING, SECRET_WRONG, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SQLITE_TOO_OLD.
+ * @throws {TypeError} `databaseUrl` is not a path, a `file:` URL or a `postgres:` URL.
+ * @throws {StorageError} the database or its secret is missing, wrong or damaged; `code` says which, and
+ *   `isTransient` whether it may pass without anybody changing a setting or a file.
  */
 export async function openValidator(options: ValidatorOptions = {}): Promise<Validator> {
   const { databaseUrl = defaultDatabasePath(), codeSecret, clock = Date.now } = options;
-  const databasePath = parseDatabaseUrl(databaseUrl);
-  if (databasePath === null) throw new TypeError('databaseUrl is neither a path nor a file: URL');
+  const { poolSize = DEFAULT_POOL_SIZE } = options;
+  const database = parseDatabaseUrl(databaseUrl);
+  // The URL is not quoted: it may hold a password.
+  if (database === null) throw new TypeError('databaseUrl is not a path, a file: URL or a postgres: URL');
 
-  const storage = await openStorage({ databasePath, secret: codeSecret?.trim() ?? null, as: 'guest' });
-  const validator = new CodeValidator({ store: storage.store, keys: storage.keys, clock });
+  const storage = await openStorage({ database, secret: codeSecret?.trim() ?? null, as: 'guest', poolSize });
+  const validator = new LoginValidator({ store: storage.store, keys: storage.keys, clock });
+  let closing: Promise<void> | null = null;
   return {
     validate: async (username, code, login) => validator.validate(username, code, login),
     redeem: async (username, code, login) => validator.redeem(username, code, login),
-    close: async () => storage.close(),
+    close: async () => (closing ??= storage.close()),
   };
 }
 
-/** Seen from `src/validator` and from `dist/validator` alike. */
+/** The same from `src/validator` and from `dist/validator`. */
 function defaultDatabasePath(): string {
   return fileURLToPath(new URL('../../data/access-codes.db', import.meta.url));
 }

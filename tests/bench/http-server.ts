@@ -1,16 +1,16 @@
 /**
- * A server as a process of its own, so that the client's work is not counted. Its arguments: `bare`, for the HTTP
- * library alone with one constant answer, or the path of a database, for the bot's own door to it. Sends its port.
+ * A server in its own process, so that the client's work is not counted. Arguments: `bare` for the HTTP library with a
+ * constant response, or the path of a database for the HTTP API over it. Sends its port.
  */
 import fastify from 'fastify';
 
-import { CodeValidator } from '../../src/codes/code-validator.js';
-import { openHttpDoor } from '../../src/http/http-door.js';
+import { startHttpServer } from '../../src/http/http-server.js';
+import { Validator } from '../../src/services/validator.js';
 import { openStorage } from '../../src/storage/open-storage.js';
 
 const [, , what = '', token = ''] = process.argv;
 
-async function openBare(): Promise<number> {
+async function startBare(): Promise<number> {
   const app = fastify({ logger: false });
   const verdict = { valid: true, username: 'user1', discordUserId: '1', expiresAt: null, usesLeft: null };
   app.post('/v1/validate', async () => verdict);
@@ -19,19 +19,23 @@ async function openBare(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-async function openOurs(databasePath: string): Promise<number> {
-  const { store, keys } = await openStorage({ databasePath, secret: null, as: 'guest' });
+async function startOurs(databasePath: string): Promise<number> {
+  const { store, keys } = await openStorage({
+    database: { engine: 'sqlite', path: databasePath },
+    secret: null,
+    as: 'guest',
+  });
   const silent = (): void => undefined;
-  const { port } = await openHttpDoor({
+  const { port } = await startHttpServer({
     host: '127.0.0.1',
     port: 0,
     tokens: [token],
-    validator: new CodeValidator({ store, keys, clock: Date.now }),
+    validator: new Validator({ store, keys, clock: Date.now }),
     health: async () => ({ database: true, gateway: true }),
     clock: Date.now,
-    log: { debug: silent, info: silent, warn: silent, error: silent },
+    log: { info: silent, warn: silent, error: silent },
   });
   return port;
 }
 
-process.send?.(what === 'bare' ? await openBare() : await openOurs(what));
+process.send?.(what === 'bare' ? await startBare() : await startOurs(what));

@@ -6,7 +6,7 @@ export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Prints a figure beside its floor, and the ratio, which is what to quote. */
+/** Prints the ratio of a figure to its floor, and both. */
 export function report(what: string, value: number, floor: number, target: string, unit: string): void {
   const ratio = (value / floor).toFixed(2);
   print(

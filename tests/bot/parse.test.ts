@@ -19,7 +19,7 @@ describe('parseCommand', () => {
     ['getcode', '!', null],
     [' !getcode', '!', null],
     ['', '!', null],
-  ])('reads %j with the prefix %j', (text, prefix, expected) => {
+  ])('parses %j with the prefix %j', (text, prefix, expected) => {
     expect(parseCommand(text, prefix)).toEqual(expected);
   });
 });
@@ -48,7 +48,7 @@ describe('splitWords', () => {
   const spaced = fc.array(word, { minLength: 1 }).map((words) => words.join(' '));
   const quotes = fc.constantFrom(['"', '"'], ['“', '”'], ['„', '“']);
 
-  it('gives back what was quoted', () => {
+  it('returns quoted words as they were quoted', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(spaced, quotes)), (parts) => {
         const text = parts.map(([inner, [open, close]]) => `${open}${inner}${close}`).join(' ');
@@ -57,7 +57,7 @@ describe('splitWords', () => {
     );
   });
 
-  it('splits or refuses whatever is typed, and never hangs on it', () => {
+  it('splits or refuses any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 2_000 }), (text) => {
         const words = wordsOrRefusal(text);
@@ -85,7 +85,7 @@ describe('parseMention', () => {
     ['<@123>', null],
     ['12345678901234567', null],
     ['x<@12345678901234567>', null],
-  ])('reads %j', (word, id) => {
+  ])('parses the mention %j', (word, id) => {
     expect(parseMention(word)).toBe(id);
   });
 });

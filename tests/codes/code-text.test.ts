@@ -12,7 +12,7 @@ import {
 const lengths = fc.integer({ min: SHORTEST_CODE, max: LONGEST_CODE });
 
 describe('CODE_ALPHABET', () => {
-  it('has 32 different symbols: capitals and digits without I, O, 0 and 1', () => {
+  it('has 32 different characters: letters and digits without I, O, 0 and 1', () => {
     const symbols = new Set(CODE_ALPHABET);
     expect(symbols.size).toBe(32);
     expect(CODE_ALPHABET).toMatch(/^[A-HJ-NP-Z2-9]{32}$/);
@@ -20,7 +20,7 @@ describe('CODE_ALPHABET', () => {
 });
 
 describe('generateCodeText', () => {
-  it('takes each symbol from the random that it is given, and asks it for no other range', () => {
+  it('picks each character with the random source', () => {
     const asked: number[] = [];
     const numbers = [0, 31, 8, 7, 13, 24];
     const text = generateCodeText(6, (limit) => {
@@ -31,7 +31,7 @@ describe('generateCodeText', () => {
     expect(asked).toEqual([32, 32, 32, 32, 32, 32]);
   });
 
-  it('gives as many symbols as asked for', () => {
+  it('generates as many characters as requested', () => {
     fc.assert(
       fc.property(lengths, (length) => {
         expect(generateCodeText(length)).toHaveLength(length);
@@ -39,14 +39,14 @@ describe('generateCodeText', () => {
     );
   });
 
-  it('gives another code each time when no random is given', () => {
+  it('generates another code each time by default', () => {
     const texts = new Set(Array.from({ length: 100 }, () => generateCodeText(32)));
     expect(texts.size).toBe(100);
   });
 });
 
 describe('parseCodeText', () => {
-  it('reads every generated code back, in any case, with spaces around it', () => {
+  it('parses every generated code in any case, with spaces around it', () => {
     const space = fc.string({
       unit: fc.constantFrom(' ', '\t', '\n', '\r', '\u00a0', '\u3000'),
       maxLength: 3,
@@ -66,15 +66,15 @@ describe('parseCodeText', () => {
     ['the longest code', 'A'.repeat(32), 'A'.repeat(32)],
     ['small letters', 'abcxyz', 'ABCXYZ'],
     ['a small l, whose capital is no digit', 'lllllL', 'LLLLLL'],
-  ])('reads %s', (_what, typed, text) => {
+  ])('parses %s', (_what, typed, text) => {
     expect(parseCodeText(typed)).toBe(text);
   });
 
   it.each([
     ['nothing', ''],
     ['spaces alone', '      '],
-    ['too few symbols', 'ABC23'],
-    ['too many symbols', 'A'.repeat(33)],
+    ['too few characters', 'ABC23'],
+    ['too many characters', 'A'.repeat(33)],
     ['a capital I', 'ABCIII'],
     ['a small i', 'abciii'],
     ['a capital O', 'ABCOOO'],
@@ -93,12 +93,12 @@ describe('parseCodeText', () => {
     ['Arabic digits', 'ABC٢٣٤'],
     ['a zero-width space', 'ABC\u200b234'],
     ['a letter with a combining mark', 'ABC23A\u0301'],
-    ['backquotes around', '`ABC234`'],
+    ['backticks around it', '`ABC234`'],
   ])('refuses %s', (_what, typed) => {
     expect(parseCodeText(typed)).toBeNull();
   });
 
-  it('gives nothing but codes, whatever is typed', () => {
+  it('returns only codes, whatever is typed', () => {
     const symbols = fc.constantFrom(...Array.from(`abIO01 ſı${CODE_ALPHABET}`));
     const anything = fc.integer({ min: 0, max: 0x10ffff }).map((point) => String.fromCodePoint(point));
     const typedTexts = fc.array(fc.oneof(symbols, anything), { maxLength: 40 }).map((list) => list.join(''));

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { MAX_USERNAME_LENGTH, parseUsername } from '../../src/codes/username.js';
-import { usernameOf } from '../support/codes.js';
+import { MAX_USERNAME_LENGTH, parseLoginUsername, parseUsername } from '../../src/codes/username.js';
+import { usernameOf } from './username-of.js';
 
-/** Characters that names are made of, and some that must not pass. */
+/** Characters of usernames, and others. */
 const unit = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...Array.from('aAzZ09_-. äÄßẞÇçσςΣΑαжЖİıกा\u0301\u0307\u0345')) },
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 0x10ffff }).map((point) => String.fromCodePoint(point)) },
@@ -22,6 +22,54 @@ describe('parseUsername', () => {
     ['several single spaces', 'Alice B Smith'],
     ['32 characters', 'a'.repeat(32)],
     ['32 characters of two UTF-16 units each', '𠀀'.repeat(32)],
+    ['French', 'Zoë Lefèvre'],
+    ['Spanish', 'Íñigo Muñoz'],
+    ['Icelandic', 'Þórður Æsa'],
+    ['Polish', 'Łukasz Żądło'],
+    ['Czech', 'Jiří Růžička'],
+    ['Hungarian', 'Győző Szűcs'],
+    ['Romanian', 'Ștefan Țîrlea'],
+    ['Latvian', 'Ģirts Ķēniņš'],
+    ['Maltese', 'Ħal Għaxaq Ċikku'],
+    ['Welsh', 'Siôn Tŷ'],
+    ['Vietnamese', 'Nguyễn Thị Đặng'],
+    ['Yoruba', 'Ṣọlá'],
+    ['Hausa', 'Ɓala Ɗanjuma Ƙasa'],
+    ['Ewe', 'Kɔƒi Ɣe'],
+    ['Azerbaijani', 'Əli Rəsul'],
+    ['Ukrainian', 'Їжак Ґалаґан Є'],
+    ['Serbian', 'Ђорђе Љубица'],
+    ['Kazakh', 'Әлия Қасым Ұлы'],
+    ['Armenian', 'Արամ Գրիգոր'],
+    ['Georgian', 'გიორგი'],
+    ['Chuvash', 'Ӑшӑ Ҫӗр'],
+    ['Chechen', 'Ӏиса'],
+    ['Pinyin', 'Lǐ Hǎo'],
+    ['Igbo', 'Ṅnaemeka Ụzọ'],
+    ['Sindhi', 'ڄام ڪريم'],
+    ['Uyghur', 'ئۇيغۇر'],
+    ['Georgian capitals', 'ᲒᲘᲝᲠᲒᲘ'],
+    ['Bopomofo', 'ㄅㄆ'],
+    ['Bopomofo and hanzi', '李ㄅ'],
+    ['Persian', 'پریسا کیان'],
+    ['Urdu', 'ٹیپو ڈار'],
+    ['Divehi', 'އަލީ'],
+    ['Amharic', 'አበበ'],
+    ['Bengali', 'অমিত'],
+    ['Punjabi', 'ਗੁਰਪ੍ਰੀਤ'],
+    ['Gujarati', 'ધ્રુવ'],
+    ['Odia', 'ଅମିତ'],
+    ['Tamil', 'கமல்'],
+    ['Telugu', 'రామ'],
+    ['Kannada', 'ಕುಮಾರ'],
+    ['Malayalam', 'അനിൽ'],
+    ['Sinhala', 'නිමල්'],
+    ['Khmer', 'សុខា'],
+    ['Lao', 'ສົມພອນ'],
+    ['Burmese', 'အောင်'],
+    ['Tibetan', 'བསྟན'],
+    ['rare ideographs of names', '𠮷田 﨑山 髙木'],
+    ['iteration marks', '佐々木'],
     ['accents', 'Renée Müller'],
     ['Cyrillic', 'Алиса'],
     ['Greek', 'Αλίκη'],
@@ -41,7 +89,7 @@ describe('parseUsername', () => {
     ['kana and kanji', 'さくら木アリー'],
     ['hangul and hanja', '김金'],
     ['Arabic digits with Arabic letters', 'علي٣'],
-  ])('accepts %s and gives it as typed', (_what, typed) => {
+  ])('accepts %s and returns it as typed', (_what, typed) => {
     expect(parseUsername(typed)?.text).toBe(typed);
   });
 
@@ -62,7 +110,7 @@ describe('parseUsername', () => {
     ['straight quotes', '"Alice"'],
     ['an apostrophe', "O'Hara"],
     ['typographic quotes', '“Alice”'],
-    ['backquotes', '`Alice`'],
+    ['backticks', '`Alice`'],
     ['an asterisk', 'Al*ice'],
     ['a mention', '<@1>'],
     ['@everyone', '@everyone'],
@@ -93,7 +141,39 @@ describe('parseUsername', () => {
     ['Latin with a Cyrillic letter', 'Аlice'],
     ['Greek with a Latin letter', 'Αλίkη'],
     ['Arabic digits with Latin letters', 'Ali٣'],
-    ['a script that nobody uses any more', '𐐀'],
+    ['a historic script', '𐐀'],
+    ['small capitals', 'ᴀdmin'],
+    ['a small capital i', 'ɪsa'],
+    ['a letter with a dot that no language uses', 'ȧlice'],
+    ['a dotted m', 'ṁod'],
+    ['a letter of the phonetic alphabet', 'ɑlice'],
+    ['a script g', 'ɡina'],
+    ['a long s', 'ſara'],
+    ['an insular letter', 'ꝺan'],
+    ['a click letter', 'ǃxam'],
+    ['a letter of medieval manuscripts', 'ꞃon'],
+    ['a turned letter', 'ɐnna'],
+    ['modifier letters', 'Alice\u02bc\u02d0'],
+    ['a historic Cyrillic letter', 'ѡмега'],
+    ['a historic Greek letter', 'ϝανα'],
+    ['polytonic Greek', 'ἀλίκη'],
+    ['a historic Georgian capital', 'Ⴀნა'],
+    ['conjoining Hangul', '\u1100\u1161'],
+    ['a tone sign of Bopomofo', 'ㄅㄆˇ'],
+    ['historic kana', '𛀁め'],
+    ['a mark of the Vedas', 'प्रि\u1cd0या'],
+    ['a Quranic letter', 'ٱلله'],
+    ['Arabic stretched', 'عـلي'],
+    ['an Arabic digit of Thaana', 'އަލީ٣'],
+    ['a letter that an orthography dropped', 'Ţara'],
+    ['a letter of Latin textbooks', 'amĭcus'],
+    ['a letter of early orthographies', 'Ǝn'],
+    ['a Latin iota', 'Ɩrma'],
+    ['a historic Armenian sign', 'Արամՙ'],
+    ['a vowel point of Hebrew', 'ש\u05b8רה'],
+    ['a digit before Hebrew', '1שרה'],
+    ['a sign before Arabic', '_علي'],
+    ['an Arabic digit before Arabic', '٣علي'],
     ['a variation selector', 'Alice\ufe0f'],
     ['a Hangul filler', '\u1160'],
     ['a combining grapheme joiner', 'Ali\u034fce'],
@@ -101,7 +181,7 @@ describe('parseUsername', () => {
     ['four marks on one letter', 'ก\u0e31\u0e31\u0e31\u0e31'],
     ['a mark without a letter', '\u0301Alice'],
     ['a mark after a space', 'Alice \u0301Smith'],
-    ['a pile of marks', 'a\u0332\u0332\u0332\u0332lice'],
+    ['many marks on one letter', 'a\u0332\u0332\u0332\u0332lice'],
     ['the first half of a surrogate pair', 'Alice\ud83d'],
     ['the second half of a surrogate pair', 'Alice\ude00'],
   ])('refuses %s', (_what, typed) => {
@@ -121,7 +201,7 @@ describe('parseUsername', () => {
     ['İnci', 'inci'],
     ['STRAẞE', 'Straße'],
     ['Արևիկ', 'ԱՐԵՒԻԿ'],
-  ])('takes %s and %s for the same username', (one, other) => {
+  ])('compares %s and %s as equal', (one, other) => {
     expect(usernameOf(other).key).toBe(usernameOf(one).key);
   });
 
@@ -132,11 +212,11 @@ describe('parseUsername', () => {
     ['Alice Smith', 'AliceSmith'],
     ['Alice_Smith', 'Alice-Smith'],
     ['Müller', 'Muller'],
-  ])('takes %s and %s for two usernames', (one, other) => {
+  ])('compares %s and %s as different', (one, other) => {
     expect(usernameOf(other).key).not.toBe(usernameOf(one).key);
   });
 
-  it('never throws, and accepts nothing longer or other than it promises', () => {
+  it('never throws and accepts only what it documents', () => {
     fc.assert(
       fc.property(typedNames, (typed) => {
         const username = parseUsername(typed);
@@ -148,7 +228,19 @@ describe('parseUsername', () => {
     );
   });
 
-  it('gives a key that is its own key', () => {
+  it('accepts a letter in both cases or not at all', () => {
+    const letters = Array.from({ length: 0x110000 }, (_, point) => point)
+      .filter((point) => point < 0xd800 || point > 0xdfff)
+      .map((point) => String.fromCodePoint(point))
+      .filter((character) => /[\p{Lu}\p{Ll}]/u.test(character) && parseUsername(character) !== null);
+    expect(letters.length).toBeGreaterThan(500);
+    const recased = letters
+      .flatMap((letter) => [letter.toLowerCase(), letter.toUpperCase()])
+      .filter((letter) => Array.from(letter).length === 1);
+    expect(recased.filter((letter) => parseUsername(letter) === null)).toEqual([]);
+  });
+
+  it('returns a key that is its own key', () => {
     fc.assert(
       fc.property(typedNames, (typed) => {
         const username = parseUsername(typed);
@@ -157,5 +249,18 @@ describe('parseUsername', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe('parseLoginUsername', () => {
+  it.each([' Alice', 'Alice\n', '\u3000Alice\u00a0', `${' '.repeat(251)}Alice`])(
+    'ignores the spaces around %j',
+    (typed) => {
+      expect(parseLoginUsername(typed)).toEqual(usernameOf('Alice'));
+    },
+  );
+
+  it.each(['Alice  Smith', '', '   ', `${' '.repeat(252)}Alice`])('refuses %j', (typed) => {
+    expect(parseLoginUsername(typed)).toBeNull();
   });
 });

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { expect, it } from 'vitest';
 
 import { startBot, summarize } from '../support/bot.js';
@@ -5,28 +7,26 @@ import { startBot, summarize } from '../support/bot.js';
 const LIMITED = { GETCODE_LIMIT: '3/10m' };
 const MINUTE_MS = 60_000;
 
-it('gives a member so many codes within the span, then one sentence, then silence, then codes again', async () => {
+it('refuses a member more codes than GETCODE_LIMIT allows, until the interval is over', async () => {
   const { server, say, getCode, clock } = await startBot({ settings: LIMITED });
   await getCode(server.alice, 'Alice');
   const first = clock.now;
   await getCode(server.alice, 'Alice');
   await getCode(server.alice, 'Alice');
 
-  const again = Math.ceil((first + 10 * MINUTE_MS) / 1_000);
-  expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
-    `#general ⏳ <@${server.alice.id}>, you have asked for several codes already. Please try again <t:${again}:R>.`,
-  ]);
-  expect(await say(server.general, server.alice, '!getcode Alice')).toEqual([]);
-  // Others are not held up.
+  const until = Math.ceil((first + 10 * MINUTE_MS) / 1_000);
+  const refusal = `#general ⏳ <@${server.alice.id}>, you have asked for too many codes. Please try again <t:${until}:R>.`;
+  expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([refusal]);
+  // Other members are not affected.
   await getCode(server.bob, 'Bob');
 
   clock.now = first + 10 * MINUTE_MS - 7_001;
-  expect(await say(server.general, server.alice, '!getcode Alice')).toEqual([]);
+  expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([refusal]);
   clock.now = first + 10 * MINUTE_MS - 7_000;
   await getCode(server.alice, 'Alice');
 });
 
-it('forgives nobody by a restart', async () => {
+it('applies GETCODE_LIMIT across a restart', async () => {
   const bot = await startBot({ settings: LIMITED });
   const { server, databasePath, clock } = bot;
   for (let count = 0; count < 3; count++) await bot.getCode(server.alice, 'Alice');
@@ -35,20 +35,61 @@ it('forgives nobody by a restart', async () => {
   expect(summarize(await again.say(server.general, server.alice, '!getcode Alice'))[0]).toContain('⏳');
 });
 
-it('names the usernames of a member who holds as many as one may', async () => {
+it('does not count a code that was never sent towards GETCODE_LIMIT', async () => {
+  const { server, say, getCode } = await startBot({ settings: LIMITED });
+  const { discord, general, alice } = server;
+  const repair = discord.fail({ to: alice }, { status: 400, code: 50_035 });
+  for (let count = 0; count < 3; count++) {
+    expect(summarize(await say(general, alice, '!getcode Alice'))).toEqual([
+      `#general ❌ <@${alice.id}>, I couldn't send you a DM because Discord rejected it. Please try again in a minute.`,
+    ]);
+  }
+  repair();
+  await getCode(alice, 'Alice');
+});
+
+it('offers the button to members who would wait more than 10 seconds for a new DM channel', async () => {
+  const bot = await startBot({ settings: LIMITED, wait: async () => nextTurn() });
+  const { server, settled } = bot;
+  const members = Array.from({ length: 20 }, (_, index) => server.join(`member${index}`));
+  for (const member of members) server.discord.say(server.general, member, `!getcode ${member.username}`);
+  await settled();
+
+  const [ready, late] = [members.slice(0, 15), members.slice(15)];
+  const lines = summarize(server.takeSaid()).filter((line) => line.startsWith('#general'));
+  expect(lines.toSorted()).toEqual(
+    [
+      ...ready.map(({ id }) => `#general ✅ Access code sent to <@${id}> via DM!`),
+      ...late.map(
+        ({ id }) =>
+          `#general ⏳ <@${id}>, many members are asking for codes, so I cannot send you a DM now. Press the button within 30 minutes to see your code.`,
+      ),
+    ].toSorted(),
+  );
+  for (const member of late) {
+    const offer = server.discord.messages(server.general).find(({ pings }) => pings.users[0] === member.id);
+    const button = offer?.components[0]?.components[0]?.custom_id;
+    if (offer === undefined || button === undefined) throw new Error('no button');
+    const { message } = await server.discord.press(offer, button, member);
+    expect(await bot.logIn(member.username, message.content)).toBe('valid');
+  }
+  expect(server.discord.calls({ route: 'POST /users/@me/channels' })).toHaveLength(ready.length);
+});
+
+it('lists the usernames of a member who may have no more', async () => {
   const { server, say, getCode } = await startBot({ settings: { MAX_USERNAMES_PER_MEMBER: '2' } });
   await getCode(server.alice, 'one');
   await getCode(server.alice, 'Two Words');
   const said = await say(server.general, server.alice, '!getcode three');
   expect(summarize(said)).toEqual([
-    `#general ❌ <@${server.alice.id}>, you hold as many usernames as one member may: \`one\`, \`Two Words\`. Please use one of them, or ask an administrator to end one.`,
+    `#general ❌ <@${server.alice.id}>, you already have 2 usernames: \`one\`, \`Two Words\`. Use one of them, or ask an administrator to revoke one.`,
   ]);
   await getCode(server.alice, 'ONE');
   await say(server.general, server.admin, '!revoke one');
   await getCode(server.alice, 'three');
 });
 
-it('lets a member renew each username, also when they hold more than one may by now', async () => {
+it('renews the codes of a member who has more usernames than MAX_USERNAMES_PER_MEMBER allows now', async () => {
   const bot = await startBot();
   const { server, databasePath, clock } = bot;
   await bot.getCode(server.alice, 'one');
@@ -58,7 +99,9 @@ it('lets a member renew each username, also when they hold more than one may by 
   const again = await startBot({ server, databasePath, clock, settings });
   await again.getCode(server.alice, 'one');
   await again.getCode(server.alice, 'two');
-  expect(summarize(await again.say(server.general, server.alice, '!getcode three'))[0]).toContain('as many');
+  expect(summarize(await again.say(server.general, server.alice, '!getcode three'))).toEqual([
+    expect.stringContaining('you already have 2 usernames'),
+  ]);
 });
 
 it.each([
@@ -66,55 +109,56 @@ it.each([
   ['a capital I for an l', 'Alice', 'AIice'],
   ['digits for letters', 'Bobo', 'B0b0'],
   ['rn for m', 'Tom', 'Torn'],
-])('takes a look-alike in %s for the username that is held', async (_, held, alike) => {
+])('refuses another member a look-alike with %s', async (_, held, alike) => {
   const { server, say, getCode } = await startBot();
   await getCode(server.alice, held);
   expect(summarize(await say(server.general, server.bob, `!getcode ${alike}`))).toEqual([
-    `#general ❌ The username \`${alike}\` is taken. Please choose another, or ask an administrator of this server.`,
+    `#general ❌ The username \`${alike}\`, or one that looks like it, belongs to another member. Please choose another, or ask an administrator of this server.`,
   ]);
   await getCode(server.alice, alike);
 });
 
-it('answers a member who floods once, then hears nothing for a while', async () => {
+it('replies once to a member who sends commands too fast, and ignores the next ones', async () => {
   const { server, settled, clock } = await startBot();
   for (let count = 0; count < 30; count++) server.discord.say(server.general, server.alice, '!codes');
   server.discord.say(server.general, server.bob, '!codes');
   await settled();
-  const answers = summarize(server.heard());
-  expect(answers.filter((answer) => answer.includes("don't have permission"))).toHaveLength(11);
-  const again = Math.ceil((clock.now + MINUTE_MS) / 1_000);
-  expect(answers.filter((answer) => !answer.includes("don't have permission"))).toEqual([
-    `#general ⏳ <@${server.alice.id}>, that was a lot at once. Please try again <t:${again}:R>.`,
+  const lines = summarize(server.takeSaid());
+  const refusals = lines.filter((line) => line.includes("don't have permission"));
+  expect(refusals).toHaveLength(11);
+  const until = Math.ceil((clock.now + MINUTE_MS) / 1_000);
+  expect(lines.filter((line) => !refusals.includes(line))).toEqual([
+    `#general ⏳ <@${server.alice.id}>, you are sending commands too fast. Please try again <t:${until}:R>.`,
   ]);
 
   clock.advance(MINUTE_MS);
   server.discord.say(server.general, server.alice, '!codes');
   await settled();
-  expect(server.heard()).toHaveLength(1);
+  expect(server.takeSaid()).toHaveLength(1);
 });
 
-it('shows how often a limited code was used', async () => {
-  const { server, say, getCode } = await startBot({ settings: { CODE_MAX_USES: '2' } });
-  await getCode(server.alice, 'Alice');
-  const [list] = await say(server.general, server.admin, '!codes');
-  expect(list?.message.embeds[0]?.fields?.[0]?.value).toBe(
-    'Username: Alice\nRequested by: alice\nUses: 0 of 2',
-  );
-});
-
-it('does not count an event that comes again', async () => {
+it('does not count a message that arrives again as a command', async () => {
   const { server, say, settled } = await startBot();
   const { discord, general, alice, bob } = server;
   for (let count = 0; count < 3; count++) {
     expect(summarize(await say(general, alice, '!help_chatroom'))).toHaveLength(1);
     const asked = discord.messages(general).findLast(({ author }) => author === alice);
     for (let times = 0; times < 4; times++) {
-      // By itself discord.js knows the latest ten messages again.
+      // discord.js itself recognizes the latest 10 messages.
       for (let n = 0; n < 11; n++) discord.say(general, bob, 'chat');
       if (asked !== undefined) discord.redeliver(asked);
     }
     await settled();
   }
-  expect(summarize(server.heard())).toEqual([]);
+  expect(summarize(server.takeSaid())).toEqual([]);
   expect(summarize(await say(general, alice, '!help_chatroom'))).toEqual([expect.stringContaining('[🤖')]);
+});
+
+it('shows how often a code with CODE_MAX_USES was used', async () => {
+  const { server, say, getCode } = await startBot({ settings: { CODE_MAX_USES: '2' } });
+  await getCode(server.alice, 'Alice');
+  const [list] = await say(server.general, server.admin, '!codes');
+  expect(list?.message.embeds[0]?.fields?.[0]?.value).toBe(
+    'Username: Alice\nRequested by: alice\nUses: 0 of 2',
+  );
 });

@@ -27,15 +27,15 @@ it('walks the whole way through a pipe: code, login, list, revocation, and the e
     '!getcode Alice',
     '/login',
     '/login Alice AAAAAA',
-    '/door http',
+    '/website http',
     '/login  ',
     '/login Alice BBBBBB',
-    '/door window',
+    '/website window',
     '/as admin',
     '!codes',
     '!revoke Alice',
     '/as alice',
-    '/door module',
+    '/website module',
     '/login ',
   ]);
   expect(stderr).toBe('');
@@ -61,7 +61,7 @@ it('walks the whole way through a pipe: code, login, list, revocation, and the e
       /^✘ website: invalid access code \(POST .*: 200 \{"valid":false,"reason":"unknown"\}\)$/,
     ),
   ]);
-  expect(answerTo(stdout, '/door window')).toEqual(['Say which: /door module or /door http']);
+  expect(answerTo(stdout, '/website window')).toEqual(['Choose one: /website module or /website http']);
   expect(answerTo(stdout, '/login Alice AAAAAA')).toEqual([
     "✘ website: invalid access code (the validator's reason: unknown)",
   ]);
@@ -78,7 +78,7 @@ it('walks the whole way through a pipe: code, login, list, revocation, and the e
   ]);
   expect(answerTo(stdout, '!revoke Alice')).toEqual([
     '#general, access-bot:',
-    '✅ 1 access code for user `Alice` has been revoked.',
+    '✅ 1 access code for user `Alice` has been revoked. The username is free again.',
   ]);
   expect(answerTo(stdout, '/login ')).toEqual([
     "✘ website: invalid access code (the validator's reason: revoked)",
@@ -138,10 +138,10 @@ it('closes direct messages, turns pages and lists its own words', async () => {
   );
   expect(answerTo(stdout, '/press next')).toContain('[ Previous ] ( Next )');
   expect(answerTo(stdout, '/press Next')).toEqual(['There is no button Next that owner can press.']);
-  for (const word of ['/as', '/in', '/dms', '/press', '/login', '/door', '/help', '/quit']) {
+  for (const word of ['/as', '/in', '/dms', '/press', '/login', '/website', '/help', '/quit']) {
     expect(answerTo(stdout, '/help').some((line) => line.startsWith(word))).toBe(true);
   }
-  expect(answerTo(stdout, '/nonsense')).toEqual(['There is no /nonsense here. /help lists what there is.']);
+  expect(answerTo(stdout, '/nonsense')).toEqual(['Unknown command /nonsense. Type /help for the list.']);
 });
 
 it('tries out settings, and says what is wrong with them', async () => {
@@ -151,5 +151,5 @@ it('tries out settings, and says what is wrong with them', async () => {
 
   const wrong = await type(['!getcode Alice'], { CODE_TTL: 'soon' });
   expect(wrong.end).toBe(78);
-  expect(wrong.stderr).toContain('CODE_TTL is "soon"');
+  expect(wrong.stderr).toContain('but is "soon". Example: 30d');
 });

@@ -1,113 +1,88 @@
-import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { expect, it } from 'vitest';
 
-import { Events, type Client } from 'discord.js';
-import { expect, it, onTestFinished } from 'vitest';
+import { DiscordSetupError } from '../../src/discord/errors.js';
+import { startBot, TestServer, type TestBot } from '../support/bot.js';
+import { ManualClock } from '../support/clock.js';
 
-import { createClient } from '../../src/discord/client.js';
-import { DiscordSetupError } from '../../src/discord/discord-bot.js';
-import { Gateway } from '../../src/discord/gateway.js';
-import type { Patience } from '../../src/discord/watchdog.js';
-import type { DiscordStandIn } from '../../src/demo/stand-in/stand-in.js';
-import { createLog } from '../../src/log.js';
-import { startBot, TestServer } from '../support/bot.js';
+const UNAUTHORIZED = { status: 401 } as const;
+const timesIn = (logged: string, sentence: string): number => logged.split(sentence).length - 1;
+const whereIn = (bot: TestBot): string[] => bot.server.takeSaid().map(({ where }) => where);
 
-/** The production client alone. */
-function createWatched(
-  { apiUrl }: DiscordStandIn,
-  patience: Partial<Patience>,
-): { readonly client: Client; readonly deaf: readonly Error[]; readonly logged: () => string } {
-  let text = '';
-  const log = createLog('trace', { write: (line) => (text += line) });
-  const gateway = new Gateway({ log, patience });
-  const deaf: Error[] = [];
-  gateway.onDeaf = (error) => deaf.push(error);
-  const client = createClient(apiUrl, gateway);
-  onTestFinished(async () => client.destroy());
-  return { client, deaf, logged: () => text };
-}
-
-it('hears from the start to the end, but not while it has no connection', async () => {
+it('is connected from the start to the end, except while it has no connection', async () => {
   const bot = await startBot();
   const { discord } = bot.server;
-  expect(bot.app.hears()).toBe(true);
+  expect(bot.app.isConnected()).toBe(true);
   discord.dropConnections();
-  await expect.poll(() => bot.app.hears(), { interval: 1 }).toBe(false);
-  await expect.poll(() => bot.app.hears(), { interval: 5 }).toBe(true);
+  await expect.poll(() => bot.app.isConnected(), { interval: 1 }).toBe(false);
+  await expect.poll(() => bot.app.isConnected(), { interval: 5 }).toBe(true);
   expect(discord.connections).toBe(1);
   await bot.app.stop();
-  expect(bot.app.hears()).toBe(false);
+  expect(bot.app.isConnected()).toBe(false);
 });
 
-it('aborts a handshake that is under way when it stops', async () => {
-  const silent = createServer();
-  const connected = once(silent, 'connection');
-  onTestFinished(() => void silent.close());
-  await once(silent.listen(0, '127.0.0.1'), 'listening');
-  const address = silent.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
-  const server = await TestServer.start({ resumeUrl: `ws://127.0.0.1:${port}` });
-  const bot = await startBot({ server });
-
-  server.discord.dropConnections();
-  const [socket]: Socket[] = await connected;
-  if (socket === undefined) throw new Error('Nothing connected');
-  socket.on('error', () => undefined);
-  const aborted = new Promise<boolean>((resolve) => {
-    socket.once('close', () => resolve(true));
-    // Of a client that left the connection open, this makes an uncaught exception.
-    const timeout = setTimeout(() => {
-      resolve(false);
-      socket.resetAndDestroy();
-    }, 5_000);
-    onTestFinished(() => clearTimeout(timeout));
-  });
-  await bot.app.stop();
-  expect(await aborted).toBe(true);
-});
-
-it('knows the interval of heartbeats that Discord said', async () => {
-  const { discord } = await TestServer.start({ heartbeatIntervalMs: 100 });
-  // Before Discord has said it, silence would be noticed after 45 seconds.
-  const { client, logged } = createWatched(discord, { checkMs: 20, lateMs: 60 });
-  const told = new Promise<void>((resolve) => {
-    client.on(Events.Debug, (text) => {
-      if (text.includes('starting to beat')) resolve();
-    });
-  });
-  await client.login(discord.token);
-  await told;
-  const speak = discord.silence({ newOnes: false });
-  await expect.poll(logged, { interval: 5 }).toContain('making another one');
-  speak();
-});
-
-it('ends over one 401 to a lookup of members', async () => {
+it('receives what was said while the connection was broken', async () => {
   const bot = await startBot();
-  const { server } = bot;
-  await bot.getCode(server.alice, 'Alice');
-  server.discord.leave(server.guild, server.alice);
-  server.discord.fail({ route: 'GET /guilds/*/members/*' }, 401);
-  await bot.app.housekeeping.checkMembers();
-  expect(bot.fatal[0]).toBeInstanceOf(DiscordSetupError);
-  expect(bot.fatal[0]?.message).toContain('click Reset Token');
-});
-
-it('goes on over a 401 to the answer to a press, which needs no token', async () => {
-  const bot = await startBot();
-  const { server, say } = bot;
-  server.discord.setDirectMessages(server.alice, 'closed');
-  await say(server.general, server.alice, '!getcode Alice');
-  server.discord.fail({ press: server.alice }, 401);
-  const answer = server.discord.pressButton(server.alice, 'Show my code').catch(() => 'none');
+  const { discord, general, alice } = bot.server;
+  discord.dropConnections();
+  discord.say(general, alice, '!getcode Alice');
+  await discord.connected();
   await bot.settled();
-  expect(bot.fatal).toEqual([]);
-  expect(await say(server.general, server.bob, '!getcode Bob')).toHaveLength(2);
-  await server.discord.close();
-  expect(await answer).toBe('none');
+  expect(whereIn(bot)).toEqual(['@alice', '#general']);
 });
 
-it('waits before it logs in when few logins are left, and says so', async () => {
+it('logs one line for an outage, however often it reconnects, and one when it is over', async () => {
+  const bot = await startBot();
+  const { discord } = bot.server;
+  const comeBack = discord.goOffline();
+  await expect.poll(() => timesIn(bot.logged(), 'Reconnecting to Discord')).toBe(2);
+  comeBack();
+  await discord.connected();
+  await expect.poll(() => bot.app.isConnected()).toBe(true);
+  expect(timesIn(bot.logged(), 'Lost the connection to Discord')).toBe(1);
+  expect(timesIn(bot.logged(), 'Reconnected to Discord')).toBe(1);
+});
+
+it('handles messages that arrive before the servers are chosen', async () => {
+  const server = await TestServer.start();
+  const { discord, general, alice } = server;
+  const said = discord.connected().then(() => discord.say(general, alice, '!getcode Alice'));
+  const bot = await startBot({ server });
+  await said;
+  await bot.settled();
+  expect(whereIn(bot)).toEqual(['@alice', '#general']);
+});
+
+it('waits for the network at the start, and says so once', async () => {
+  const server = await TestServer.start();
+  const comeBack = server.discord.goOffline();
+  const waits: number[] = [];
+  const bot = await startBot({
+    server,
+    async wait(ms) {
+      waits.push(ms);
+      if (waits.length === 8) comeBack();
+    },
+  });
+  expect(bot.app.isConnected()).toBe(true);
+  expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((seconds) => seconds * 1_000));
+  expect(timesIn(bot.logged(), "Cannot reach Discord. Check this machine's internet connection.")).toBe(1);
+});
+
+it('waits until Discord allows logins again', async () => {
+  const server = await TestServer.start();
+  const limit = { total: 1_000, remaining: 0, reset_after: 3_600_000, max_concurrency: 1 };
+  const body = { url: 'ws://127.0.0.1:1', shards: 1, session_start_limit: limit };
+  server.discord.fail({ route: 'GET /gateway/bot', times: 1 }, { status: 200, body });
+  const clock = new ManualClock();
+  const waits: number[] = [];
+  const wait = async (ms: number): Promise<void> => void waits.push(ms);
+  const bot = await startBot({ server, clock, wait });
+  expect(waits).toEqual([3_600_000]);
+  expect(bot.logged()).toContain('Discord allows no more logins today. The bot tries again at 01:00 UTC');
+  expect(server.discord.identifies).toBe(1);
+});
+
+it('spreads its logins over the day when few are left', async () => {
   const server = await TestServer.start();
   const { discord } = server;
   const url = discord.apiUrl.replace('http', 'ws').replace('/api', '/gateway');
@@ -116,13 +91,126 @@ it('waits before it logs in when few logins are left, and says so', async () => 
     { route: 'GET /gateway/bot' },
     { status: 200, body: { url, shards: 1, session_start_limit: limit } },
   );
-  const patience = { checkMs: 1, deafMs: 5, heartbeatMs: 1 };
-  const { client, logged, deaf } = createWatched(discord, patience);
-  const login = client.login(discord.token).catch(() => undefined);
-  await expect.poll(logged).toContain('Connects to Discord only in 3600 seconds');
-  expect(logged()).toContain('"loginsLeft":3');
-  await client.destroy();
-  await login;
-  // It was not taken for deaf, and did not connect when it was told to end.
-  expect([discord.identifies, deaf]).toEqual([0, []]);
+  const waits: number[] = [];
+  const bot = await startBot({ server, wait: async (ms) => void waits.push(ms) });
+  expect(waits).toEqual([3_600_000]);
+  expect(bot.logged()).toContain('Waiting 60 minutes before the next login to Discord');
+  expect(bot.logged()).toContain('"loginsLeft":3');
+});
+
+it('slows down logins that follow each other', async () => {
+  const waits: number[] = [];
+  const bot = await startBot({ wait: async (ms) => void waits.push(ms) });
+  const { discord } = bot.server;
+  for (let logins = 2; logins <= 5; logins++) {
+    discord.invalidateSession(false);
+    await expect.poll(() => bot.app.isConnected() && discord.identifies, { interval: 5 }).toBe(logins);
+  }
+  expect(waits).toEqual([5_000, 5_000, 10_000, 20_000]);
+});
+
+it('ends with a failure after more than 20 sessions in 10 minutes', async () => {
+  const bot = await startBot();
+  const { discord } = bot.server;
+  const resume = async (): Promise<void> => {
+    const before = discord.resumes;
+    discord.invalidateSession(true);
+    await expect.poll(() => discord.resumes, { interval: 1 }).toBe(before + 1);
+    await discord.delivered();
+  };
+  for (let sessions = 2; sessions <= 20; sessions++) await resume();
+  expect(bot.fatal).toEqual([]);
+  bot.clock.advance(10 * 60_000);
+  for (let sessions = 1; sessions <= 20; sessions++) await resume();
+  expect(bot.fatal).toEqual([]);
+  await resume();
+  await expect.poll(() => bot.fatal.length).toBe(1);
+  expect(bot.fatal[0]?.message).toContain('broke more than 20 times in 10 minutes');
+  expect(bot.fatal[0]).not.toBeInstanceOf(DiscordSetupError);
+});
+
+it.each([
+  [4004, 'click Reset Token'],
+  [4010, 'Update the bot'],
+  [4011, 'Start the bot again'],
+  [4012, 'Update the bot'],
+  [4013, 'Update the bot'],
+  [4014, 'switch on Message Content Intent'],
+])('ends with a setup error when Discord closes the connection with %i', async (code, sentence) => {
+  const bot = await startBot();
+  bot.server.discord.closeGateway(code);
+  await expect.poll(() => bot.fatal.length).toBe(1);
+  expect(bot.fatal[0]).toBeInstanceOf(DiscordSetupError);
+  expect(bot.fatal[0]?.message).toContain(sentence);
+});
+
+it('does not start with a token that Discord refuses', async () => {
+  const server = await TestServer.start();
+  server.discord.revokeToken();
+  const starting = startBot({ server });
+  await expect(starting).rejects.toThrow(DiscordSetupError);
+  await expect(starting).rejects.toThrow('click Reset Token');
+  expect(server.discord.identifies).toBe(0);
+});
+
+it('does not start without the message content intent', async () => {
+  const server = await TestServer.start({ messageContentIntent: false });
+  const starting = startBot({ server });
+  await expect(starting).rejects.toThrow(DiscordSetupError);
+  await expect(starting).rejects.toThrow('switch on Message Content Intent');
+});
+
+it.each([
+  ['a lookup of members', 'GET /guilds/*/members/*'],
+  ['a DM', '/channels/*/messages'],
+  ['the opening of a DM channel', 'POST /users/@me/channels'],
+])('ends with a setup error after one 401 to %s', async (_, route) => {
+  const bot = await startBot();
+  const { server } = bot;
+  const { discord } = server;
+  await bot.getCode(server.alice, 'Alice');
+  discord.leave(server.guild, server.alice);
+  discord.fail({ route, times: 1 }, UNAUTHORIZED);
+  discord.say(server.general, server.bob, '!getcode Bob');
+  await bot.app.tasks.checkMembers();
+  await expect.poll(() => bot.fatal[0]).toBeInstanceOf(DiscordSetupError);
+  expect(bot.fatal[0]?.message).toContain('click Reset Token');
+});
+
+it('continues after a 401 to the reply to a button press, which needs no token', async () => {
+  const bot = await startBot();
+  const { server, say } = bot;
+  server.discord.setDirectMessages(server.alice, 'closed');
+  await say(server.general, server.alice, '!getcode Alice');
+  server.discord.fail({ press: server.alice }, UNAUTHORIZED);
+  server.discord.pressButton(server.alice, 'Show my code').catch(() => undefined);
+  await bot.settled();
+  expect(bot.fatal).toEqual([]);
+  expect(await say(server.general, server.bob, '!getcode Bob')).toHaveLength(2);
+});
+
+it('ends with a failure when no heartbeat is acknowledged for 3 intervals and 40 seconds', async () => {
+  const server = await TestServer.start({ heartbeatIntervalMs: 100 });
+  const liveness = { heartbeatMs: 100, lateMs: 200, deadMs: 400, checkMs: 20 };
+  const bot = await startBot({ server, liveness });
+  expect(bot.app.isConnected()).toBe(true);
+  server.discord.silence();
+  await expect.poll(() => bot.app.isConnected(), { interval: 5 }).toBe(false);
+  expect(bot.fatal).toEqual([]);
+  await expect
+    .poll(() => bot.fatal[0]?.message, { interval: 5 })
+    .toMatch('Discord did not respond for minutes');
+  expect(bot.fatal[0]).not.toBeInstanceOf(DiscordSetupError);
+  // The other side does not close the connection.
+  const start = performance.now();
+  await bot.app.stop();
+  expect(performance.now() - start).toBeLessThan(5_000);
+});
+
+it('ends with a failure when the gateway sends no HELLO', async () => {
+  const server = await TestServer.start();
+  server.discord.withholdHello();
+  const liveness = { heartbeatMs: 50, deadMs: 100, checkMs: 10 };
+  await expect(startBot({ server, liveness })).rejects.toThrow('Discord did not respond for minutes');
+  expect(server.discord.identifies).toBe(0);
 });

@@ -1,117 +1,102 @@
 import { expect, it } from 'vitest';
 
-import { openValidator } from '../../src/validator/validator.js';
 import { startBot, type TestBot } from '../support/bot.js';
+import { accepts } from '../support/website.js';
 
-const LOOKUPS = { route: 'GET /guilds/*/members/*' } as const;
+const MEMBER = 'GET /guilds/*/members/*';
 
-async function isValid(bot: TestBot, username: string, code: string): Promise<boolean> {
-  const validator = await openValidator({ databaseUrl: bot.databasePath });
-  const { valid } = await validator.validate(username, code);
-  await validator.close();
-  return valid;
-}
-
-it('ends the codes of a member who left, and of nobody else', async () => {
+it('ends the codes of members who left, and no others', async () => {
   const bot = await startBot();
   const { server } = bot;
   const alice = await bot.getCode(server.alice, 'Alice');
   const bob = await bot.getCode(server.bob, 'Bob');
-  await bot.app.housekeeping.checkMembers();
-  expect(await isValid(bot, 'Alice', alice)).toBe(true);
+  await bot.app.tasks.checkMembers();
+  expect(await accepts(bot, 'Alice', alice)).toBe(true);
 
   server.discord.leave(server.guild, server.alice);
-  await bot.app.housekeeping.checkMembers();
-  expect(await isValid(bot, 'Alice', alice)).toBe(false);
-  expect(await isValid(bot, 'Bob', bob)).toBe(true);
-  expect(bot.logged()).toContain('Revoked codes of members who left');
+  await bot.app.tasks.checkMembers();
+  expect(await accepts(bot, 'Alice', alice)).toBe(false);
+  expect(await accepts(bot, 'Bob', bob)).toBe(true);
+  expect(bot.logged()).toContain('Ended the codes of members who left');
 });
 
-it('looks at the start, and needs no privileged intent', async () => {
+it('checks members at the start, without a privileged intent', async () => {
   const bot = await startBot();
   const { server, databasePath, clock } = bot;
   const alice = await bot.getCode(server.alice, 'Alice');
   await bot.app.stop();
   server.discord.leave(server.guild, server.alice);
-  const again = await startBot({
-    server,
-    databasePath,
-    clock,
-    settings: { MEMBERSHIP_CHECK_INTERVAL: '10m' },
-  });
-  await expect.poll(async () => isValid(again, 'Alice', alice)).toBe(false);
+  const settings = { MEMBERSHIP_CHECK_INTERVAL: '10m' };
+  const again = await startBot({ server, databasePath, clock, settings });
+  await expect.poll(async () => accepts(again, 'Alice', alice)).toBe(false);
 });
 
-it('revokes the codes of hundreds in batches', async () => {
-  const bot = await startBot({ settings: { GETCODE_LIMIT: '1000/10m' } });
+it('checks more members than fit into one request', async () => {
+  const bot = await startBot();
   const { server } = bot;
-  const leavers = Array.from({ length: 12 }, (_, index) => server.join(`leaver${index}`));
-  for (const leaver of leavers) await bot.getCode(leaver, leaver.username);
-  for (const leaver of leavers) server.discord.leave(server.guild, leaver);
+  const members = Array.from({ length: 101 }, (_, index) => server.join(`member${index}`));
+  for (const member of members) await bot.getCode(member, member.username);
   const alice = await bot.getCode(server.alice, 'Alice');
-  await bot.app.housekeeping.checkMembers();
-  expect(await isValid(bot, 'Alice', alice)).toBe(true);
+  for (const member of members) server.discord.leave(server.guild, member);
+  await bot.app.tasks.checkMembers();
+  expect(await accepts(bot, 'Alice', alice)).toBe(true);
   const [list] = await bot.say(server.general, server.admin, '!codes');
   expect(list?.message.embeds[0]?.description).toBe('Total codes: 1');
 });
 
-it.each([
-  ['the server is unavailable', ({ server }: TestBot) => server.discord.setGuildUnavailable(server.guild)],
-  ['the bot was removed from the server', ({ server }: TestBot) => server.discord.removeBot(server.guild)],
+it('ends the codes of a deleted account', async () => {
+  const bot = await startBot();
+  const { discord, guild, alice } = bot.server;
+  const code = await bot.getCode(alice, 'Alice');
+  discord.leave(guild, alice);
+  discord.fail({ route: MEMBER }, { status: 404, code: 10_013 });
+  await bot.app.tasks.checkMembers();
+  expect(await accepts(bot, 'Alice', code)).toBe(false);
+});
+
+it.each<[string, (bot: TestBot) => unknown]>([
+  ['the server is unavailable', ({ server }) => server.discord.setGuildUnavailable(server.guild)],
+  ['the lookup fails', ({ server }) => server.discord.fail({ route: MEMBER }, 500)],
   [
-    'Discord fails when it is asked who that is',
-    ({ server }: TestBot) => {
-      server.discord.fail(LOOKUPS, 500);
-    },
+    'Discord denies access',
+    ({ server }) => server.discord.fail({ route: MEMBER }, { status: 403, code: 50_001 }),
   ],
   [
-    'Discord says that the bot may not ask',
-    ({ server }: TestBot) => {
-      server.discord.fail(LOOKUPS, { status: 403, code: 50_001 });
-    },
+    'Discord does not know the server',
+    ({ server }) => server.discord.fail({ route: MEMBER }, { status: 404, code: 10_004 }),
   ],
-  [
-    'Discord no longer knows the server',
-    ({ server }: TestBot) => {
-      server.discord.fail(LOOKUPS, { status: 404, code: 10_004 });
-    },
-  ],
-])('revokes nothing when %s', async (_, fault) => {
+])('ends no code when %s', async (_, fault) => {
   const bot = await startBot();
   const { server } = bot;
   const alice = await bot.getCode(server.alice, 'Alice');
   server.discord.leave(server.guild, server.alice);
   fault(bot);
   await bot.settled();
-  await bot.app.housekeeping.checkMembers();
-  // A server that the bot is not in has its codes suspended.
-  server.discord.addBot(server.guild);
-  await bot.settled();
-  expect(await isValid(bot, 'Alice', alice)).toBe(true);
+  await bot.app.tasks.checkMembers();
+  expect(await accepts(bot, 'Alice', alice)).toBe(true);
 });
 
-it('ends the codes of those who left although one cannot be looked up', async () => {
+it('ends the codes of other members when one lookup fails', async () => {
   const bot = await startBot();
   const { server } = bot;
-  const alice = await bot.getCode(server.alice, 'Alice');
-  const bob = await bot.getCode(server.bob, 'Bob');
-  server.discord.leave(server.guild, server.alice);
-  server.discord.leave(server.guild, server.bob);
-  server.discord.fail({ route: `GET /guilds/*/members/${server.alice.id}` }, { status: 404, code: 10_013 });
-  await bot.app.housekeeping.checkMembers();
-  expect(await isValid(bot, 'Alice', alice)).toBe(true);
-  expect(await isValid(bot, 'Bob', bob)).toBe(false);
-  expect(bot.logged()).toContain('Could not look up who is still a member');
+  const { discord, guild, alice, bob } = server;
+  const codes = [await bot.getCode(alice, 'Alice'), await bot.getCode(bob, 'Bob')] as const;
+  discord.leave(guild, alice);
+  discord.leave(guild, bob);
+  discord.fail({ route: `/guilds/${guild.id}/members/${alice.id}` }, 500);
+  await bot.app.tasks.checkMembers();
+  expect(await accepts(bot, 'Alice', codes[0])).toBe(true);
+  expect(await accepts(bot, 'Bob', codes[1])).toBe(false);
+  expect(bot.logged()).toContain('Could not check all members');
 });
 
-it('revokes nothing of a member whom a partial answer leaves out', async () => {
+it('ends no code of a member whom the gateway omitted', async () => {
   const bot = await startBot();
-  const { server } = bot;
-  const alice = await bot.getCode(server.alice, 'Alice');
-  const { discord } = server;
-  // The gateway does not find her; REST, which decides, does.
-  discord.leave(server.guild, server.alice);
-  discord.onCall(LOOKUPS, () => discord.join(server.guild, server.alice));
-  await bot.app.housekeeping.checkMembers();
-  expect(await isValid(bot, 'Alice', alice)).toBe(true);
+  const { discord, guild, alice } = bot.server;
+  const code = await bot.getCode(alice, 'Alice');
+  // The gateway does not find her; REST does.
+  discord.leave(guild, alice);
+  discord.onCall({ route: MEMBER }, () => discord.join(guild, alice));
+  await bot.app.tasks.checkMembers();
+  expect(await accepts(bot, 'Alice', code)).toBe(true);
 });

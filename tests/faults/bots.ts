@@ -5,17 +5,17 @@ import { run, type Running } from '../support/process.js';
 import { keep, openRaw } from '../support/raw-database.js';
 import type { Random } from './random.js';
 
-/** One of them, taken out. */
+/** Removes a random item and returns it. */
 export function draw<T>(items: T[], { below }: Random): T | undefined {
   return items.splice(below(items.length), 1)[0];
 }
 
-/** Where a bot that runs in `cwd` has its database. */
+/** The path of the database of a bot that runs in `cwd`. */
 export function databaseIn(cwd: string): string {
   return join(cwd, 'data', 'access-codes.db');
 }
 
-/** The ids that a query gives; read past the bots, while they run. */
+/** Returns the ids that a query finds, while bots may be running. */
 export function readIds(databasePath: string, query: string): ReadonlySet<unknown> {
   const database = openRaw(databasePath);
   const ids = keep(database.prepare(query)).pluck().all();
@@ -23,13 +23,28 @@ export function readIds(databasePath: string, query: string): ReadonlySet<unknow
   return new Set(ids);
 }
 
-/** The messages that some bot has heard and stored. The others came to nobody, or to one that died too soon. */
+/** Returns the ids of the messages that a bot handled. */
 export function readHeard(databasePath: string): ReadonlySet<unknown> {
   return readIds(databasePath, 'SELECT id FROM requests');
 }
 
-/** Starts the bot as it is shipped; its database and its secret are in `cwd`. */
-export function startBotProcess({ discord }: TestServer, cwd: string): Running {
+/** Writes the DM channels of members to the database: opening many new ones takes long. */
+export function writeDmChannels(
+  databasePath: string,
+  channels: readonly (readonly [userId: string, channelId: string])[],
+): void {
+  const database = openRaw(databasePath);
+  const insert = keep(database.prepare('INSERT INTO dm_channels (user_id, channel_id) VALUES (?, ?)'));
+  database.transaction(() => channels.forEach(([userId, channelId]) => insert.run(userId, channelId)))();
+  database.close();
+}
+
+/** Starts the built program; its database and its secret are in `cwd`. */
+export function startBotProcess(
+  { discord }: TestServer,
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Running {
   return run('dist/index.js', {
     cwd,
     env: {
@@ -38,19 +53,20 @@ export function startBotProcess({ discord }: TestServer, cwd: string): Running {
       LOG_FORMAT: 'json',
       BACKUP_INTERVAL: 'off',
       MEMBERSHIP_CHECK_INTERVAL: 'off',
+      ...env,
     },
   });
 }
 
-/** A bot that is started again whenever it ends, as a supervisor does it. */
+/** A bot that is started again when it ends, as by a supervisor. */
 export class SupervisedBot {
   readonly #server: TestServer;
   readonly #cwd: string;
   #process: Running;
-  /** The last process that was told to end. */
+  /** The last process that was signalled. */
   #ending: Running | null = null;
   #stopping = false;
-  /** How it ended where nobody ended it, and where it did not say why. */
+  /** Exits that nobody caused and that the log does not explain. */
   readonly failures: string[] = [];
 
   constructor(server: TestServer, cwd: string) {
@@ -59,11 +75,11 @@ export class SupervisedBot {
     this.#process = this.#start();
   }
 
-  /** Resolves when it hears its servers. */
+  /** Resolves when it is ready. */
   async ready(): Promise<void> {
     for (;;) {
       if (this.#process === this.#ending) await this.#process.ended;
-      const ready = this.#process.printed('is ready in').then(
+      const ready = this.#process.printed('is ready').then(
         () => true,
         () => false,
       );
@@ -71,18 +87,18 @@ export class SupervisedBot {
     }
   }
 
-  /** Ends the process that runs now, which is followed by another. */
+  /** Signals the process that runs now; another one follows it. */
   end(signal: 'SIGKILL' | 'SIGTERM'): void {
     this.#ending = this.#process;
     this.#process.child.kill(signal);
   }
 
-  /** Resolves when the process that runs now has ended. */
+  /** Resolves when the process that runs now ends. */
   async ended(): Promise<void> {
     await this.#process.ended;
   }
 
-  /** Resolves when nothing runs any more. */
+  /** Ends the last process. */
   async stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     this.#stopping = true;
     this.end(signal);

@@ -1,15 +1,19 @@
 /*
- * Stands between a process and its disk (LD_PRELOAD), for files whose names end in .db, .db-wal, .db-shm and .acks.
+ * Wraps the file operations of a process (LD_PRELOAD).
  *
- * DISK_LOG=path  writes down each write, truncation and sync of them, in order, and syncs nothing in truth. A
- *                record is 24 bytes: kind 'w', 't' or 's', file 'd', 'l' or 'a', 6 unused, offset, length;
- *                then what was written. The -shm file is no part of it: nobody relies on it after a power cut.
- * DISK_FULL=path as long as that file exists nothing that is written makes a file grow: ENOSPC.
- * DISK_READONLY=path as long as that file exists nothing is written, nor opened to be written: EROFS.
+ * The first three apply to files whose names end in .db, .db-wal, .db-shm or .acks:
+ * DISK_LOG=path       records each write, truncation and sync, in order, and does not sync. A record is 24 bytes:
+ *                     kind 'w', 't' or 's', file 'd', 'l' or 'a', 6 unused, offset, length; then the data.
+ *                     The -shm file is not recorded: nothing relies on it after a power cut.
+ * DISK_FULL=path      while that file exists, a write that would make a file grow fails with ENOSPC.
+ * DISK_READONLY=path  while that file exists, writing and opening for writing fail with EROFS.
+ *
+ * DISK_KILL=n         kills the process before its nth change of a file in the working directory.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,12 +24,21 @@
 
 static int log_fd = -1;
 static const char *full_flag, *readonly_flag;
+static long changes_left = -1;
+static char directory[4096];
 
 __attribute__((constructor)) static void start(void) {
   const char *path = getenv("DISK_LOG");
   if (path) log_fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   full_flag = getenv("DISK_FULL");
   readonly_flag = getenv("DISK_READONLY");
+  if (getenv("DISK_KILL") && getcwd(directory, sizeof directory)) changes_left = atol(getenv("DISK_KILL"));
+}
+
+/* Counts a change of the file at `path`. */
+static void change(const char *path) {
+  if (changes_left < 0 || strncmp(path, directory, strlen(directory)) != 0) return;
+  if (--changes_left == 0) kill(getpid(), SIGKILL);
 }
 
 static int is_set(const char *flag) {
@@ -37,7 +50,7 @@ static int ends(const char *text, size_t length, const char *ending) {
   return length >= size && memcmp(text + length - size, ending, size) == 0;
 }
 
-/* 'd' database, 'l' its log, 'm' its shared memory, 'a' what was acknowledged, 0 anything else. */
+/* 'd' database, 'l' write-ahead log, 'm' shared memory, 'a' acknowledgements, 0 another file. */
 static char kind_of_path(const char *path, size_t length) {
   if (ends(path, length, ".db")) return 'd';
   if (ends(path, length, ".db-wal")) return 'l';
@@ -45,7 +58,8 @@ static char kind_of_path(const char *path, size_t length) {
   return ends(path, length, ".acks") ? 'a' : 0;
 }
 
-static char kind_of(int fd) {
+/* Counts a change of the file `fd`. Returns its kind. */
+static char changing(int fd) {
   char link[32] = "/proc/self/fd/", path[4096], digits[12];
   int count = 0;
   unsigned number = (unsigned)fd;
@@ -53,8 +67,11 @@ static char kind_of(int fd) {
   do digits[count++] = (char)('0' + number % 10);
   while (number /= 10);
   for (size_t at = strlen(link); count; at++) link[at] = digits[--count];
-  ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path);
-  return length < 0 ? 0 : kind_of_path(path, length);
+  ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
+  if (length < 0) return 0;
+  path[length] = 0;
+  change(path);
+  return kind_of_path(path, length);
 }
 
 static void note(char what, char file, int64_t offset, int64_t length, const void *data) {
@@ -93,6 +110,7 @@ int open64(const char *path, int flags, ...) {
     mode = va_arg(rest, mode_t);
     va_end(rest);
   }
+  if (flags & O_CREAT) change(path);
   if ((flags & O_ACCMODE) != O_RDONLY && readonly(kind_of_path(path, strlen(path)))) return -1;
   return syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
@@ -100,19 +118,17 @@ int open64(const char *path, int flags, ...) {
 int open(const char *path, int flags, ...) __attribute__((alias("open64")));
 
 ssize_t pwrite64(int fd, const void *data, size_t length, off64_t offset) {
-  char file = kind_of(fd);
+  char file = changing(fd);
   if (refused(fd, file, offset + (int64_t)length)) return -1;
   ssize_t written = syscall(SYS_pwrite64, fd, data, length, offset);
   if (written > 0) note('w', file, offset, written, data);
   return written;
 }
 
-ssize_t pwrite(int fd, const void *data, size_t length, off_t offset) {
-  return pwrite64(fd, data, length, offset);
-}
+ssize_t pwrite(int fd, const void *data, size_t length, off_t offset) __attribute__((alias("pwrite64")));
 
 ssize_t write(int fd, const void *data, size_t length) {
-  char file = kind_of(fd);
+  char file = changing(fd);
   int64_t offset = file ? lseek(fd, 0, SEEK_CUR) : 0;
   if (refused(fd, file, offset + (int64_t)length)) return -1;
   ssize_t written = syscall(SYS_write, fd, data, length);
@@ -121,25 +137,32 @@ ssize_t write(int fd, const void *data, size_t length) {
 }
 
 int ftruncate64(int fd, off64_t length) {
-  if (readonly(kind_of(fd))) return -1;
-  /* A hole needs no room. */
+  char file = changing(fd);
+  if (readonly(file)) return -1;
+  /* A hole takes no space. */
   int result = syscall(SYS_ftruncate, fd, length);
-  if (result == 0) note('t', kind_of(fd), 0, length, 0);
+  if (result == 0) note('t', file, 0, length, 0);
   return result;
 }
 
-int ftruncate(int fd, off_t length) {
-  return ftruncate64(fd, length);
+int ftruncate(int fd, off_t length) __attribute__((alias("ftruncate64")));
+
+static int sync_file(int fd, long call) {
+  char file = changing(fd);
+  note('s', file, 0, 0, 0);
+  return file && log_fd >= 0 ? 0 : syscall(call, fd);
 }
 
-int fsync(int fd) {
-  char file = kind_of(fd);
-  note('s', file, 0, 0, 0);
-  return file && log_fd >= 0 ? 0 : syscall(SYS_fsync, fd);
+int fsync(int fd) { return sync_file(fd, SYS_fsync); }
+
+int fdatasync(int fd) { return sync_file(fd, SYS_fdatasync); }
+
+int link(const char *from, const char *to) {
+  change(to);
+  return syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-int fdatasync(int fd) {
-  char file = kind_of(fd);
-  note('s', file, 0, 0, 0);
-  return file && log_fd >= 0 ? 0 : syscall(SYS_fdatasync, fd);
+int unlink(const char *path) {
+  change(path);
+  return syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }

@@ -1,55 +1,61 @@
-// Issues and delivers codes as fast as it can, and acknowledges each by a line once it is stored: id, username and
-// code. `node issuer.mjs DATABASE ACKS RUN COUNT MODE` stops after so many, or when it is killed. ACKS is a file,
-// or `-` for standard output.
+// Issues and delivers codes as fast as it can. Acknowledges each with a line once it is stored: id, username, code.
+// `node issuer.mjs DATABASE ACKS RUN COUNT MODE` creates a missing database and ends after COUNT codes. ACKS is a
+// file, or `-` for standard output.
 //
-// Mode `production` is how the bot does it. The others are controls, each with one thing wrong:
-// `early` acknowledges before the code is stored, `halves` commits each statement by itself, `normal` leaves it to
-// the operating system when a commit reaches the disk.
+// Mode `production` does what the bot does. The other modes are controls with one fault each: `early` acknowledges
+// before the code is stored, `halves` commits each statement by itself, `normal` does not sync each commit.
 import { randomInt } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { CodeService } from '../../dist/codes/code-service.js';
 import { parseUsername } from '../../dist/codes/username.js';
+import { CodeService } from '../../dist/services/code-service.js';
+import { Deliveries } from '../../dist/services/deliveries.js';
 import { openStorage } from '../../dist/storage/open-storage.js';
-import { SqlCodeStore } from '../../dist/storage/sql-code-store.js';
 import { SqliteDriver } from '../../dist/storage/sqlite-driver.js';
+import { Store } from '../../dist/storage/store.js';
 
-const [, , databasePath, acksPath, run, count, mode] = process.argv;
+const [, , path, acksPath, run, count, mode] = process.argv;
 const acks = acksPath === '-' ? 1 : openSync(acksPath, 'a');
-const storage = await openStorage({ databasePath, secret: null, as: 'guest' });
+const secret = process.env.CODE_SECRET ?? null;
+const storage = await openStorage({ database: { engine: 'sqlite', path }, secret, as: 'owner' });
 
 async function openStore() {
   if (mode === 'production' || mode === 'early') return storage.store;
-  const driver = await SqliteDriver.open(databasePath, { create: false });
-  if (mode === 'normal') await driver.query('PRAGMA synchronous = NORMAL');
-  if (mode === 'normal') return new SqlCodeStore(driver);
-  return new SqlCodeStore({ query: driver.query, transaction: async (work) => work(driver.query) });
+  const driver = new SqliteDriver(path);
+  if (mode === 'halves') {
+    return new Store({ query: driver.query, transaction: async (_lock, work) => work(driver.query) });
+  }
+  await driver.query('PRAGMA synchronous = NORMAL');
+  return new Store(driver);
 }
 
+const store = await openStore();
+const clock = () => Date.UTC(2026, 0, 1);
 const service = new CodeService({
-  store: await openStore(),
+  store,
   keys: storage.keys,
   codeLength: 6,
   codeTtlMs: null,
   codeMaxUses: null,
-  getcodeLimit: { codes: 10, spanMs: 600_000 },
-  maxUsernamesPerMember: 10,
-  clock: () => Date.UTC(2026, 0, 1),
+  limits: { codes: 10, withinMs: 600_000, usernames: 10 },
+  reservedUsernames: [],
+  clock,
   random: randomInt,
 });
+const deliveries = new Deliveries({ store, clock });
 
 for (let index = 0; index < Number(count); index++) {
   const id = `${run}-${index}`;
   const typed = `name ${run} ${index}`;
+  const holder = { guildId: '1', channelId: '1', holderId: id, holderTag: id };
   try {
-    const request = { id, guildId: '1', holderId: id, holderTag: id, username: parseUsername(typed) };
-    const { text } = await service.issue(request);
-    const ack = () => writeSync(acks, `${id}\t${typed}\t${text}\n`);
-    if (mode === 'early') ack();
-    if (await service.deliver(id)) if (mode !== 'early') ack();
+    const code = await service.issue({ id, username: parseUsername(typed), ...holder });
+    const acknowledge = () => writeSync(acks, `${id}\t${typed}\t${service.textOf(code)}\n`);
+    if (mode === 'early') acknowledge();
+    if ((await deliveries.markDelivered(id)) === 'active' && mode !== 'early') acknowledge();
   } catch (error) {
-    // Such a disk passes. Whoever waits for it to pass sees that it was noticed.
+    // The disk is full or read-only for a while. The line reports that the issuer noticed.
     if (!['DISK_FULL', 'DATABASE_UNREADABLE'].includes(error.code)) throw error;
     writeSync(1, `${error.code}\n`);
     await pause(1);

@@ -1,12 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-
-import { onTestFinished } from 'vitest';
-
-import { CodeValidator } from '../../src/codes/code-validator.js';
+import { run, type Running } from '../support/process.js';
 import { openStorage, type Storage } from '../../src/storage/open-storage.js';
-
-const ISSUER = fileURLToPath(new URL('./issuer.mjs', import.meta.url));
+import { Validator } from '../../src/services/validator.js';
 
 /** The time at which the issuer issues. */
 export const NOW = Date.UTC(2026, 0, 1);
@@ -17,38 +11,26 @@ export interface Acknowledged {
   readonly text: string;
 }
 
+export type IssuerMode = 'production' | 'early' | 'halves' | 'normal';
+
 /** Starts `issuer.mjs`; it is killed when the test ends. */
 export function startIssuer(
   databasePath: string,
   options: {
+    readonly cwd: string;
     /** A file, or `-` for standard output. */
-    readonly acks: string;
-    readonly run: string;
+    readonly acks?: string;
+    readonly name?: string;
     readonly count?: number;
-    readonly mode?: 'production' | 'early' | 'halves' | 'normal';
+    readonly mode?: IssuerMode;
     readonly env?: Readonly<Record<string, string>>;
   },
-): { readonly child: ChildProcess; readonly ended: Promise<{ stdout: string; stderr: string }> } {
-  const { acks, run, count = 1_000_000, mode = 'production', env = {} } = options;
-  const child = spawn(process.execPath, [ISSUER, databasePath, acks, run, String(count), mode], {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const ended = new Promise<{ stdout: string; stderr: string }>((resolve) => {
-    child.once('close', () => resolve({ stdout, stderr }));
-  });
-  onTestFinished(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
-  return { child, ended };
+): Running {
+  const { cwd, acks = '-', name = 'r', count = 1_000_000, mode = 'production', env = {} } = options;
+  return run('tests/faults/issuer.mjs', { cwd, env, args: [databasePath, acks, name, String(count), mode] });
 }
 
-/** What was acknowledged by whole lines. */
+/** Returns what was acknowledged in complete lines. */
 export function readAcks(text: string): Acknowledged[] {
   const lines = text.split('\n').slice(0, -1);
   return lines.flatMap((line) => {
@@ -59,22 +41,25 @@ export function readAcks(text: string): Acknowledged[] {
   });
 }
 
+/** Opens a database as the bot does at its start: with a check of the whole file. */
+export async function openAsOwner(path: string, secret: string | null = null): Promise<Storage> {
+  return openStorage({ database: { engine: 'sqlite', path }, secret, as: 'owner' });
+}
+
 export async function makeDatabase(databasePath: string): Promise<void> {
-  const storage = await openStorage({ databasePath, secret: null, as: 'owner' });
+  const storage = await openAsOwner(databasePath);
   await storage.close();
 }
 
-/** Those that were acknowledged and are not good. */
+/** Returns the ids of the acknowledged codes that are not valid. */
 export async function findLost(
   { store, keys }: Storage,
   acknowledged: readonly Acknowledged[],
 ): Promise<string[]> {
-  const validator = new CodeValidator({ store, keys, clock: () => NOW });
+  const validator = new Validator({ store, keys, clock: () => NOW });
   const lost: string[] = [];
   for (const { id, username, text } of acknowledged) {
-    // Looked for first: a wrong code would be counted.
-    const { valid } =
-      (await store.find(id)) === null ? { valid: false } : await validator.validate(username, text);
+    const { valid } = await validator.validate(username, text);
     if (!valid) lost.push(id);
   }
   return lost;

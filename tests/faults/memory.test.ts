@@ -10,18 +10,18 @@ import { sized } from './size.js';
 
 const BOT = 'dist/index.js';
 const BARE_BOT = 'tests/bench/bare-bot.mjs';
-/** The short form has so few people that even without a bound it grows by 3 MB only. */
+/** In the short form even a bot without bounds grows by only 3 MB. */
 const LIMIT_MB = sized(2, 10);
 
 const MEGABYTE = 2 ** 20;
-/** So many events are sent before the bot is asked whether it has dealt with them. */
+/** Events that are sent before the test waits for the bot. */
 const CHUNK = 500;
-/** One in so many messages is a command. Each gets an answer, and Discord takes 50 a second. */
+/** One message in this many is a command. Discord accepts 50 replies a second. */
 const COMMAND_EVERY = 250;
-/** Compiled code and the database's cache count as start. */
+/** Compiled code and the database's cache belong to the start. */
 const WARM_UP = 500;
 
-/** Asks a process for the size of its heap in MB, after a collection of garbage. */
+/** Returns the size of a process's heap in MB after a garbage collection. */
 type MeasureHeap = () => Promise<number>;
 
 async function inspectorOf(program: Running): Promise<MeasureHeap> {
@@ -46,7 +46,7 @@ async function inspectorOf(program: Running): Promise<MeasureHeap> {
   };
 }
 
-/** By how many MB the heap of a bot grows while it hears `count` messages, each by somebody else. */
+/** Returns by how many MB the heap of a bot grows while it receives `count` messages of as many authors. */
 async function measureGrowth(path: string, count: number): Promise<number> {
   const discord = await DiscordStandIn.start();
   onTestFinished(async () => discord.close());
@@ -77,7 +77,7 @@ async function measureGrowth(path: string, count: number): Promise<number> {
       discord.join(guild, author);
       const isCommand = spoken % COMMAND_EVERY === 0;
       if (isCommand) commands += 1;
-      discord.say(general, author, isCommand ? '!help_chatroom' : `What ${author.username} has to say`);
+      discord.say(general, author, isCommand ? '!help_chatroom' : `A message of ${author.username}`);
       discord.leave(guild, author);
       if (spoken % CHUNK === 0) await discord.delivered();
     }
@@ -93,12 +93,11 @@ async function measureGrowth(path: string, count: number): Promise<number> {
   return (await measureHeap()) - before;
 }
 
-it('grows by next to nothing while many people talk and some ask', async () => {
+it('keeps its heap small while it receives messages of many authors', async () => {
   expect(await measureGrowth(BOT, sized(5_000, 200_000))).toBeLessThan(LIMIT_MB);
 });
 
-// The control: fewer people are enough to see that the figure grows where nothing bounds it.
-it('grows by more in a bot that leaves the memory of discord.js as it comes', async () => {
+it('control: a bot with the default caches of discord.js grows by more', async () => {
   const growth = await measureGrowth(BARE_BOT, sized(5_000, 60_000));
   expect(growth).toBeGreaterThan(LIMIT_MB);
 });

@@ -1,70 +1,49 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
 
-import { expect, it, onTestFinished } from 'vitest';
-
-import { openDoor, TOKEN } from '../http/door.js';
-import { openTestStorage } from '../support/codes.js';
-import { keep, openRaw } from '../support/raw-database.js';
+import { openCodes } from '../support/codes.js';
+import type { Guess } from '../support/guesser.js';
+import { startBotWithHttp, TOKEN } from '../validation/bot.js';
+import { startWebsite, type Website } from '../validation/websites.js';
 import { sized } from './size.js';
 
-const REDEEMER = fileURLToPath(new URL('../support/redeemer.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
+/** Redemptions that a website sends at once. */
+const AT_ONCE = 20;
 
-type Pair = readonly [username: string, code: string];
+type Pair = Pick<Guess, 'username' | 'code'>;
 
-/** Active codes for one use each, straight into the table. */
-async function fill(databasePath: string, count: number): Promise<Pair[]> {
-  const { keys } = await openTestStorage(databasePath, { as: 'guest' });
-  const database = openRaw(databasePath);
-  const insert = database.prepare(
-    `INSERT INTO codes (id, guild_id, holder_id, holder_tag, username, name_hash, text_hash, pair_hash,
-       sealed_text, max_uses, uses, issued_at, delivered_at) VALUES (?, '1', '1', 'x', ?, ?, ?, ?, 'x', 1, 0, 1, 1)`,
-  );
-  keep(insert);
-  const pairs = Array.from({ length: count }, (_, index): Pair => {
-    const digits = Array.from(index.toString(8).padStart(6, '0'), (digit) => Number(digit) + 2);
-    return [`user${index}`, digits.join('')];
-  });
-  database.transaction(() => {
-    for (const [username, code] of pairs) {
-      const hashes = [keys.hashName(username), keys.hashText(code), keys.hashPair(username, code)];
-      insert.run(username, username, ...hashes);
-    }
-  })();
-  database.close();
-  return pairs;
+/** Redeems all pairs. Returns how many were valid. */
+async function redeemAll(website: Website, by: Guess['by'], pairs: readonly Pair[]): Promise<number> {
+  let valid = 0;
+  for (let from = 0; from < pairs.length; from += AT_ONCE) {
+    const guesses = pairs
+      .slice(from, from + AT_ONCE)
+      .map((pair) => ({ ...pair, by, method: 'redeem' as const }));
+    valid += (await website(guesses)).filter((word) => word === 'valid').length;
+  }
+  return valid;
 }
 
-/** A website in another process. @returns how many of the pairs it was told were good. */
-async function startWebsite(door: readonly string[]): Promise<(pairs: readonly Pair[]) => Promise<number>> {
-  const child = fork(REDEEMER, door, { execArgv: ['--import', TSX] });
-  const ended = once(child, 'exit');
-  onTestFinished(async () => {
-    child.kill();
-    await ended;
-  });
-  await once(child, 'message');
-  return async (pairs) => {
-    const answered = once(child, 'message');
-    child.send(pairs);
-    const died = ended.then(() => {
-      throw new Error('A website ended before it answered');
-    });
-    const [good]: unknown[] = await Promise.race([answered, died]);
-    return Number(good);
-  };
-}
-
-it('lets each of many one-time codes in once, at two websites with HTTP and two with the module', async () => {
-  const { bot, url } = await openDoor();
+it('accepts each one-time code once, at two websites with HTTP and two with the module', async () => {
+  const { bot, url } = await startBotWithHttp();
+  const { databasePath } = bot;
+  const { clock, issueCode } = await openCodes({ databasePath, codeMaxUses: 1 });
   const count = sized(200, 5_000);
-  const pairs = await fill(bot.databasePath, count);
-  const doors = [[url, TOKEN], [url, TOKEN], [bot.databasePath], [bot.databasePath]];
-  const websites = await Promise.all(doors.map(startWebsite));
-  // In two orders, so that all four meet at the same codes and nobody is always first.
+  const pairs: Pair[] = [];
+  for (let index = 0; index < count; index++) {
+    const username = `user${index}`;
+    const { text: code } = await issueCode({ username, holderId: String(index) });
+    pairs.push({ username, code });
+  }
+
+  const http = { url, token: TOKEN };
+  const ways = ['HTTP', 'HTTP', 'module', 'module'] as const;
+  const websites = await Promise.all(
+    ways.map(async () => startWebsite(databasePath, { clock: clock.read, http })),
+  );
+  // In two orders, so that all four meet at the same codes and none is always first.
   const orders = [pairs, pairs.toReversed(), pairs.toReversed(), pairs];
-  const good = await Promise.all(websites.map(async (redeem, index) => redeem(orders[index] ?? [])));
-  expect(good.reduce((sum, wins) => sum + wins, 0)).toBe(count);
+  const valid = await Promise.all(
+    websites.map(async (website, index) => redeemAll(website, ways[index] ?? 'module', orders[index] ?? [])),
+  );
+  expect(valid.reduce((sum, each) => sum + each, 0)).toBe(count);
 });

@@ -1,4 +1,4 @@
-/** Randomness that a seed repeats, so that a failure can be looked at again. */
+/** Random numbers that a seed repeats, so that a failure can be reproduced. */
 export interface Random {
   /** From 0 to `limit` - 1. */
   readonly below: (limit: number) => number;

@@ -1,104 +1,67 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 
-import { createHttpApp } from '../../src/http/http-door.js';
-import { OPENAPI } from '../../src/http/openapi.js';
-import { startBot } from '../support/bot.js';
-import { openCodes } from '../support/codes.js';
 import { openRaw } from '../support/raw-database.js';
-import { openDoor, TOKEN, type Answer } from './door.js';
-
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const;
+import { openServer, type Answer } from './server.js';
 
 const ajv = new Ajv2020({ strict: false });
 
-/** What the document says of one endpoint's answer. */
-function schemaOf(document: unknown, path: string, method: string, status: number): object {
-  const steps = ['paths', path, method, 'responses', String(status), 'content', 'application/json', 'schema'];
-  const schema = steps.reduce<unknown>((node, step) => Reflect.get(Object(node), step), document);
-  if (typeof schema !== 'object' || schema === null) throw new Error(`${method} ${path} has no ${status}`);
-  return schema;
+function at(node: unknown, ...steps: readonly string[]): object {
+  return Object(steps.reduce<unknown>((value, step) => Reflect.get(Object(value), step), node));
 }
 
-describe('the OpenAPI document', () => {
-  it('is served', async () => {
-    const { get } = await openDoor();
-    expect(await get('/openapi.json')).toMatchObject({ status: 200, body: OPENAPI });
-  });
+it('describes every response of every endpoint in the OpenAPI document', async () => {
+  const server = await openServer({ codeMaxUses: 1 });
+  const { post, get, issueCode } = server;
+  const document = (await get('/openapi.json')).body;
+  expect(document).toMatchObject({ openapi: '3.1.0' });
+  const { text: code } = await issueCode();
+  const good = { username: 'Alice', code };
+  const bad = { username: 'Bob', code: 'AAAAAA' };
+  const seen = new Set<string>();
+  function check(path: string, method: string, { status, headers, body }: Answer): void {
+    const response = at(document, 'paths', path, method, 'responses', String(status));
+    const matches = ajv.validate(at(response, 'content', 'application/json', 'schema'), body);
+    expect({ path, status, body, matches, errors: ajv.errors ?? null }).toMatchObject({ matches: true });
+    expect(Object.hasOwn(response, 'headers')).toBe(headers.has('retry-after'));
+    seen.add(`${method} ${path} ${status}`);
+  }
 
-  it('names the routes that there are, and no other', async () => {
-    const { validator, clock } = await openCodes();
-    const { log } = console;
-    const app = createHttpApp({
-      tokens: [TOKEN],
-      validator,
-      health: async () => ({ database: true, gateway: true }),
-      clock: clock.read,
-      log: { debug: log, info: log, warn: log, error: log },
-    });
-    await app.ready();
-    const found = Object.entries(OPENAPI.paths).flatMap(([url, path]) =>
-      METHODS.flatMap((method) =>
-        (app.hasRoute({ url, method }) ? [`${method} ${url}`] : []).concat(
-          Object.hasOwn(path, method.toLowerCase()) ? [`${method} ${url}`] : [],
-        ),
-      ),
-    );
-    // Each is named twice: once by the application, once by the document.
-    expect(found.filter((route) => found.filter((other) => other === route).length !== 2)).toEqual([]);
-    const drawn = app.printRoutes({ commonPrefix: false }).match(/\(.*\)/g);
-    expect(drawn).toHaveLength(Object.keys(OPENAPI.paths).length);
-    await app.close();
-  });
+  check('/healthz', 'get', await get('/healthz'));
+  check('/openapi.json', 'get', await get('/openapi.json'));
+  for (const path of ['/v1/validate', '/v1/redeem']) {
+    for (const body of [good, good, bad, { ...bad, more: 1 }]) check(path, 'post', await post(path, body));
+    check(path, 'post', await post(path, good, { token: null }));
+    check(path, 'post', await post(path, { ...good, client: 'x'.repeat(2_000) }));
+    check(path, 'post', await post(path, 'text', { headers: { 'content-type': 'text/plain' } }));
+  }
+  for (let n = 0; n < 10; n++) await post('/v1/validate', bad);
+  for (const path of ['/v1/validate', '/v1/redeem']) check(path, 'post', await post(path, bad));
+  const raw = openRaw(server.databasePath);
+  raw.exec('ALTER TABLE meta RENAME TO gone; ALTER TABLE failures RENAME TO lost');
+  raw.close();
+  server.clock.advance(60_000);
+  for (const path of ['/v1/validate', '/v1/redeem']) check(path, 'post', await post(path, good));
+  check('/healthz', 'get', await get('/healthz'));
 
-  it('tells what is answered: every status, as the schema has it', async () => {
-    const { bot, url, post, get } = await openDoor({ settings: { CODE_MAX_USES: '1' } });
-    const { body: document } = await get('/openapi.json');
-    const code = await bot.getCode(bot.server.alice, 'Alice');
-    const good = { username: 'Alice', code };
-    const bad = { username: 'Bob', code: 'AAAAAA' };
-    const seen = new Set<string>();
-    function hold(path: string, method: string, { status, body }: Answer): void {
-      const fits = ajv.validate(schemaOf(document, path, method, status), body);
-      expect({ path, status, body, fits, errors: ajv.errors ?? null }).toMatchObject({ fits: true });
-      seen.add(`${method} ${path} ${status}`);
-    }
-    async function holdHealth(): Promise<void> {
-      hold('/healthz', 'get', await get('/healthz'));
-      const { status, headers, body: text } = await fetch(`${url}/healthz`, { method: 'HEAD' });
-      expect([headers.get('content-type'), text]).toEqual(['application/json; charset=utf-8', null]);
-      seen.add(`head /healthz ${status}`);
-    }
-
-    await holdHealth();
-    hold('/openapi.json', 'get', await get('/openapi.json'));
-    for (const path of ['/v1/validate', '/v1/redeem']) {
-      for (const body of [good, good, bad, { ...bad, more: 1 }]) hold(path, 'post', await post(path, body));
-      hold(path, 'post', await post(path, good, { token: null }));
-      hold(path, 'post', await post(path, { ...good, client: 'x'.repeat(2_000) }));
-      hold(path, 'post', await post(path, 'text', { headers: { 'content-type': 'text/plain' } }));
-    }
-    for (let n = 0; n < 10; n++) await post('/v1/validate', bad);
-    const raw = openRaw(bot.databasePath);
-    for (const path of ['/v1/validate', '/v1/redeem']) hold(path, 'post', await post(path, bad));
-    raw.exec('ALTER TABLE meta RENAME TO gone; ALTER TABLE guards RENAME TO nobody');
-    raw.close();
-    bot.clock.advance(60_000);
-    for (const path of ['/v1/validate', '/v1/redeem']) hold(path, 'post', await post(path, good));
-    await holdHealth();
-
-    const documented = Object.entries(OPENAPI.paths).flatMap(([path, methods]) =>
-      Object.entries<object>(methods).flatMap(([method, operation]) =>
-        Object.keys(Object(Reflect.get(operation, 'responses'))).map(
-          (status) => `${method} ${path} ${status}`,
-        ),
-      ),
-    );
-    expect([...seen].toSorted()).toEqual(documented.toSorted());
-  });
+  const documented = Object.entries<object>({ ...at(document, 'paths') }).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, operation]) =>
+      Object.keys(at(operation, 'responses')).map((status) => `${method} ${path} ${status}`),
+    ),
+  );
+  expect([...seen].toSorted()).toEqual(documented.toSorted());
 });
 
-it('is nowhere while the bot opens no port', async () => {
-  const { app } = await startBot();
-  expect(app.httpPort).toBeNull();
+it('requires the token for logins alone in the OpenAPI document', async () => {
+  const { get } = await openServer();
+  const { body } = await get('/openapi.json');
+  expect(at(body, 'components', 'securitySchemes')).toEqual({ token: { type: 'http', scheme: 'bearer' } });
+  for (const path of ['/v1/validate', '/v1/redeem'])
+    expect(at(body, 'paths', path, 'post')).toHaveProperty('security', [{ token: [] }]);
+  expect(at(body, 'paths', '/healthz', 'get')).not.toHaveProperty('security');
+  expect(at(body, 'paths', '/v1/redeem', 'post', 'parameters', '0')).toMatchObject({
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+  });
 });

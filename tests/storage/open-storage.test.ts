@@ -7,580 +7,415 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
-import type { LoginAttempt } from '../../src/codes/code-store.js';
-import { SCHEMA_VERSION } from '../../src/storage/migrations.js';
-import {
-  openStorage,
-  SECRET_FILE_NAME,
-  type Storage,
-  type StorageOptions,
-} from '../../src/storage/open-storage.js';
+import { openStorage, type Storage, type StorageOptions } from '../../src/storage/open-storage.js';
 import { StorageError, type StorageErrorCode } from '../../src/storage/storage-error.js';
-import { byAdmin, openCodes, openTestStorage, nextRequestId, usernameOf } from '../support/codes.js';
 import { temporaryFolder } from '../support/folder.js';
 import { openRaw } from '../support/raw-database.js';
 
 const SECRET = 'a secret of the tests, which is long enough';
 const OTHER_SECRET = 'another secret, which is long enough as well';
+const GARBAGE = 'This is not a database, although its name says so.\n'.repeat(100);
+const ROLES = ['owner', 'guest'] as const;
 
-/** Permissions alone, as in `chmod`. */
-function modeOf(path: string): string {
-  return (statSync(path).mode & 0o777).toString(8);
+type Options = Partial<Pick<StorageOptions, 'secret' | 'as'>>;
+
+function optionsFor(path: string, { secret = null, as = 'owner' }: Options = {}): StorageOptions {
+  return { database: { engine: 'sqlite', path }, secret, as };
 }
 
-/** Every file of a folder by name, with its bytes. */
-function contentOf(folder: string): Record<string, string> {
-  const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
-  return Object.fromEntries(
-    files.map(({ name }) => [name, readFileSync(join(folder, name)).toString('latin1')]),
-  );
+async function open(path: string, options?: Options): Promise<Storage> {
+  const storage = await openStorage(optionsFor(path, options));
+  onTestFinished(async () => storage.close());
+  return storage;
 }
 
-/** A database that its owner made and closed, in a folder of its own; `secret: null` leaves a secret file. */
-async function madeDatabase(secret: string | null = null) {
+/** Creates a database and closes it; `secret: null` creates a secret file. */
+async function createdDatabase(secret: string | null = null) {
   const folder = temporaryFolder();
-  const databasePath = join(folder, 'codes.db');
-  const storage = await openStorage({ databasePath, secret, as: 'owner' });
+  const path = join(folder, 'codes.db');
+  const storage = await openStorage(optionsFor(path, { secret }));
   await storage.close();
-  return { folder, databasePath, secretPath: join(folder, SECRET_FILE_NAME) };
+  return { folder, path, secretPath: join(folder, 'code-secret.key') };
 }
 
-/** Somebody at the website who redeems Alice's code. */
-function redemptionOf({ keys }: Storage, text: string): LoginAttempt {
-  const nameHash = keys.hashName('alice');
-  return { nameHash, pairHash: keys.hashPair('alice', text), clientHash: null, redeem: true, keyHash: null };
+/** Returns the error with which the storage refuses to open. */
+async function refusalOf(path: string, options?: Options): Promise<StorageError> {
+  const error: unknown = await openStorage(optionsFor(path, options)).then(
+    async (storage) => storage.close(),
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof StorageError) return error;
+  throw new Error('No StorageError', { cause: error });
 }
 
-function alterDatabase(path: string, sql: string): void {
+function alter(path: string, sql: string): void {
   const database = openRaw(path);
   database.exec(sql);
   database.close();
 }
 
-/** The error with which the storage refuses; fails the test when it opens. */
-async function refusalOf(options: StorageOptions): Promise<StorageError> {
-  const refusal: unknown = await openStorage(options).then(
-    async (storage) => storage.close(),
-    (error: unknown) => error,
-  );
-  if (refusal instanceof StorageError) return refusal;
-  throw new Error('No StorageError', { cause: refusal });
+function modeOf(path: string): string {
+  return (statSync(path).mode & 0o777).toString(8);
 }
 
-describe('openStorage, as owner', () => {
-  it('makes database, secret and folder, for nobody else to read, and leaves nothing beside them', async () => {
-    const parent = join(temporaryFolder(), 'new');
-    const folder = join(parent, 'data');
-    const databasePath = join(folder, 'codes.db');
-    const storage = await openTestStorage(databasePath);
-    expect(storage).toMatchObject({ created: true, databasePath });
-    await storage.store.claim('1', 1);
-    expect(readdirSync(folder).map((name) => [name, modeOf(join(folder, name))])).toEqual([
-      [SECRET_FILE_NAME, '600'],
-      ['codes.db', '600'],
-      ['codes.db-shm', '600'],
-      ['codes.db-wal', '600'],
-      ['codes.db.marker', '600'],
-    ]);
-    expect([parent, folder].map(modeOf)).toEqual(['700', '700']);
-    await storage.close();
-    expect(readdirSync(folder)).toEqual([SECRET_FILE_NAME, 'codes.db', 'codes.db.marker']);
-  });
+/** The bytes of every file of a folder, by name. */
+function contentOf(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(files.map(({ name }) => [name, readFileSync(join(folder, name), 'latin1')]));
+}
 
-  it('makes another secret for each database', async () => {
-    const one = await madeDatabase();
-    const other = await madeDatabase();
-    const secret = readFileSync(one.secretPath, 'utf8').trim();
-    expect(secret.length).toBeGreaterThanOrEqual(43);
-    expect(readFileSync(other.secretPath, 'utf8').trim()).not.toBe(secret);
-  });
-
-  it('writes no secret file when it is given a secret', async () => {
-    const { folder } = await madeDatabase(SECRET);
-    expect(readdirSync(folder)).toEqual(['codes.db', 'codes.db.marker']);
-  });
-
-  it('takes the secret from the file and from CODE_SECRET alike', async () => {
-    const { databasePath, secretPath } = await madeDatabase();
-    const secret = readFileSync(secretPath, 'utf8').trim();
-    rmSync(secretPath);
-    const storage = await openTestStorage(databasePath, { secret });
-    expect(storage.created).toBe(false);
-  });
-
-  it('gives a database of an earlier version its marker', async () => {
-    const { databasePath, secretPath } = await madeDatabase(SECRET);
-    rmSync(`${databasePath}.marker`);
-    const guest = await openStorage({ databasePath, secret: SECRET, as: 'guest' });
-    await guest.close();
-    expect(existsSync(`${databasePath}.marker`)).toBe(false);
-    const owner = await openStorage({ databasePath, secret: SECRET, as: 'owner' });
-    await owner.close();
-    rmSync(databasePath);
-    expect(await refusalOf({ databasePath, secret: SECRET, as: 'owner' })).toMatchObject({
-      code: 'DATABASE_MISSING',
+describe('the first start', () => {
+  it('creates the database, the secret and the folder, readable by this account only', async () => {
+    const folder = join(temporaryFolder(), 'new', 'data');
+    const path = join(folder, 'codes.db');
+    const storage = await open(path);
+    expect(storage).toMatchObject({
+      isNew: true,
+      name: path,
+      newSecretPath: join(folder, 'code-secret.key'),
     });
-    expect(existsSync(secretPath)).toBe(false);
-  });
-
-  it('makes files and folder private that became readable', async () => {
-    const { folder, databasePath, secretPath } = await madeDatabase();
-    const first = await openTestStorage(databasePath);
-    await first.store.claim('1', 1);
-    const files = [databasePath, `${databasePath}-wal`, `${databasePath}-shm`, secretPath];
-    for (const file of files) chmodSync(file, 0o644);
-    chmodSync(folder, 0o755);
-    writeFileSync(join(folder, '.gitkeep'), '');
-    await openTestStorage(databasePath);
-    expect(files.map(modeOf)).toEqual(['600', '600', '600', '600']);
-    expect(modeOf(folder)).toBe('700');
-  });
-
-  it("leaves a folder's mode alone when somebody else's file is in it", async () => {
-    const { folder, databasePath } = await madeDatabase();
-    chmodSync(folder, 0o755);
-    chmodSync(databasePath, 0o644);
-    writeFileSync(join(folder, 'index.html'), '', { mode: 0o644 });
-    await openTestStorage(databasePath);
-    expect(modeOf(folder)).toBe('755');
-    expect(modeOf(databasePath)).toBe('600');
-    expect(modeOf(join(folder, 'index.html'))).toBe('644');
-  });
-
-  it('makes a database whose folder exists already, and is shared', async () => {
-    const folder = temporaryFolder();
-    chmodSync(folder, 0o755);
-    writeFileSync(join(folder, 'index.html'), '');
-    await openTestStorage(join(folder, 'codes.db'));
-    expect(modeOf(folder)).toBe('755');
-  });
-});
-
-describe('storage across a reopen', () => {
-  it('keeps codes, uses, claims and the secret', async () => {
-    const { databasePath, storage, validator, hand, issue, clock } = await openCodes({ codeMaxUses: 3 });
-    const held = await hand({ username: 'Alice' });
-    const pending = await issue({ username: 'Bob' });
-    await validator.redeem('Alice', held.text);
+    await storage.store.requests.claim('1', 1);
+    const modes = () =>
+      Object.fromEntries(readdirSync(folder).map((name) => [name, modeOf(join(folder, name))]));
+    expect(modes()).toEqual({
+      'code-secret.key': '600',
+      'codes.db': '600',
+      'codes.db-shm': '600',
+      'codes.db-wal': '600',
+    });
+    expect([folder, join(folder, '..')].map(modeOf)).toEqual(['700', '700']);
     await storage.close();
-
-    const again = await openCodes({ databasePath, clock });
-    expect(again.storage.created).toBe(false);
-    expect(await again.validator.validate('Alice', held.text)).toMatchObject({ valid: true, usesLeft: 2 });
-    expect((await again.service.list('1', 1, 'admin')).codes).toMatchObject([
-      { id: held.id, text: held.text, uses: 1 },
-    ]);
-    expect(await again.service.claim(held.id)).toBe(false);
-    expect(await again.service.deliver(pending.id)).toBe(true);
-    expect(await again.validator.validate('Bob', pending.text)).toHaveProperty('valid', true);
+    expect(readdirSync(folder)).toEqual(['code-secret.key', 'codes.db']);
   });
 
-  it('keeps what ended', async () => {
-    const { databasePath, storage, service, hand, clock } = await openCodes();
-    const { text } = await hand();
-    await service.revoke('1', text, byAdmin());
-    await storage.close();
-    const { validator } = await openCodes({ databasePath, clock });
-    expect(await validator.validate('Alice', text)).toEqual({ valid: false, reason: 'revoked' });
-  });
-});
-
-describe('two storages on one database', () => {
-  it('let exactly 50 of 200 uses count where 50 are allowed', async () => {
-    const { databasePath, storage, hand, clock } = await openCodes({ codeMaxUses: 50 });
-    const { id, text } = await hand();
-    const guest = await openTestStorage(databasePath, { as: 'guest' });
-    const attempt = redemptionOf(storage, text);
-    const uses = await Promise.all(
-      Array.from({ length: 200 }, async (_, index) =>
-        (index % 2 === 0 ? storage : guest).store.login(attempt, clock.now),
-      ),
-    );
-    expect(uses.filter((outcome) => 'accepted' in outcome && outcome.accepted)).toHaveLength(50);
-    expect(await guest.store.find(id)).toHaveProperty('uses', 50);
+  it('creates a random secret of 256 bits', async () => {
+    const one = readFileSync((await createdDatabase()).secretPath, 'utf8');
+    const other = readFileSync((await createdDatabase()).secretPath, 'utf8');
+    expect(one).toMatch(/^[\w-]{43}\n$/);
+    expect(other).not.toBe(one);
   });
 
-  it('give a username to one of two members who ask at once', async () => {
-    const one = await openCodes();
-    const other = await openCodes({ databasePath: one.databasePath, clock: one.clock });
-    const ask = { guildId: '1', holderTag: 'member', username: usernameOf('Alice') };
-    const answers = await Promise.all([
-      one.service.issue({ ...ask, id: nextRequestId(), holderId: '1' }),
-      other.service.issue({ ...ask, id: nextRequestId(), holderId: '2' }),
-    ]);
-    expect(answers.filter((answer) => answer === 'taken')).toHaveLength(1);
-    expect(answers.filter((answer) => typeof answer === 'object' && 'text' in answer)).toHaveLength(1);
+  it('creates no secret file when CODE_SECRET is set', async () => {
+    const { folder, path } = await createdDatabase(SECRET);
+    expect(readdirSync(folder)).toEqual(['codes.db']);
+    expect(await open(path, { secret: SECRET })).toMatchObject({ isNew: false, newSecretPath: null });
   });
 
-  it('answer a request once', async () => {
-    const one = await openCodes();
-    const other = await openCodes({ databasePath: one.databasePath, clock: one.clock });
-    const claims = await Promise.all([one.service.claim('5'), other.service.claim('5')]);
-    expect(claims.toSorted()).toEqual([false, true]);
-  });
-
-  it('see at once what the other did', async () => {
-    const { databasePath, storage, service, clock, hand } = await openCodes();
-    const guest = await openTestStorage(databasePath, { as: 'guest' });
-    const { text } = await hand();
-    const attempt = redemptionOf(storage, text);
-    expect(await guest.store.login(attempt, clock.now)).toMatchObject({ accepted: true, code: { uses: 1 } });
-    await service.revoke('1', text, byAdmin());
-    expect(await guest.store.login(attempt, clock.now)).toMatchObject({ accepted: false });
-  });
-});
-
-describe('the files', () => {
-  it('hold usernames, but no code and no secret', async () => {
-    const { databasePath, storage, hand, issue } = await openCodes({ codeLength: 12 });
-    const issued = [await hand({ username: 'Alice' }), await hand({ username: 'Alina' }), await issue()];
-    const folder = join(databasePath, '..');
-    const secret = readFileSync(join(folder, SECRET_FILE_NAME), 'utf8').trim();
-    const whileOpen = contentOf(folder);
-    await storage.close();
-    for (const content of [whileOpen, contentOf(folder)]) {
-      const { [SECRET_FILE_NAME]: _secret, ...files } = content;
-      const bytes = Object.values(files).join('');
-      expect(bytes).toContain('Alina');
-      for (const { text } of issued) expect(bytes.toUpperCase()).not.toContain(text);
-      expect(bytes).not.toContain(secret);
-    }
-  });
-});
-
-interface Refusal {
-  readonly what: string;
-  readonly code: StorageErrorCode;
-  /** Whether the message names the database, the secret file, the variable. */
-  readonly names: readonly ('database' | 'secret file' | 'marker' | 'CODE_SECRET' | 'DATABASE_URL')[];
-  readonly as: readonly StorageOptions['as'][];
-  /** Spoils a database that was made with a secret file. @returns the secret to open it with. */
-  readonly spoil: (paths: { databasePath: string; secretPath: string }) => string | null;
-}
-
-const BOTH = ['owner', 'guest'] as const;
-
-const REFUSALS: readonly Refusal[] = [
-  {
-    what: 'no database and no secret file',
-    code: 'DATABASE_MISSING',
-    names: ['database'],
-    as: ['guest'],
-    spoil({ databasePath, secretPath }) {
-      rmSync(databasePath);
-      rmSync(secretPath);
-      return null;
-    },
-  },
-  {
-    what: 'no database and a given secret',
-    code: 'DATABASE_MISSING',
-    names: ['database'],
-    as: ['guest'],
-    spoil({ databasePath }) {
-      rmSync(databasePath);
-      return SECRET;
-    },
-  },
-  {
-    what: 'a secret file alone',
-    code: 'DATABASE_MISSING',
-    names: ['database', 'secret file'],
-    as: ['owner'],
-    spoil({ databasePath }) {
-      rmSync(databasePath);
-      return null;
-    },
-  },
-  {
-    what: 'a marker alone, beside a secret that is given',
-    code: 'DATABASE_MISSING',
-    names: ['database', 'marker'],
-    as: ['owner'],
-    spoil({ databasePath, secretPath }) {
-      const secret = readFileSync(secretPath, 'utf8').trim();
-      rmSync(databasePath);
-      rmSync(secretPath);
-      return secret;
-    },
-  },
-  {
-    what: 'the log of a database alone',
-    code: 'DATABASE_MISSING',
-    names: ['database'],
-    as: ['owner'],
-    spoil({ databasePath, secretPath }) {
-      rmSync(secretPath);
-      rmSync(`${databasePath}.marker`);
-      renameSync(databasePath, `${databasePath}-wal`);
-      return SECRET;
-    },
-  },
-  {
-    what: "another program's database",
-    code: 'DATABASE_FOREIGN',
-    names: ['database', 'DATABASE_URL'],
-    as: BOTH,
-    spoil({ databasePath }) {
-      rmSync(databasePath);
-      alterDatabase(databasePath, 'CREATE TABLE users (name TEXT)');
-      return null;
-    },
-  },
-  {
-    what: 'a folder',
-    code: 'DATABASE_FOREIGN',
-    names: ['database', 'DATABASE_URL'],
-    as: BOTH,
-    spoil({ databasePath }) {
-      rmSync(databasePath);
-      mkdirSync(databasePath);
-      return SECRET;
-    },
-  },
-  {
-    what: 'garbage and no secret',
-    code: 'DATABASE_DAMAGED',
-    names: ['database'],
-    as: BOTH,
-    spoil({ databasePath, secretPath }) {
-      writeFileSync(databasePath, 'This is no database, although somebody named it one.\n'.repeat(100));
-      rmSync(secretPath);
-      return null;
-    },
-  },
-  {
-    what: 'a database of 0 bytes',
-    code: 'DATABASE_DAMAGED',
-    names: ['database', 'secret file'],
-    as: BOTH,
-    spoil({ databasePath }) {
-      truncateSync(databasePath);
-      return null;
-    },
-  },
-  {
-    what: 'garbage',
-    code: 'DATABASE_DAMAGED',
-    names: ['database'],
-    as: BOTH,
-    spoil({ databasePath }) {
-      writeFileSync(databasePath, 'This is no database, although somebody named it one.\n'.repeat(100));
-      return null;
-    },
-  },
-  {
-    what: 'a database that was cut off',
-    code: 'DATABASE_DAMAGED',
-    names: ['database'],
-    as: BOTH,
-    spoil({ databasePath }) {
-      truncateSync(databasePath, 4096);
-      return null;
-    },
-  },
-  {
-    what: 'the schema of a newer program',
-    code: 'SCHEMA_TOO_NEW',
-    names: ['database'],
-    as: BOTH,
-    spoil({ databasePath }) {
-      alterDatabase(
-        databasePath,
-        `UPDATE meta SET value = ${SCHEMA_VERSION + 1} WHERE name = 'schema_version'`,
-      );
-      return null;
-    },
-  },
-  {
-    what: 'the schema of an older program',
-    code: 'SCHEMA_TOO_OLD',
-    names: ['database'],
-    as: ['guest'],
-    spoil({ databasePath }) {
-      alterDatabase(
-        databasePath,
-        `UPDATE meta SET value = ${SCHEMA_VERSION - 1} WHERE name = 'schema_version'`,
-      );
-      return null;
-    },
-  },
-  {
-    what: 'no secret',
-    code: 'SECRET_MISSING',
-    names: ['database', 'secret file', 'CODE_SECRET'],
-    as: BOTH,
-    spoil({ secretPath }) {
-      rmSync(secretPath);
-      return null;
-    },
-  },
-  {
-    what: 'the secret file of another database',
-    code: 'SECRET_WRONG',
-    names: ['database', 'secret file'],
-    as: BOTH,
-    spoil({ secretPath }) {
-      writeFileSync(secretPath, `${OTHER_SECRET}\n`);
-      return null;
-    },
-  },
-  {
-    what: 'a secret file that was cut off',
-    code: 'SECRET_WRONG',
-    names: ['secret file'],
-    as: BOTH,
-    spoil({ secretPath }) {
-      truncateSync(secretPath, 20);
-      return null;
-    },
-  },
-  {
-    what: 'an empty secret file',
-    code: 'SECRET_WRONG',
-    names: ['secret file'],
-    as: BOTH,
-    spoil({ secretPath }) {
-      truncateSync(secretPath);
-      return null;
-    },
-  },
-  {
-    what: 'another CODE_SECRET',
-    code: 'SECRET_WRONG',
-    names: ['database', 'CODE_SECRET'],
-    as: BOTH,
-    spoil: () => OTHER_SECRET,
-  },
-];
-
-describe('openStorage at the first start', () => {
   it.each([null, SECRET])(
-    'by several at once makes one database and one secret (given: %s)',
+    'creates one database when 4 bots start at once (CODE_SECRET: %s)',
     async (secret) => {
-      for (let round = 0; round < 10; round++) {
-        const folder = temporaryFolder();
-        const databasePath = join(folder, 'data', 'codes.db');
-        const openings = Array.from({ length: 4 }, async () => openTestStorage(databasePath, { secret }));
-        const storages = await Promise.all(openings);
-        const fingerprints = new Set(storages.map(({ keys }) => keys.fingerprint));
-        expect(fingerprints.size).toBe(1);
-        expect(readdirSync(join(folder, 'data')).filter((name) => name.includes('.new'))).toEqual([]);
+      for (let round = 0; round < 5; round++) {
+        const path = join(temporaryFolder(), 'data', 'codes.db');
+        const storages = await Promise.all(Array.from({ length: 4 }, async () => open(path, { secret })));
+        expect(storages.filter(({ isNew }) => isNew)).toHaveLength(1);
+        expect(new Set(storages.map(({ keys }) => keys.fingerprint)).size).toBe(1);
+        for (const [n, { store }] of storages.entries())
+          expect(await store.requests.claim('1', 1)).toBe(n === 0);
+        expect(readdirSync(join(path, '..')).filter((name) => name.includes('.new'))).toEqual([]);
       }
     },
   );
 
-  it('takes what a crash left unfinished for no database', async () => {
+  it('ignores the unfinished database of a start that was killed', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'codes.db.0123456789ab.new'), 'half');
-    const storage = await openTestStorage(join(folder, 'codes.db'));
-    expect(storage.created).toBe(true);
+    expect(await open(join(folder, 'codes.db'))).toHaveProperty('isNew', true);
+  });
+
+  it('can be repeated after it failed', async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'codes.db');
+    // A link to nowhere: the database is created, but cannot be put in its place.
+    symlinkSync(join(folder, 'none'), path);
+    await expect(openStorage(optionsFor(path))).rejects.toMatchObject({ code: 'EEXIST' });
+    expect(readdirSync(folder)).toEqual(['codes.db']);
+    rmSync(path);
+    expect(await open(path)).toHaveProperty('isNew', true);
   });
 });
 
-/** Opens and closes. @returns the code of the refusal, or `null` when there was none. */
-async function codeOfRefusal(databasePath: string): Promise<StorageErrorCode | null> {
-  try {
-    const storage = await openStorage({ databasePath, secret: null, as: 'owner' });
+describe('a later start', () => {
+  it('accepts the secret from its file or from CODE_SECRET', async () => {
+    const { path, secretPath } = await createdDatabase();
+    const secret = readFileSync(secretPath, 'utf8').trim();
+    rmSync(secretPath);
+    expect(await open(path, { secret })).toHaveProperty('isNew', false);
+  });
+
+  it.each([`\n${SECRET}\r\n`, SECRET])('ignores the whitespace around the secret: %j', async (content) => {
+    const { path, secretPath } = await createdDatabase(SECRET);
+    writeFileSync(secretPath, content);
+    expect(await open(path)).toHaveProperty('isNew', false);
+  });
+
+  it('makes files private that another account could read', async () => {
+    const { path, secretPath } = await createdDatabase();
+    const first = await open(path);
+    await first.store.requests.claim('1', 1);
+    const files = [path, `${path}-wal`, `${path}-shm`, secretPath];
+    for (const file of files) chmodSync(file, 0o644);
+    await open(path);
+    expect(files.map(modeOf)).toEqual(['600', '600', '600', '600']);
+  });
+
+  it('finds damaged pages', async () => {
+    const { path } = await createdDatabase();
+    const storage = await open(path);
+    for (let n = 0; n < 2_000; n++) await storage.store.requests.claim(`message ${n}`, n);
     await storage.close();
-    return null;
-  } catch (error) {
-    if (error instanceof StorageError) return error.code;
-    throw error;
-  }
-}
-
-it('openStorage finds a damaged page before anybody relies on it', async () => {
-  const { databasePath } = await madeDatabase();
-  const codes = await openCodes({ databasePath });
-  for (let count = 0; count < 100; count++) await codes.issue({ username: `name${count}` });
-  await codes.storage.close();
-  const keep = readFileSync(databasePath);
-  const pages = statSync(databasePath).size / 4096;
-  let refused = 0;
-  for (let page = 1; page < pages; page++) {
-    const bytes = Buffer.from(keep);
-    bytes.fill(0xa5, page * 4096, (page + 1) * 4096);
-    writeFileSync(databasePath, bytes);
-    const code = await codeOfRefusal(databasePath);
-    if (code === 'DATABASE_DAMAGED') refused++;
-    else expect(code).toBeNull();
-  }
-  expect(pages).toBeGreaterThan(20);
-  // A page that is free holds nothing, and nothing is lost with it.
-  expect(refused).toBeGreaterThan(pages - 4);
-});
-
-describe('openStorage refuses', () => {
-  const cases = REFUSALS.flatMap((refusal) => refusal.as.map((as) => ({ ...refusal, as })));
-
-  it.each(cases)('$what, as $as: $code', async ({ code, names, as, spoil }) => {
-    const paths = await madeDatabase();
-    const ours = readFileSync(paths.secretPath, 'utf8').trim();
-    const secret = spoil(paths);
-    const error = await refusalOf({ databasePath: paths.databasePath, secret, as });
-    expect(error.code).toBe(code);
-    const named = {
-      database: error.message.includes(paths.databasePath),
-      marker: error.message.includes(`${paths.databasePath}.marker`),
-      'secret file': error.message.includes(paths.secretPath),
-      CODE_SECRET: error.message.includes('CODE_SECRET'),
-      DATABASE_URL: error.message.includes('DATABASE_URL'),
-    };
-    for (const name of names) expect(named).toHaveProperty(name, true);
-    expect(error.message).toMatch(/^[^\n]+\.$/);
-    for (const hidden of [ours, ours.slice(0, 20), SECRET, OTHER_SECRET]) {
-      expect(error.message).not.toContain(hidden);
+    const sound = readFileSync(path);
+    const pages = sound.length / 4_096;
+    let found = 0;
+    for (let page = 1; page < pages; page++) {
+      const bytes = Buffer.from(sound);
+      bytes.fill(0xa5, page * 4_096, (page + 1) * 4_096);
+      writeFileSync(path, bytes);
+      const error: unknown = await openStorage(optionsFor(path)).then(
+        async (opened) => opened.close(),
+        (thrown: unknown) => thrown,
+      );
+      if (error instanceof StorageError && error.code === 'DATABASE_DAMAGED') found += 1;
+      else expect(error).toBeUndefined();
     }
+    expect(pages).toBeGreaterThan(30);
+    // Unused pages hold nothing.
+    expect(found).toBeGreaterThan(pages - 4);
   });
 
-  it.each(cases)('$what, as $as, and changes no byte', async ({ as, spoil }) => {
-    const paths = await madeDatabase();
-    const secret = spoil(paths);
-    const before = contentOf(paths.folder);
-    await refusalOf({ databasePath: paths.databasePath, secret, as });
-    expect(contentOf(paths.folder)).toEqual(before);
-  });
-
-  it('what it refused before, until the right file is back', async () => {
-    const { databasePath, secretPath } = await madeDatabase();
-    const secret = readFileSync(secretPath);
-    writeFileSync(secretPath, OTHER_SECRET);
-    await refusalOf({ databasePath, secret: null, as: 'owner' });
-    writeFileSync(secretPath, secret);
-    expect(await openTestStorage(databasePath)).toHaveProperty('created', false);
-  });
-});
-
-describe('openStorage, as guest', () => {
-  it('creates nothing where there is nothing, not even the folder', async () => {
-    const folder = join(temporaryFolder(), 'none');
-    await refusalOf({ databasePath: join(folder, 'codes.db'), secret: SECRET, as: 'guest' });
-    expect(existsSync(folder)).toBe(false);
-  });
-
-  it('leaves every byte and every mode as it was', async () => {
-    const { folder, databasePath, secretPath } = await madeDatabase();
-    for (const [path, mode] of [
-      [folder, 0o755],
-      [databasePath, 0o644],
-      [secretPath, 0o640],
-    ] as const) {
-      chmodSync(path, mode);
-    }
+  it('leaves every byte and mode unchanged when a guest opens and closes the database', async () => {
+    const { folder, path, secretPath } = await createdDatabase();
+    chmodSync(path, 0o644);
+    chmodSync(secretPath, 0o640);
     const before = contentOf(folder);
-    const guest = await openTestStorage(databasePath, { as: 'guest' });
-    expect(guest.created).toBe(false);
-    expect(await guest.store.countHeld('1', 1)).toBe(0);
+    const guest = await open(path, { as: 'guest' });
+    expect(await guest.store.codes.listGuilds()).toEqual([]);
     await guest.close();
     expect(contentOf(folder)).toEqual(before);
-    expect([folder, databasePath, secretPath].map(modeOf)).toEqual(['755', '644', '640']);
+    expect([path, secretPath].map(modeOf)).toEqual(['644', '640']);
+  });
+
+  it('stores usernames, but neither codes nor the secret, in readable form', async () => {
+    const { folder, path, secretPath } = await createdDatabase();
+    const storage = await open(path);
+    const { store, keys } = storage;
+    const row = { id: '1', guildId: '1', channelId: '1', holderId: '1', holderTag: 'alice', maxUses: null };
+    await store.codes.insert({
+      ...row,
+      username: 'Alina',
+      nameHash: keys.hashName('alina'),
+      textHash: keys.hashText('ABCDEFGHJKLM'),
+      pairHash: keys.hashPair('alina', 'ABCDEFGHJKLM'),
+      encryptedText: keys.encrypt('ABCDEFGHJKLM', '1'),
+      issuedAt: 1,
+      expiresAt: null,
+    });
+    await storage.close();
+    const bytes = contentOf(folder)['codes.db'] ?? '';
+    expect(bytes).toContain('Alina');
+    expect(bytes).not.toContain('ABCDEFGHJKLM');
+    expect(bytes).not.toContain(readFileSync(secretPath, 'utf8').trim());
+  });
+});
+
+type Named = 'database' | 'secret file' | 'CODE_SECRET' | 'DATABASE_URL';
+
+interface Paths {
+  readonly path: string;
+  readonly secretPath: string;
+}
+
+/** What was done to a database with a secret file; `change` returns CODE_SECRET. */
+const REFUSALS: readonly (readonly [
+  what: string,
+  code: StorageErrorCode,
+  names: readonly Named[],
+  as: readonly StorageOptions['as'][],
+  change: (paths: Paths) => string | null,
+])[] = [
+  [
+    'no database and no secret file',
+    'DATABASE_MISSING',
+    ['database'],
+    ['guest'],
+    ({ path, secretPath }) => {
+      rmSync(path);
+      rmSync(secretPath);
+      return null;
+    },
+  ],
+  [
+    'a secret file without a database',
+    'DATABASE_MISSING',
+    ['database', 'secret file'],
+    ['owner'],
+    ({ path }) => {
+      rmSync(path);
+      return null;
+    },
+  ],
+  [
+    'the WAL of a database that is missing',
+    'DATABASE_MISSING',
+    ['database'],
+    ['owner'],
+    ({ path, secretPath }) => {
+      rmSync(secretPath);
+      renameSync(path, `${path}-wal`);
+      return SECRET;
+    },
+  ],
+  [
+    'a database of another program',
+    'DATABASE_FOREIGN',
+    ['database', 'DATABASE_URL'],
+    ROLES,
+    ({ path, secretPath }) => {
+      rmSync(path);
+      rmSync(secretPath);
+      alter(path, 'CREATE TABLE users (name TEXT)');
+      return null;
+    },
+  ],
+  [
+    'a folder',
+    'DATABASE_FOREIGN',
+    ['database', 'DATABASE_URL'],
+    ROLES,
+    ({ path }) => {
+      rmSync(path);
+      mkdirSync(path);
+      return null;
+    },
+  ],
+  [
+    'a file that is not a database',
+    'DATABASE_DAMAGED',
+    ['database'],
+    ROLES,
+    ({ path, secretPath }) => {
+      writeFileSync(path, GARBAGE);
+      rmSync(secretPath);
+      return null;
+    },
+  ],
+  [
+    'an empty file',
+    'DATABASE_DAMAGED',
+    ['database'],
+    ROLES,
+    ({ path }) => {
+      truncateSync(path);
+      return null;
+    },
+  ],
+  [
+    'a database that was cut off',
+    'DATABASE_DAMAGED',
+    ['database'],
+    ROLES,
+    ({ path }) => {
+      truncateSync(path, 4_096);
+      return null;
+    },
+  ],
+  [
+    'the schema of a newer version',
+    'SCHEMA_TOO_NEW',
+    ['database'],
+    ROLES,
+    ({ path }) => {
+      alter(path, `UPDATE meta SET value = '2' WHERE name = 'schema'`);
+      return null;
+    },
+  ],
+  [
+    'the schema of a version before the first release',
+    'SCHEMA_UNRELEASED',
+    ['database'],
+    ROLES,
+    ({ path }) => {
+      alter(path, `UPDATE meta SET name = 'schema_version' WHERE name = 'schema'`);
+      return null;
+    },
+  ],
+  [
+    'no secret',
+    'SECRET_MISSING',
+    ['database', 'secret file', 'CODE_SECRET'],
+    ROLES,
+    ({ secretPath }) => {
+      rmSync(secretPath);
+      return null;
+    },
+  ],
+  [
+    'another secret file',
+    'SECRET_WRONG',
+    ['database', 'secret file'],
+    ROLES,
+    ({ secretPath }) => {
+      writeFileSync(secretPath, `${OTHER_SECRET}\n`);
+      return null;
+    },
+  ],
+  [
+    'a secret file of 31 characters',
+    'SECRET_WRONG',
+    ['secret file'],
+    ROLES,
+    ({ secretPath }) => {
+      truncateSync(secretPath, 31);
+      return null;
+    },
+  ],
+  ['another CODE_SECRET', 'SECRET_WRONG', ['database', 'CODE_SECRET'], ROLES, () => OTHER_SECRET],
+];
+
+describe('a start is refused', () => {
+  const cases = REFUSALS.flatMap(([what, code, names, roles, change]) =>
+    roles.map((as) => ({ what, code, names, as, change })),
+  );
+
+  it.each(cases)('with $code for $what, as $as, and changes no byte', async ({ code, names, as, change }) => {
+    const paths = await createdDatabase();
+    const own = readFileSync(paths.secretPath, 'utf8').trim();
+    const secret = change(paths);
+    const before = contentOf(paths.folder);
+    const error = await refusalOf(paths.path, { secret, as });
+    expect(contentOf(paths.folder)).toEqual(before);
+    expect(error.code).toBe(code);
+    const strings = {
+      database: paths.path,
+      'secret file': paths.secretPath,
+      CODE_SECRET: 'CODE_SECRET',
+      DATABASE_URL: 'DATABASE_URL',
+    };
+    for (const name of names) expect(error.message).toContain(strings[name]);
+    expect(error.message).toMatch(/^[^\n]+(?:\.|npm run restore FILE)$/);
+    for (const hidden of [own.slice(0, 20), SECRET, OTHER_SECRET])
+      expect(error.message).not.toContain(hidden);
+  });
+
+  it('until the right file is back', async () => {
+    const { path, secretPath } = await createdDatabase();
+    const secret = readFileSync(secretPath);
+    writeFileSync(secretPath, OTHER_SECRET);
+    await refusalOf(path);
+    writeFileSync(secretPath, secret);
+    expect(await open(path)).toHaveProperty('isNew', false);
+  });
+
+  it('without creating a folder when a guest starts first', async () => {
+    const folder = join(temporaryFolder(), 'none');
+    await refusalOf(join(folder, 'codes.db'), { as: 'guest' });
+    expect(existsSync(folder)).toBe(false);
   });
 });

@@ -1,176 +1,207 @@
-import { existsSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout as pause, setImmediate } from 'node:timers/promises';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import type { SqlValue } from '../../src/storage/driver.js';
-import { SqliteDriver } from '../../src/storage/sqlite-driver.js';
-import { temporaryFolder } from '../support/folder.js';
+import { SqliteDriver, type SqliteOptions } from '../../src/storage/sqlite-driver.js';
+import { folderInMemory, temporaryFolder } from '../support/folder.js';
 import { run } from '../support/process.js';
 import { openRaw } from '../support/raw-database.js';
-
-async function openDriver(path: string, create = true): Promise<SqliteDriver> {
-  const driver = await SqliteDriver.open(path, { create });
-  onTestFinished(async () => driver.close());
-  return driver;
-}
-
-/** A driver over a new database with one empty table, `notes (id, note)`. */
-async function openNotes() {
-  const path = join(temporaryFolder(), 'notes.db');
-  const driver = await openDriver(path);
-  await driver.query('CREATE TABLE notes (id BIGINT NOT NULL PRIMARY KEY, note TEXT)');
-  return { path, driver };
-}
 
 const ADD = 'INSERT INTO notes (id, note) VALUES ($1, $2)';
 const ALL = 'SELECT id, note FROM notes ORDER BY id';
 
+function openDriver(path: string, options?: SqliteOptions): SqliteDriver {
+  const driver = new SqliteDriver(path, options);
+  onTestFinished(async () => driver.close());
+  return driver;
+}
+
+/** Opens a new database with one empty table, `notes (id, note)`. */
+async function openNotes(options: SqliteOptions = {}) {
+  const path = join(temporaryFolder(), 'notes.db');
+  const driver = openDriver(path, { ...options, create: true });
+  await driver.query('CREATE TABLE notes (id BIGINT NOT NULL PRIMARY KEY, note TEXT)');
+  return { path, driver };
+}
+
+/** Another program's connection. */
+function openOther(path: string) {
+  const other = openRaw(path);
+  onTestFinished(() => void other.close());
+  return other;
+}
+
 describe('SqliteDriver', () => {
-  it.each([
-    ['synchronous', 2],
-    ['journal_mode', 'wal'],
-  ])('opens every connection with %s = %j', async (pragma, value) => {
+  it('syncs every commit and uses a WAL', async () => {
     const { path, driver } = await openNotes();
-    const second = await openDriver(path, false);
-    expect(await driver.query(`PRAGMA ${pragma}`)).toEqual([{ [pragma]: value }]);
-    expect(await second.query(`PRAGMA ${pragma}`)).toEqual([{ [pragma]: value }]);
+    for (const each of [driver, openDriver(path)]) {
+      expect(await each.query('PRAGMA synchronous')).toEqual([{ synchronous: 2 }]);
+      expect(await each.query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
+    }
   });
 
-  it('creates no file unless it is told to', async () => {
+  it('creates no file unless asked to', () => {
     const path = join(temporaryFolder(), 'none.db');
-    await expect(openDriver(path, false)).rejects.toMatchObject({ code: 'DATABASE_UNREADABLE' });
+    expect(() => openDriver(path)).toThrow(expect.objectContaining({ code: 'DATABASE_UNREADABLE' }));
     expect(existsSync(path)).toBe(false);
   });
 
-  it('binds parameters by their numbers, as often as each is named', async () => {
+  it('binds parameters by number', async () => {
     const { driver } = await openNotes();
     const rows = await driver.query('SELECT $2 AS b, $1 AS a, $2 AS c', ['one', 'two']);
     expect(rows).toEqual([{ b: 'two', a: 'one', c: 'two' }]);
   });
 
-  it('gives the rows of RETURNING, and none where nothing is returned', async () => {
-    const { driver } = await openNotes();
-    expect(await driver.query(`${ADD} RETURNING id, note`, [7, null])).toEqual([{ id: 7, note: null }]);
-    expect(await driver.query(ADD, [8, 'eight'])).toEqual([]);
-    expect(await driver.query(ALL)).toEqual([
-      { id: 7, note: null },
-      { id: 8, note: 'eight' },
-    ]);
-  });
-
-  it('refuses a parameter that is undefined', async () => {
+  it('refuses an undefined parameter', async () => {
     const { driver } = await openNotes();
     const parameters: SqlValue[] = [1, Reflect.get({}, 'note')];
     await expect(driver.query(ADD, parameters)).rejects.toThrow(TypeError);
-    await expect(driver.transaction(async (query) => query(ADD, parameters))).rejects.toThrow(TypeError);
+    await expect(driver.transaction('', async (query) => query(ADD, parameters))).rejects.toThrow(TypeError);
     expect(await driver.query(ALL)).toEqual([]);
   });
 
-  it('leaves nothing of a transaction that throws, and goes on', async () => {
+  it('rolls back a transaction that throws or whose statement fails', async () => {
     const { driver } = await openNotes();
-    const failing = driver.transaction(async (query) => {
+    const throwing = driver.transaction('', async (query) => {
       await query(ADD, [1, 'one']);
-      await query(ADD, [2, 'two']);
-      throw new Error('Thought better of it');
+      throw new Error('Changed my mind');
     });
-    await expect(failing).rejects.toThrow('Thought better of it');
-    await driver.query(ADD, [3, 'three']);
-    expect(await driver.query(ALL)).toEqual([{ id: 3, note: 'three' }]);
-  });
-
-  it('leaves nothing of a transaction in which a statement fails', async () => {
-    const { driver } = await openNotes();
-    const failing = driver.transaction(async (query) => {
+    await expect(throwing).rejects.toThrow('Changed my mind');
+    const failing = driver.transaction('', async (query) => {
       await query(ADD, [1, 'one']);
       await query(ADD, [1, 'one again']);
     });
     await expect(failing).rejects.toMatchObject({ code: 'SQLITE_CONSTRAINT_PRIMARYKEY' });
-    expect(await driver.query(ALL)).toEqual([]);
+    await driver.query(ADD, [3, 'three']);
+    expect(await driver.query(ALL)).toEqual([{ id: 3, note: 'three' }]);
   });
 
-  it('gives what the transaction gives, committed', async () => {
+  it('returns the result of a committed transaction', async () => {
     const { path, driver } = await openNotes();
-    const added = await driver.transaction(async (query) => query(`${ADD} RETURNING id`, [1, 'one']));
-    expect(added).toEqual([{ id: 1 }]);
-    const second = await openDriver(path, false);
-    expect(await second.query(ALL)).toEqual([{ id: 1, note: 'one' }]);
+    expect(await driver.transaction('', async (query) => query(`${ADD} RETURNING id`, [1, 'one']))).toEqual([
+      { id: 1 },
+    ]);
+    expect(await openDriver(path).query(ALL)).toEqual([{ id: 1, note: 'one' }]);
   });
 
-  it('mixes no transaction with what is asked for meanwhile', async () => {
+  it('runs statements and transactions one after the other', async () => {
     const { driver } = await openNotes();
     const seen: number[] = [];
-    const slow = driver.transaction(async (query) => {
+    const slow = driver.transaction('', async (query) => {
       for (let id = 0; id < 10; id++) {
         await query(ADD, [id, null]);
-        await Promise.resolve();
+        await setImmediate();
       }
-      throw new Error('Thought better of it');
+      throw new Error('Changed my mind');
     });
     const meanwhile = driver.query(ADD, [100, null]);
-    const later = driver.transaction(async (query) => seen.push((await query(ALL)).length));
-    await expect(slow).rejects.toThrow('Thought better of it');
+    const later = driver.transaction('', async (query) => seen.push((await query(ALL)).length));
+    await expect(slow).rejects.toThrow('Changed my mind');
     await Promise.all([meanwhile, later]);
     expect(seen).toEqual([1]);
-    expect(await driver.query(ALL)).toEqual([{ id: 100, note: null }]);
   });
 
-  it("waits for another process's transaction instead of failing", async () => {
+  it('waits for the transaction of another process, and reads meanwhile', async () => {
     const { path, driver } = await openNotes();
-    const other = openRaw(path);
-    onTestFinished(() => void other.close());
+    const other = openOther(path);
     other.exec("BEGIN IMMEDIATE; INSERT INTO notes VALUES (1, 'other')");
-    const added = driver.query(ADD, [2, 'ours']);
-    const transacted = driver.transaction(async (query) => query(ADD, [3, 'ours']));
-    // By now both were refused once: the other process still holds the lock.
-    await setImmediate();
-    other.exec('COMMIT');
-    await Promise.all([added, transacted]);
-    expect(await driver.query(ALL)).toEqual([
-      { id: 1, note: 'other' },
-      { id: 2, note: 'ours' },
-      { id: 3, note: 'ours' },
-    ]);
-  });
-
-  it('does not say that a transaction is stored when its file went away meanwhile', async () => {
-    const { path, driver } = await openNotes();
-    const adding = driver.transaction(async (query) => {
-      await query(ADD, [1, 'one']);
-      renameSync(path, `${path}.away`);
-    });
-    await expect(adding).rejects.toMatchObject({ code: 'DATABASE_MISSING' });
-    await expect(driver.query(ADD, [2, 'two'])).rejects.toMatchObject({ code: 'DATABASE_MISSING' });
-    await expect(driver.query(ALL)).resolves.toHaveLength(1);
-  });
-
-  it('lets readers pass while writers wait', async () => {
-    const { path, driver } = await openNotes();
-    const other = openRaw(path);
-    onTestFinished(() => void other.close());
-    other.exec('BEGIN IMMEDIATE');
-    const writers = [1, 2, 3].map(async (id) => driver.transaction(async (query) => query(ADD, [id, null])));
+    const added = driver.query(ADD, [2, 'own']);
+    const transacted = driver.transaction('', async (query) => query(ADD, [3, 'own']));
+    await pause(20);
     expect(await driver.query(ALL)).toEqual([]);
     other.exec('COMMIT');
-    await Promise.all(writers);
+    await Promise.all([added, transacted]);
     expect(await driver.query(ALL)).toHaveLength(3);
   });
 
-  it('rejects what is asked for after it was closed, and can be closed twice', async () => {
+  it('gets the lock soon beside another process that writes all the time', async () => {
+    const { path, driver } = await openNotes();
+    const other = openOther(path);
+    const state = { isDone: false };
+    const busy = (async () => {
+      for (let id = 1_000; !state.isDone; id++) {
+        other.exec(`BEGIN IMMEDIATE; INSERT INTO notes VALUES (${id}, 'other')`);
+        await pause(5);
+        other.exec('COMMIT');
+        await setImmediate();
+      }
+    })();
+    const since = performance.now();
+    for (let id = 0; id < 20; id++) await driver.transaction('', async (query) => query(ADD, [id, null]));
+    state.isDone = true;
+    await busy;
+    expect(performance.now() - since).toBeLessThan(5_000);
+  });
+
+  it('rejects with DATABASE_LOCKED when another process keeps the lock for 5 seconds', async () => {
+    const { path, driver } = await openNotes();
+    openOther(path).exec('BEGIN IMMEDIATE');
+    const since = performance.now();
+    const results = await Promise.allSettled(
+      [1, 2, 3].map(async (id) => driver.transaction('', async (query) => query(ADD, [id, null]))),
+    );
+    for (const result of results) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'DATABASE_LOCKED' } });
+    }
+    expect(performance.now() - since).toBeLessThan(8_000);
+  });
+
+  it('rejects everything after it was closed, and can be closed twice', async () => {
     const { driver } = await openNotes();
-    await driver.query(ALL);
     const before = driver.query(ALL);
     await driver.close();
     await driver.close();
     expect(await before).toEqual([]);
     await expect(driver.query(ALL)).rejects.toThrow('not open');
-    await expect(driver.transaction(async () => 1)).rejects.toThrow('not open');
+    await expect(driver.transaction('', async () => 1)).rejects.toThrow('not open');
   });
 });
 
-it('leaves nothing that garbage collection could end the process with', async () => {
-  const collector = run('tests/support/collector.mjs', { cwd: temporaryFolder() });
+describe('a database file that changes while it is in use', () => {
+  const CHANGES: [string, (path: string) => void][] = [
+    ['is moved', (path) => renameSync(path, `${path}.away`)],
+    ['is deleted', (path) => rmSync(path)],
+    [
+      'is replaced by a copy',
+      (path) => {
+        copyFileSync(path, `${path}.copy`);
+        renameSync(`${path}.copy`, path);
+      },
+    ],
+    ['is truncated', (path) => truncateSync(path)],
+  ];
+
+  it.each(CHANGES)('is reported when it %s, and nothing is stored', async (_what, change) => {
+    const fatal: string[] = [];
+    const { path, driver } = await openNotes({ onFatal: ({ code }) => fatal.push(code) });
+    await driver.query(ADD, [1, 'one']);
+    openOther(path).pragma('wal_checkpoint(TRUNCATE)');
+    await driver.query(ALL);
+    change(path);
+    const replaced = expect.objectContaining({ code: 'DATABASE_REPLACED', isTransient: true });
+    let hasRun = false;
+    const adding = driver.transaction('', async () => (hasRun = true));
+    await expect(adding).rejects.toEqual(replaced);
+    expect(hasRun).toBe(false);
+    await expect(driver.query(ADD, [3, 'three'])).rejects.toEqual(replaced);
+    expect(fatal).toEqual(['DATABASE_REPLACED', 'DATABASE_REPLACED']);
+  });
+
+  it('is reported when it is moved during a transaction', async () => {
+    const { path, driver } = await openNotes();
+    const adding = driver.transaction('', async (query) => {
+      await query(ADD, [1, 'one']);
+      renameSync(path, `${path}.away`);
+    });
+    await expect(adding).rejects.toMatchObject({ code: 'DATABASE_REPLACED' });
+  });
+});
+
+it('survives garbage collection on every version of Node', async () => {
+  const collector = run('tests/support/collector.mjs', { cwd: folderInMemory() });
   expect(await collector.ended).toBe(0);
   expect(collector.stdout()).toBe('collected\n');
 });

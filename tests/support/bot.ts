@@ -14,16 +14,17 @@ import {
   type StandInUser,
 } from '../../src/demo/stand-in/stand-in.js';
 import { createLog } from '../../src/log.js';
+import { openValidator, type InvalidReason } from '../../src/validator/validator.js';
 import { ManualClock } from './clock.js';
 import { temporaryFolder } from './folder.js';
 
-/** What the bot said, and where: `#general`, `#thread`, `@alice` for a direct message. */
+/** A message of the bot, and its place: `#general`, `#thread`, `@alice` for a DM, `only alice` for an ephemeral one. */
 export interface Said {
   readonly where: string;
   readonly message: StandInMessage;
 }
 
-/** A stand-in with one server and a few people, and everything that the bot says there. */
+/** A stand-in with one server and a few people. It records every message of the bot. */
 export class TestServer {
   readonly discord: DiscordStandIn;
   readonly guild: StandInGuild;
@@ -67,8 +68,8 @@ export class TestServer {
     return user;
   }
 
-  /** What the bot has said since the last call. */
-  heard(): Said[] {
+  /** Returns the bot's messages since the last call. */
+  takeSaid(): Said[] {
     return this.#said.splice(0);
   }
 
@@ -83,21 +84,7 @@ export class TestServer {
   }
 }
 
-/** Two servers that the bot serves, for {@link startBot}: the second one belongs to bob. */
-export async function twoServers(): Promise<{
-  readonly server: TestServer;
-  readonly elsewhere: StandInGuild;
-  readonly lobby: StandInChannel;
-  readonly settings: Readonly<Record<string, string>>;
-}> {
-  const server = await TestServer.start();
-  const elsewhere = server.discord.addGuild('Elsewhere', server.bob);
-  const lobby = server.discord.addChannel(elsewhere, 'lobby');
-  const settings = { ALLOWED_GUILD_IDS: `${server.guild.id},${elsewhere.id}` };
-  return { server, elsewhere, lobby, settings };
-}
-
-/** A person needs so long to type the next command: nobody floods by accident. */
+/** Between two commands, so that no test reaches the flood limit by accident. */
 const TYPING_MS = 7_000;
 
 /** The production bot on the stand-in. */
@@ -106,15 +93,17 @@ export interface TestBot {
   readonly app: App;
   readonly databasePath: string;
   readonly clock: ManualClock;
-  /** Everything logged, as the JSON that was written. */
+  /** Everything logged, as JSON lines. */
   readonly logged: () => string;
   readonly fatal: readonly Error[];
-  /** Lets `author` say `text`; resolves with what the bot answered when it has nothing more to say. */
+  /** Posts `text` as `author`; resolves with the bot's messages when it is idle. */
   readonly say: (place: StandInPlace, author: StandInUser, text: string) => Promise<Said[]>;
-  /** Resolves when the bot has answered all that it heard. */
+  /** Resolves when the bot has handled everything it received. */
   readonly settled: () => Promise<void>;
-  /** `!getcode` by `author`; the code that came by direct message. */
+  /** Returns the code that `author` receives by DM for `!getcode`. */
   readonly getCode: (author: StandInUser, username: string) => Promise<string>;
+  /** Checks a code as a website does. */
+  readonly logIn: (username: string, code: string) => Promise<'valid' | InvalidReason | 'throttled'>;
 }
 
 export interface TestBotOptions {
@@ -123,17 +112,14 @@ export interface TestBotOptions {
   readonly settings?: Readonly<Record<string, string>>;
   readonly clock?: ManualClock;
   readonly random?: (limit: number) => number;
-  /** Default: nobody waits, and the clock is so much later. */
+  /** Default: advances the clock and resolves at once. */
   readonly wait?: (ms: number) => Promise<void>;
-  /**
-   * Default: never. The clock stands still while a test runs: a timer would do housekeeping at another time in a test
-   * that is slow.
-   */
+  /** Default: tasks run at the start only, and by `app.tasks`. */
   readonly every?: AppOptions['every'] | 'by timers';
-  readonly patience?: AppOptions['patience'];
+  readonly liveness?: AppOptions['liveness'];
 }
 
-/** Starts the bot; it is stopped when the test ends, if the test has not done so. */
+/** Starts the bot. It is stopped when the test ends. */
 export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
   const server = options.server ?? (await TestServer.start());
   const { discord, general } = server;
@@ -146,7 +132,7 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
     DISCORD_API_URL: discord.apiUrl,
     DATABASE_URL: databasePath,
     LOG_LEVEL: 'trace',
-    // What limits the asking has tests of its own.
+    // Limits have tests of their own.
     GETCODE_LIMIT: '1000/10m',
     MAX_USERNAMES_PER_MEMBER: '100',
     MEMBERSHIP_CHECK_INTERVAL: 'off',
@@ -166,7 +152,7 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
       }),
     ...(options.every === 'by timers' ? {} : { every: options.every ?? (() => () => undefined) }),
     ...(options.random === undefined ? {} : { random: options.random }),
-    ...(options.patience === undefined ? {} : { patience: options.patience }),
+    ...(options.liveness === undefined ? {} : { liveness: options.liveness }),
   });
   let stopped: Promise<void> | null = null;
   const stop = (): Promise<void> => (stopped ??= app.stop());
@@ -178,17 +164,24 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
   }
 
   async function say(place: StandInPlace, author: StandInUser, text: string): Promise<Said[]> {
-    server.heard();
+    server.takeSaid();
     clock.advance(TYPING_MS);
     discord.say(place, author, text);
     await settled();
-    return server.heard();
+    return server.takeSaid();
   }
 
   async function getCode(author: StandInUser, username: string): Promise<string> {
     const [direct] = await say(general, author, `!getcode "${username}"`);
     if (direct?.where !== `@${author.username}`) throw new Error(`No code came for ${username}`);
     return direct.message.content;
+  }
+
+  async function logIn(username: string, code: string): ReturnType<TestBot['logIn']> {
+    const validator = await openValidator({ databaseUrl: databasePath, clock: clock.read });
+    const verdict = await validator.validate(username, code);
+    await validator.close();
+    return verdict.valid ? 'valid' : verdict.reason;
   }
 
   return {
@@ -201,10 +194,11 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
     say,
     settled,
     getCode,
+    logIn,
   };
 }
 
-/** Messages as tables compare them: where, and what was said; an embed by its title. */
+/** Returns messages as `place text`, for comparison; an embed by its title. */
 export function summarize(said: readonly Said[]): string[] {
   return said.map(({ where, message }) => {
     const title = message.embeds[0]?.title;

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 
-/** Tests that start the program as a process start what stands in dist: it has to be today's. */
+/** Vitest's global setup: tests that start the program as a process run what is in dist. */
 export function setup(): void {
   execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
 }

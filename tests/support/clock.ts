@@ -1,4 +1,4 @@
-/** A clock that stands still until it is set. */
+/** A clock that stands still until a test moves it. */
 export class ManualClock {
   /** Unix ms. */
   now: number;

@@ -3,45 +3,31 @@ import { join } from 'node:path';
 
 import { onTestFinished } from 'vitest';
 
-import { CodeService, type CodeServiceOptions, type IssuedCode } from '../../src/codes/code-service.js';
-import { CodeValidator } from '../../src/codes/code-validator.js';
 import { parseUsername, type Username } from '../../src/codes/username.js';
-import { openStorage, type Storage, type StorageOptions } from '../../src/storage/open-storage.js';
+import { CodeService, type AdminRequest, type CodeServiceOptions } from '../../src/services/code-service.js';
+import { Deliveries } from '../../src/services/deliveries.js';
+import { Validator } from '../../src/services/validator.js';
+import { openStorage, type Storage } from '../../src/storage/open-storage.js';
 import { ManualClock } from './clock.js';
 import { temporaryFolder } from './folder.js';
 
-/** Opens a storage, as its owner unless told otherwise, and closes it when the running test ends. */
-export async function openTestStorage(
-  databasePath: string,
-  { secret = null, as = 'owner' }: Partial<Pick<StorageOptions, 'secret' | 'as'>> = {},
-): Promise<Storage> {
-  const storage = await openStorage({ databasePath, secret, as });
-  onTestFinished(async () => storage.close());
-  return storage;
-}
-
-export function usernameOf(typed: string): Username {
-  const username = parseUsername(typed);
-  if (username === null) throw new Error(`No username: ${typed}`);
-  return username;
-}
-
 export interface CodesOptions extends Partial<
-  Pick<CodeServiceOptions, 'codeLength' | 'codeTtlMs' | 'codeMaxUses' | 'random'>
+  Pick<CodeServiceOptions, 'codeLength' | 'codeTtlMs' | 'codeMaxUses' | 'limits' | 'random'>
 > {
-  /** Default: a new database of the running test's own. */
+  /** Default: a new database of the running test. */
   readonly databasePath?: string;
-  readonly clock?: ManualClock;
-  /** Default: more than any test asks for. */
-  readonly getcodeLimit?: CodeServiceOptions['getcodeLimit'];
-  readonly maxUsernamesPerMember?: number;
 }
 
-interface Wish {
+interface Request {
   readonly id?: string;
   readonly guildId?: string;
   readonly holderId?: string;
   readonly username?: string;
+}
+
+export interface IssuedCode {
+  readonly id: string;
+  readonly text: string;
 }
 
 export interface Codes {
@@ -49,65 +35,79 @@ export interface Codes {
   readonly clock: ManualClock;
   readonly storage: Storage;
   readonly service: CodeService;
-  readonly validator: CodeValidator;
-  /** Issues a code, by default to holder 1 in guild 1 for Alice; throws where none is issued. */
-  readonly issue: (wish?: Wish) => Promise<IssuedCode>;
+  readonly deliveries: Deliveries;
+  readonly validator: Validator;
+  /** Issues a pending code, by default to holder 1 in guild 1 for Alice; rejects when it is refused. */
+  readonly issuePending: (request?: Request) => Promise<IssuedCode>;
   /** Issues a code and delivers it. */
-  readonly hand: (wish?: Wish) => Promise<IssuedCode>;
+  readonly issueCode: (request?: Request) => Promise<IssuedCode>;
 }
 
-let requests = 0;
-
-/** The domain over a real database, under a clock that stands still. */
+/** The services over a SQLite database, with a clock that stands still. */
 export async function openCodes(options: CodesOptions = {}): Promise<Codes> {
-  const { databasePath = join(temporaryFolder(), 'codes.db'), clock = new ManualClock() } = options;
-  const { codeLength = 6, codeTtlMs = null, codeMaxUses = null, random = randomInt } = options;
-  const { getcodeLimit = { codes: 1_000, spanMs: 600_000 }, maxUsernamesPerMember = 100 } = options;
-  const storage = await openTestStorage(databasePath);
+  const { databasePath = join(temporaryFolder(), 'codes.db'), ...rest } = options;
+  const clock = new ManualClock();
+  const storage = await openStorage({
+    database: { engine: 'sqlite', path: databasePath },
+    secret: null,
+    as: 'owner',
+  });
+  onTestFinished(async () => storage.close());
   const { store, keys } = storage;
   const service = new CodeService({
     store,
     keys,
-    codeLength,
-    codeTtlMs,
-    codeMaxUses,
-    getcodeLimit,
-    maxUsernamesPerMember,
+    codeLength: 6,
+    codeTtlMs: null,
+    codeMaxUses: null,
+    reservedUsernames: [],
+    limits: { codes: 1_000, withinMs: 600_000, usernames: 100 },
     clock: clock.read,
-    random,
+    random: randomInt,
+    ...rest,
   });
-  const validator = new CodeValidator({ store, keys, clock: clock.read });
+  const deliveries = new Deliveries({ store, clock: clock.read });
+  const validator = new Validator({ store, keys, clock: clock.read });
 
-  async function issue(wish: Wish = {}): Promise<IssuedCode> {
-    const { id = nextRequestId(), guildId = '1', holderId = '1', username = 'Alice' } = wish;
-    const holderTag = `holder${holderId}`;
+  async function issuePending(request: Request = {}): Promise<IssuedCode> {
+    const { id = nextId(), guildId = '1', holderId = '1', username = 'Alice' } = request;
     const issued = await service.issue({
       id,
       guildId,
+      channelId: '1',
       holderId,
-      holderTag,
+      holderTag: `holder${holderId}`,
       username: usernameOf(username),
     });
-    if (typeof issued === 'object' && 'text' in issued) return issued;
-    throw new Error(`Not issued: ${JSON.stringify(issued)}`);
+    if (issued === null || 'refusal' in issued) throw new Error(`Not issued: ${JSON.stringify(issued)}`);
+    return { id, text: service.textOf(issued) };
   }
 
-  async function hand(wish?: Wish): Promise<IssuedCode> {
-    const issued = await issue(wish);
-    if (!(await service.deliver(issued.id))) throw new Error('Not delivered');
+  async function issueCode(request?: Request): Promise<IssuedCode> {
+    const issued = await issuePending(request);
+    const status = await deliveries.markDelivered(issued.id);
+    if (status !== 'active') throw new Error(`Not active: ${status}`);
     return issued;
   }
 
-  return { databasePath, clock, storage, service, validator, issue, hand };
+  return { databasePath, clock, storage, service, deliveries, validator, issuePending, issueCode };
 }
 
-/** An administrator's command, one that was not heard before. */
-export function byAdmin(requestId = nextRequestId()): { requestId: string; actorId: string } {
-  return { requestId, actorId: 'admin' };
+function usernameOf(typed: string): Username {
+  const username = parseUsername(typed);
+  if (username === null) throw new Error(`Not a username: ${typed}`);
+  return username;
 }
 
-/** Ids of one length, as Discord's are: their order as text is their order in time. */
-export function nextRequestId(): string {
-  requests += 1;
-  return String(1_000_000 + requests);
+/** A new command of an administrator of guild 1. */
+export function byAdmin(): AdminRequest {
+  return { id: nextId(), guildId: '1', actorId: 'admin' };
+}
+
+let ids = 1_000_000;
+
+/** Returns Discord ids: later ones are greater. */
+function nextId(): string {
+  ids += 1;
+  return String(ids);
 }

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 
 import { onTestFinished } from 'vitest';
 
-/** A folder of the running test's own, which goes with it. */
+/** Creates a folder that is deleted when the running test ends. */
 export function temporaryFolder(parent = tmpdir()): string {
   const folder = mkdtempSync(join(parent, 'access-bot-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** The same in memory, where there is such a place: for tests that make and sync thousands of files. */
+/** The same in memory where possible: for tests that create and sync thousands of files. */
 export function folderInMemory(): string {
   return temporaryFolder(existsSync(MEMORY) ? MEMORY : tmpdir());
 }

@@ -1,7 +1,7 @@
 /**
  * A website as a process of its own. Its arguments are the path of the bot's database, and the address and token of its
- * HTTP API where there is one. Told guesses over IPC, it sends them all at once and answers with what became of each:
- * `valid`, the reason of a refusal, or the error code of an outage.
+ * HTTP API if it has one. Receives guesses over IPC, sends them all at once and sends back the result of each: `valid`,
+ * the reason of a refusal, or the error code of an outage.
  */
 import { openValidator } from '../../src/validator/validator.js';
 

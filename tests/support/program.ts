@@ -9,7 +9,7 @@ export interface Printed {
   readonly stderr: string;
 }
 
-/** Runs `node PATH`, a path from the project's root, to its end, with nothing but `env` in its environment. */
+/** Runs `node PATH` to its end. PATH is relative to the project's root; its environment is only `env`. */
 export async function runToEnd(
   path: string,
   args: readonly string[],

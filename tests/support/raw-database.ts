@@ -8,7 +8,7 @@ export function keep<T extends object>(object: T): T {
   return object;
 }
 
-/** A connection past the driver, as another program would have it. */
+/** Opens a connection without the driver, as another program does. */
 export function openRaw(path: string): Database.Database {
   return keep(new Database(path));
 }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { describe, expect, it } from 'vitest';
 
-import { openDoor, TOKEN } from '../http/door.js';
+import { startBotWithHttp, TOKEN } from './bot.js';
 import type { Guess } from '../support/guesser.js';
 import { startWebsite, wrongCodes } from './websites.js';
 
@@ -67,7 +67,7 @@ function deal(codes: readonly string[], right: string, position: number, process
 
 describe.each([1, 2, 4])('a burst of guesses from %i processes', (processes) => {
   it.each(Object.entries(WAYS))('by %s evaluates at most 10 wrong codes', async (way, byOf) => {
-    const { bot, url } = await openDoor();
+    const { bot, url } = await startBotWithHttp();
     const { server, clock } = bot;
     const http = { url, token: TOKEN };
     const websites = await Promise.all(

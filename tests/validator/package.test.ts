@@ -12,7 +12,7 @@ import { temporaryFolder } from '../support/folder.js';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const call = promisify(execFile);
 
-/** A website in plain JavaScript, as somebody would write it. */
+/** A website in JavaScript. */
 const SITE = `
 import { openValidator, StorageError } from 'chatroom-access-bot/validator';
 
@@ -27,7 +27,7 @@ try {
 }
 `;
 
-/** The same with types, for a compiler that checks them. */
+/** A website in TypeScript. */
 const TYPED_SITE = `
 import { openValidator, type Verdict } from 'chatroom-access-bot/validator';
 
@@ -38,7 +38,7 @@ export async function login(username: string, code: string): Promise<string | nu
 }
 `;
 
-it('works in another folder that installed the package by its path, beside the running bot', async () => {
+it('works beside the running bot for a website that installs the package by its path', async () => {
   const { server, say, getCode, databasePath } = await startBot({ settings: { CODE_MAX_USES: '2' } });
   const code = await getCode(server.alice, 'Alice');
 

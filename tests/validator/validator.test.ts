@@ -1,11 +1,14 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
+import { PostgresDriver } from '../../src/storage/postgres-driver.js';
 import { openValidator, StorageError, type ValidatorOptions } from '../../src/validator/validator.js';
+import { openWorld, SECRET } from '../services/support.js';
 import { byAdmin, openCodes, type Codes, type CodesOptions } from '../support/codes.js';
+import { postgresDatabase } from '../support/postgres.js';
 import { temporaryFolder } from '../support/folder.js';
 
 const UNKNOWN = { valid: false, reason: 'unknown' };
@@ -16,12 +19,12 @@ async function openTestValidator(options: ValidatorOptions) {
   return validator;
 }
 
-/** `value` unchanged: to the compiler a text, which is more than JavaScript promises. */
+/** Returns `value` typed as a string: JavaScript may pass anything. */
 function asText(value: unknown): string {
   return Object.assign({ text: '' }, { text: value }).text;
 }
 
-/** The bot's side, and a validator on its database, under one clock. */
+/** The bot's services, and a validator on the same database with the same clock. */
 async function openBoth(options: CodesOptions = {}) {
   const bot = await openCodes(options);
   const validator = await openTestValidator({ databaseUrl: bot.databasePath, clock: bot.clock.read });
@@ -29,9 +32,9 @@ async function openBoth(options: CodesOptions = {}) {
 }
 
 describe('openValidator', () => {
-  it('validates a code that the bot issued, again and again', async () => {
+  it('validates a code any number of times', async () => {
     const { bot, validator } = await openBoth({ codeTtlMs: 60_000, codeMaxUses: 2 });
-    const { text } = await bot.hand({ holderId: '42' });
+    const { text } = await bot.issueCode({ holderId: '42' });
     const verdict = {
       valid: true,
       username: 'Alice',
@@ -42,9 +45,9 @@ describe('openValidator', () => {
     for (let n = 0; n < 3; n++) expect(await validator.validate('Alice', text)).toEqual(verdict);
   });
 
-  it('redeems a code as often as it may be used', async () => {
+  it('redeems a code as often as CODE_MAX_USES allows', async () => {
     const { bot, validator } = await openBoth({ codeMaxUses: 2 });
-    const { text } = await bot.hand();
+    const { text } = await bot.issueCode();
     const valid = { valid: true, username: 'Alice', discordUserId: '1', expiresAt: null };
     expect(await validator.redeem('Alice', text)).toEqual({ ...valid, usesLeft: 1 });
     expect(await validator.redeem('Alice', text)).toEqual({ ...valid, usesLeft: 0 });
@@ -52,95 +55,114 @@ describe('openValidator', () => {
     expect(await validator.validate('Alice', text)).toEqual({ valid: false, reason: 'used_up' });
   });
 
-  it('redeems a code without limit for ever', async () => {
+  it('redeems a code without limit when CODE_MAX_USES is unlimited', async () => {
     const { bot, validator } = await openBoth();
-    const { text } = await bot.hand();
-    for (let n = 0; n < 5; n++) {
+    const { text } = await bot.issueCode();
+    for (let n = 0; n < 5; n++)
       expect(await validator.redeem('Alice', text)).toMatchObject({ valid: true, usesLeft: null });
-    }
+  });
+
+  it('counts one use for a redemption that is repeated with its idempotency key within 10 minutes', async () => {
+    const { bot, validator } = await openBoth({ codeMaxUses: 2 });
+    const { text } = await bot.issueCode();
+    const redeem = async (idempotencyKey: string) => validator.redeem('Alice', text, { idempotencyKey });
+    for (let n = 0; n < 2; n++) expect(await redeem('first')).toHaveProperty('usesLeft', 1);
+    for (let n = 0; n < 2; n++) expect(await redeem('second')).toHaveProperty('usesLeft', 0);
+    expect(await redeem('first')).toEqual({ valid: false, reason: 'used_up' });
+    bot.clock.advance(600_000);
+    expect(await redeem('second')).toEqual({ valid: false, reason: 'used_up' });
   });
 
   it.each<[string, string, (bot: Codes) => Promise<string>]>([
-    ['not yet delivered', 'unknown', async (bot) => (await bot.issue()).text],
+    ['a pending', 'unknown', async (bot) => (await bot.issuePending()).text],
     [
-      'withdrawn',
+      'a withdrawn',
       'unknown',
       async (bot) => {
-        const { id, text } = await bot.issue();
-        await bot.service.withdraw(id, 'closed');
+        const { id, text } = await bot.issuePending();
+        await bot.deliveries.withdraw(id);
         return text;
       },
     ],
     [
-      'expired',
+      'an expired',
       'expired',
       async (bot) => {
-        const { text } = await bot.hand();
+        const { text } = await bot.issueCode();
         bot.clock.advance(60_000);
         return text;
       },
     ],
     [
-      'revoked',
+      'a revoked',
       'revoked',
       async (bot) => {
-        const { text } = await bot.hand();
-        await bot.service.revoke('1', text, byAdmin());
+        const { text } = await bot.issueCode();
+        await bot.service.revoke(byAdmin(), { kind: 'codeOrUsername', typed: text }, null);
         return text;
       },
     ],
     [
-      'replaced',
+      'a replaced',
       'replaced',
       async (bot) => {
-        const { text } = await bot.hand();
-        await bot.hand();
+        const { text } = await bot.issueCode();
+        await bot.issueCode();
         return text;
       },
     ],
     [
-      'used up',
+      'a suspended',
+      'suspended',
+      async (bot) => {
+        const { text } = await bot.issueCode();
+        await bot.storage.store.codes.suspend('1', bot.clock.now);
+        return text;
+      },
+    ],
+    [
+      'a used-up',
       'used_up',
       async (bot) => {
-        const { text } = await bot.hand();
+        const { text } = await bot.issueCode();
         await bot.validator.redeem('Alice', text);
         return text;
       },
     ],
-  ])('answers for a code that is %s: %s', async (_what, reason, live) => {
+  ])('rejects %s code as %s', async (_what, reason, prepare) => {
     const { bot, validator } = await openBoth({ codeTtlMs: 60_000, codeMaxUses: 1 });
-    const text = await live(bot);
+    const text = await prepare(bot);
     expect(await validator.validate('Alice', text)).toEqual({ valid: false, reason });
     expect(await validator.redeem('Alice', text)).toEqual({ valid: false, reason });
   });
 
   it.each<[string, string, (text: string) => string]>([
-    ['small letters', 'Alice', (text) => text.toLowerCase()],
-    ['spaces around the code', 'Alice', (text) => `\t ${text} \n`],
-    ['a username in capitals', 'ALICE', (text) => text],
-    ['a username in small letters', 'alice', (text) => text],
-  ])('reads %s, and answers with the username as it was issued', async (_what, username, spell) => {
+    ['a code in lower case', 'Alice', (text) => text.toLowerCase()],
+    ['a code between spaces', 'Alice', (text) => `\t ${text} \n`],
+    ['a username in upper case', 'ALICE', (text) => text],
+    ['a username between spaces', ' alice ', (text) => text],
+  ])('accepts %s and returns the username as it was issued', async (_what, username, type) => {
     const { bot, validator } = await openBoth();
-    const { text } = await bot.hand();
-    expect(await validator.validate(username, spell(text))).toMatchObject({ valid: true, username: 'Alice' });
-    expect(await validator.redeem(username, spell(text))).toMatchObject({ valid: true, username: 'Alice' });
+    const { text } = await bot.issueCode();
+    expect(await validator.validate(username, type(text))).toMatchObject({ valid: true, username: 'Alice' });
+    expect(await validator.redeem(username, type(text))).toMatchObject({ valid: true, username: 'Alice' });
   });
 
   it.each<[string, (text: string) => readonly [string, string]]>([
     ['a code that was never issued', (text) => ['Alice', text === 'ABC234' ? 'ABC235' : 'ABC234']],
-    ["somebody else's username", (text) => ['Bob', text]],
+    ["another member's username", (text) => ['Bob', text]],
     ['a look-alike of the username', (text) => ['Ａlice', text]],
-    ['username and code the wrong way round', (text) => [text, 'Alice']],
+    ['username and code exchanged', (text) => [text, 'Alice']],
     ['an empty username', (text) => ['', text]],
     ['an empty code', () => ['Alice', '']],
     ['a code of 1,000,000 letters', () => ['Alice', 'A'.repeat(1_000_000)]],
     ['a username of 1,000,000 letters', (text) => ['A'.repeat(1_000_000), text]],
-    ['a username with NUL in it', (text) => ['Alice\0', text]],
+    ['a username with NUL', (text) => ['Alice\0', text]],
     ['half a surrogate pair', (text) => ['Alice\ud83d', text]],
-  ])('answers unknown for %s', async (_what, spell) => {
+  ])('rejects %s as unknown', async (_what, type) => {
     const { bot, validator } = await openBoth();
-    const { text } = await bot.hand();
-    const [username, code] = spell(text);
+    const { text } = await bot.issueCode();
+    const [username, code] = type(text);
     expect(await validator.validate(username, code)).toEqual(UNKNOWN);
     expect(await validator.redeem(username, code)).toEqual(UNKNOWN);
   });
@@ -151,88 +173,121 @@ describe('openValidator', () => {
     ['a number', 234_567],
     ['a boolean', true],
     ['an object', { $ne: null }],
-    ['an object that turns into a text', { toString: () => 'Alice', trim: () => 'ABC234' }],
+    ['an object that converts to a string', { toString: () => 'Alice', trim: () => 'ABC234' }],
     ['an array', ['Alice']],
     ['a symbol', Symbol('Alice')],
-  ])('answers unknown for %s instead of a text', async (_what, value) => {
+  ])('rejects %s instead of a string as unknown, and ignores it as options', async (_what, value) => {
     const { bot, validator } = await openBoth();
-    const { text } = await bot.hand();
+    const { text } = await bot.issueCode();
     const wrong = asText(value);
     expect(await validator.validate(wrong, text)).toEqual(UNKNOWN);
     expect(await validator.validate('Alice', wrong)).toEqual(UNKNOWN);
     expect(await validator.redeem(wrong, text)).toEqual(UNKNOWN);
     expect(await validator.redeem('Alice', wrong)).toEqual(UNKNOWN);
-    // Nor do strange options change the answer.
-    const options = [value, { client: value }];
-    for (const option of options) {
-      const verdict: unknown = await Reflect.apply(validator.validate, validator, ['Alice', text, option]);
+    for (const options of [value, { client: value, idempotencyKey: value }]) {
+      const verdict: unknown = await Reflect.apply(validator.redeem, validator, ['Alice', text, options]);
       expect(verdict).toHaveProperty('valid', true);
     }
   });
 
-  it('counts exactly the uses that are allowed, from two validators at once', async () => {
+  it('counts exactly the uses that are allowed when two validators redeem at once', async () => {
     const { bot, validator } = await openBoth({ codeMaxUses: 5 });
     const second = await openTestValidator({ databaseUrl: bot.databasePath, clock: bot.clock.read });
-    const { text } = await bot.hand();
+    const { text } = await bot.issueCode();
     const verdicts = await Promise.all(
-      Array.from({ length: 20 }, async (_, index) =>
-        (index % 2 === 0 ? validator : second).redeem('Alice', text),
-      ),
+      Array.from({ length: 20 }, async (_, n) => (n % 2 === 0 ? validator : second).redeem('Alice', text)),
     );
-    const left = verdicts.flatMap((verdict) => (verdict.valid ? [verdict.usesLeft] : []));
-    expect(new Set(left)).toEqual(new Set([0, 1, 2, 3, 4]));
-    expect(left).toHaveLength(5);
-    const reasons = verdicts.flatMap((verdict) => (verdict.valid ? [] : [verdict.reason]));
-    expect(reasons.toSorted()).toEqual([
-      ...Array.from({ length: 5 }, () => 'throttled'),
-      ...Array.from({ length: 10 }, () => 'used_up'),
-    ]);
+    const usesLeft = verdicts.flatMap((verdict) => (verdict.valid ? [verdict.usesLeft] : []));
+    expect(new Set(usesLeft)).toEqual(new Set([0, 1, 2, 3, 4]));
+    expect(usesLeft).toHaveLength(5);
+    for (const verdict of verdicts) if (!verdict.valid) expect(verdict.reason).toBe('used_up');
   });
 
-  it('goes by the clock of the system when it is given none', async () => {
+  it("uses the system's clock by default", async () => {
     const bot = await openCodes({ codeTtlMs: 60_000 });
     const validator = await openTestValidator({ databaseUrl: bot.databasePath });
-    // Issued on the first of January 2026, or an hour in the future.
-    const { text } = await bot.hand({ username: 'Alice' });
+    bot.clock.now = Date.now() - 3_600_000;
+    const old = await bot.issueCode({ username: 'Alice' });
     bot.clock.now = Date.now() + 3_600_000;
-    const fresh = await bot.hand({ username: 'Bob' });
-    expect(await validator.validate('Alice', text)).toEqual({ valid: false, reason: 'expired' });
+    const fresh = await bot.issueCode({ username: 'Bob' });
+    expect(await validator.validate('Alice', old.text)).toEqual({ valid: false, reason: 'expired' });
     expect(await validator.validate('Bob', fresh.text)).toHaveProperty('valid', true);
   });
 
-  it('opens a file: URL, with the secret given', async () => {
+  it('opens a file: URL with a given secret', async () => {
     const bot = await openCodes();
-    const { text } = await bot.hand();
+    const { text } = await bot.issueCode();
     const secretPath = join(bot.databasePath, '..', 'code-secret.key');
-    const codeSecret = readFileSync(secretPath, 'utf8').trim();
+    const codeSecret = readFileSync(secretPath, 'utf8');
     rmSync(secretPath);
-    const validator = await openTestValidator({
-      databaseUrl: pathToFileURL(bot.databasePath).href,
-      codeSecret,
-      clock: bot.clock.read,
-    });
+    const databaseUrl = pathToFileURL(bot.databasePath).href;
+    const validator = await openTestValidator({ databaseUrl, codeSecret, clock: bot.clock.read });
     expect(await validator.validate('Alice', text)).toHaveProperty('valid', true);
   });
 
   it('rejects every call after it was closed', async () => {
     const { bot, validator } = await openBoth();
-    const { text } = await bot.hand();
+    const { text } = await bot.issueCode();
     await validator.close();
     await expect(validator.validate('Alice', text)).rejects.toThrow('not open');
     await expect(validator.redeem('Alice', text)).rejects.toThrow('not open');
     await validator.close();
   });
 
-  it.each(['postgres://bot:hunter2hunter2@localhost/codes', 'https://example.org/hunter2hunter2', ''])(
-    'throws a TypeError for %j, and does not quote it',
+  it('rejects with DATABASE_REPLACED after the database file was replaced', async () => {
+    const { bot, validator } = await openBoth();
+    const { text } = await bot.issueCode();
+    const other = await openCodes();
+    renameSync(other.databasePath, bot.databasePath);
+    const validation = validator.validate('Alice', text);
+    await expect(validation).rejects.toMatchObject({ code: 'DATABASE_REPLACED', isTransient: true });
+  });
+
+  it.each(['postgres://bot:hunter2hunter2@local host/codes', 'https://example.org/hunter2hunter2', ''])(
+    'throws a TypeError for %j without quoting it',
     async (databaseUrl) => {
       const opening = openValidator({ databaseUrl });
       await expect(opening).rejects.toThrow(TypeError);
-      await expect(opening).rejects.toThrow(/^databaseUrl [^:]+: URL$/);
+      await expect(opening).rejects.toThrow(/^databaseUrl is not a path, a file: URL or a postgres: URL$/);
     },
   );
 
-  it('says that the database is missing rather than make one', async () => {
+  it.each([
+    [3, {}],
+    [2, { poolSize: 2 }],
+  ])('opens a postgres: URL with %i connections for %j', async (connections, options) => {
+    const url = new URL(await postgresDatabase());
+    const driver = new PostgresDriver(url.href);
+    onTestFinished(async () => driver.close());
+    const bot = await openWorld({
+      newDatabase: async () => ({ engine: 'postgres', url: url.href }),
+      openDriver: async () => driver,
+    });
+    const { text } = await bot.deliver();
+    const name = `website ${url.searchParams.get('options')}`;
+    url.searchParams.set('application_name', name);
+    const validator = await openTestValidator({ databaseUrl: url.href, codeSecret: SECRET, ...options });
+    expect(await validator.redeem('alice', text)).toMatchObject({ valid: true, username: 'Alice' });
+    await Promise.all(Array.from({ length: 20 }, async (_, n) => validator.validate(`user${n}`, text)));
+    const sessions = await driver.query('SELECT 1 FROM pg_stat_activity WHERE application_name = $1', [name]);
+    expect(sessions).toHaveLength(connections);
+    await validator.close();
+    await expect(validator.validate('Alice', text)).rejects.toThrow(StorageError);
+  });
+
+  it('throws SECRET_MISSING for a postgres: URL without a secret', async () => {
+    const opening = openValidator({ databaseUrl: 'postgres://bot:hunter2hunter2@127.0.0.1:9/codes' });
+    await expect(opening).rejects.toMatchObject({ code: 'SECRET_MISSING' });
+  });
+
+  it('throws DATABASE_UNREACHABLE, which is transient, for a PostgreSQL server that does not answer', async () => {
+    const databaseUrl = 'postgres://bot:hunter2hunter2@127.0.0.1:9/codes';
+    const opening = openValidator({ databaseUrl, codeSecret: 'x'.repeat(32) });
+    await expect(opening).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE', isTransient: true });
+    await expect(opening).rejects.not.toThrow('hunter2');
+  });
+
+  it('throws DATABASE_MISSING instead of creating a database', async () => {
     const databaseUrl = join(temporaryFolder(), 'codes.db');
     const opening = openValidator({ databaseUrl, codeSecret: 'x'.repeat(32) });
     await expect(opening).rejects.toBeInstanceOf(StorageError);
@@ -241,9 +296,9 @@ describe('openValidator', () => {
   });
 
   it.each([
-    ['given', { codeSecret: 'x'.repeat(32) }],
-    ['in the file', {}],
-  ])('says that the secret %s is wrong', async (_where, options) => {
+    ['given secret', { codeSecret: 'x'.repeat(32) }],
+    ['secret file', {}],
+  ])('throws SECRET_WRONG for a %s of another database', async (_where, options) => {
     const { databasePath } = await openCodes();
     writeFileSync(join(databasePath, '..', 'code-secret.key'), 'x'.repeat(32));
     const opening = openValidator({ databaseUrl: databasePath, ...options });

@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 
 import { findChromium, NO_CHROMIUM } from './chromium.js';
 
-/** A real browser with its profile in `folder`, so that it can be closed and opened again. */
+/** Opens Chromium with its profile in `folder`. The profile outlives the browser. */
 export async function openBrowser(folder: string): Promise<BrowserContext> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error(NO_CHROMIUM);
@@ -13,7 +13,7 @@ export async function openBrowser(folder: string): Promise<BrowserContext> {
     executablePath,
     headless: true,
     viewport: { width: 900, height: 700 },
-    // Chromium's own sandbox refuses root.
+    // Chromium's sandbox does not run as root.
     chromiumSandbox: process.getuid?.() !== 0,
     args: [
       '--disable-gpu',
@@ -42,13 +42,13 @@ export async function logIn(page: Page, username: string, code: string, remember
   await page.getByRole('button', { name: 'Enter' }).click();
 }
 
-/** What the page is, in the words of its headline. */
+/** Returns the headline: it says which page is open. */
 export async function headline(page: Page): Promise<string> {
   return (await page.getByRole('heading').textContent()) ?? '';
 }
 
-/** Where `WEBSITE_SCREENSHOTS` names a folder, the page is put into it as a picture. */
-export async function picture(page: Page, name: string): Promise<void> {
+/** Saves a screenshot in the folder `WEBSITE_SCREENSHOTS`, if it is set. */
+export async function saveScreenshot(page: Page, name: string): Promise<void> {
   const folder = process.env['WEBSITE_SCREENSHOTS'];
   if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) });
 }

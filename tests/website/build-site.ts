@@ -11,22 +11,22 @@ import { findChromium, NO_CHROMIUM } from './chromium.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where the website was built. */
+    /** The folder of the built website. */
     readonly siteFolder: string;
   }
 }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Installs the example in a folder of its own, with this package by its path, and builds it for production. */
+/** Copies the example to a temporary folder, links this package, and builds the example for production. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (findChromium() === undefined) {
-    // Thrown, it would stand below a stack and a note that there are no tests.
+    // An error that is thrown here is printed with a stack.
     process.stderr.write(`${NO_CHROMIUM}\n`);
     process.exit(1);
   }
   const folder = mkdtempSync(join(tmpdir(), 'access-bot-website-'));
-  // Not at one go: that takes seconds, in which the test runner could hear nothing.
+  // Asynchronous: it takes seconds, in which the test runner must be able to receive messages.
   const remove = async (): Promise<void> => rm(folder, { recursive: true, force: true });
   const run = (command: string, ...args: readonly string[]): void => {
     const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: '' };
@@ -37,7 +37,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
       recursive: true,
       filter: (path) => !/[/\\](?:node_modules|\.next)$/.test(path),
     });
-    // What has to be compiled is linked with this folder, where it has been.
+    // The native dependencies are built in this folder: link it instead of copying it.
     run(
       'npm',
       'install',

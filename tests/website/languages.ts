@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 
 const FOLDER = fileURLToPath(new URL('other-languages/', import.meta.url));
 
-/** An example, and what has to be on the machine to run it. */
+/** An example and the commands that it needs. */
 interface Language {
   readonly file: string;
   readonly command: string;
@@ -16,13 +16,13 @@ const LANGUAGES: readonly Language[] = [
   { file: 'login.py', command: 'python3', needs: ['python3'] },
 ];
 
-const isHere = ({ needs }: Language): boolean =>
+const isInstalled = ({ needs }: Language): boolean =>
   needs.every((command) => spawnSync(command, ['-c', ''], { stdio: 'ignore' }).error === undefined);
 
-/** The examples whose interpreter is here; what is missing is said. */
+/** The examples that can run on this machine; the others are named on standard error. */
 export const EXAMPLES = LANGUAGES.filter((language) => {
-  if (isHere(language)) return true;
-  process.stderr.write(`${language.file} was not run: it needs ${language.needs.join(' and ')}\n`);
+  if (isInstalled(language)) return true;
+  process.stderr.write(`Skipping ${language.file}: it needs ${language.needs.join(' and ')}\n`);
   return false;
 });
 
@@ -31,22 +31,28 @@ export interface Bot {
   readonly token: string;
 }
 
-/** What the example prints, and `!` behind it where its exit code was not 0. */
-export async function ask(
+/** What a visitor sends. */
+export interface Typed {
+  readonly username: string;
+  readonly code: string;
+  readonly client?: string;
+}
+
+/** Runs an example; returns the lines that it prints, with `!` after the last one when its exit code is not 0. */
+export async function logInBy(
   { command, file }: Language,
   bot: Bot,
-  username: string,
-  code: string,
-): Promise<string> {
+  { username, code, client = '' }: Typed,
+): Promise<string[]> {
   const child = spawn(command, [FOLDER + file], {
     env: { PATH: process.env['PATH'], ACCESS_BOT_URL: bot.url, ACCESS_BOT_TOKEN: bot.token },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   let printed = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
-  child.stdin.end(`${username}\n${code}\n`);
+  child.stdin.end(`${username}\n${code}\n${client}\n`);
   const exitCode = await new Promise<number | null>((resolve, reject) => {
     child.once('close', resolve).once('error', reject);
   });
-  return printed.trim() + (exitCode === 0 ? '' : '!');
+  return (printed.trim() + (exitCode === 0 ? '' : '!')).split('\n');
 }

@@ -1,42 +1,81 @@
 import { randomBytes } from 'node:crypto';
 
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { startBot } from '../support/bot.js';
-import { ask, EXAMPLES, type Bot } from './languages.js';
+import { startBot, type TestBot } from '../support/bot.js';
+import { EXAMPLES, logInBy, type Bot, type Typed } from './languages.js';
 
 const WRONG = 'AAAAAA';
 
-it('the examples in other languages let in who has a code, and nobody else', async () => {
-  const token = randomBytes(32).toString('hex');
-  const { app, server, getCode } = await startBot({
-    settings: { HTTP_PORT: '0', HTTP_TOKEN: token },
-  });
-  const bot = { url: `http://127.0.0.1:${app.httpPort}`, token };
-  const code = await getCode(server.alice, 'Alice Smith');
-  const inAll = async (username: string, typed: string, at: Bot = bot): Promise<string[]> =>
-    Promise.all(EXAMPLES.map(async (example) => ask(example, at, username, typed)));
-  const everywhere = (word: string): string[] =>
-    EXAMPLES.map(({ file }) => (file === 'login.sh' && word !== 'in' ? `${word}!` : word));
-
+it('finds an interpreter for an example', () => {
   expect(EXAMPLES.length).toBeGreaterThan(0);
-  expect(await inAll('alice smith', code.toLowerCase())).toEqual(everywhere('in'));
-  expect(await inAll('Alice Smith', code, { ...bot, url: `${bot.url}/` })).toEqual(everywhere('in'));
-  expect(await inAll('Alice Smith', WRONG)).toEqual(everywhere('out'));
-  expect(await inAll(`Alice Smith","code":"${code}`, '\\')).toEqual(everywhere('out'));
-  expect(await inAll('Alice Smith', code, { ...bot, token: 'x'.repeat(64) })).toEqual(
-    everywhere('unavailable'),
-  );
+});
 
-  for (let guess = 0; guess < 10; guess++) {
-    await fetch(`${bot.url}/v1/validate`, {
-      method: 'POST',
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-      body: JSON.stringify({ username: 'Alice Smith', code: WRONG }),
-    });
+describe.each(EXAMPLES)('$file', (example) => {
+  const failure = (result: string): string[] => [example.file === 'login.sh' ? `${result}!` : result];
+
+  async function start(): Promise<
+    Omit<TestBot, 'logged' | 'logIn'> & { bot: Bot; logIn: (typed: Typed, at?: Bot) => Promise<string[]> }
+  > {
+    const token = randomBytes(32).toString('hex');
+    const started = await startBot({ settings: { HTTP_PORT: '0', HTTP_TOKEN: token } });
+    const bot = { url: `http://127.0.0.1:${started.app.httpPort}`, token };
+    const logIn = async (typed: Typed, at?: Bot): Promise<string[]> => logInBy(example, at ?? bot, typed);
+    return { ...started, bot, logIn };
   }
-  expect(await inAll('Alice Smith', code)).toEqual(everywhere('wait'));
 
-  await app.stop();
-  expect(await inAll('Alice Smith', code)).toEqual(everywhere('unavailable'));
+  it('returns the Discord account and the username as it was issued', async () => {
+    const { server, getCode, bot, logIn } = await start();
+    const code = await getCode(server.alice, 'Alice Smith');
+    const success = ['in', server.alice.id, 'Alice Smith'];
+    expect(await logIn({ username: ' alice smith', code: code.toLowerCase() })).toEqual(success);
+    expect(await logIn({ username: 'Alice Smith', code }, { ...bot, url: `${bot.url}/` })).toEqual(success);
+    const others = await getCode(server.bob, 'Zoë');
+    expect(await logIn({ username: 'ZOË', code: others })).toEqual(['in', server.bob.id, 'Zoë']);
+  });
+
+  it('rejects what is not a username and its code', async () => {
+    const { server, getCode, logIn } = await start();
+    const code = await getCode(server.alice, 'Alice');
+    for (const username of [
+      'Bob',
+      'Al\u0001ice',
+      'Al\u0000ice',
+      'Al\u007Fice',
+      'Al\u009Bice',
+      'Al\rice',
+      '',
+    ]) {
+      expect([username, await logIn({ username, code })]).toEqual([username, failure('out')]);
+    }
+    for (const typed of [WRONG, `${code.slice(0, 3)}\u0001${code.slice(3)}`, '\\', '"', '', '$(id)', '%s']) {
+      expect([typed, await logIn({ username: 'Alice', code: typed })]).toEqual([typed, failure('out')]);
+    }
+    expect(await logIn({ username: `Alice","code":"${code}`, code: '\\' })).toEqual(failure('out'));
+    expect(await logIn({ username: 'A'.repeat(100_000), code })).toEqual(failure('out'));
+  });
+
+  it('waits after too many wrong codes, except for a client that has logged in before', async () => {
+    const { server, getCode, logIn, bot } = await start();
+    const code = await getCode(server.alice, 'Alice');
+    const known = { username: 'Alice', code, client: '198.51.100.7 "\\' };
+    expect(await logIn(known)).toEqual(['in', server.alice.id, 'Alice']);
+    for (let guess = 0; guess < 10; guess++) {
+      await fetch(`${bot.url}/v1/validate`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${bot.token}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ username: 'Alice', code: WRONG }),
+      });
+    }
+    expect(await logIn({ username: 'Alice', code })).toEqual(failure('wait'));
+    expect(await logIn(known)).toEqual(['in', server.alice.id, 'Alice']);
+  });
+
+  it('lets nobody in when the bot rejects the token or does not respond', async () => {
+    const { app, server, getCode, bot, logIn } = await start();
+    const typed = { username: 'Alice', code: await getCode(server.alice, 'Alice') };
+    expect(await logIn(typed, { ...bot, token: 'x'.repeat(64) })).toEqual(failure('unavailable'));
+    await app.stop();
+    expect(await logIn(typed)).toEqual(failure('unavailable'));
+  });
 });

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 
 /**
- * A port that nobody listens on: for somebody who is stopped and started again on it. It lies below those that the
- * system gives to whoever wants any: otherwise another test could get it meanwhile.
+ * Returns a free port, for a server that restarts on it. It is below the ports that the system assigns: while the
+ * server is stopped, no other test can get it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

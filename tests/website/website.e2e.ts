@@ -8,23 +8,26 @@ import { describe, expect, inject, it } from 'vitest';
 import { openValidator } from '../../src/validator/validator.js';
 import { deferred } from '../support/deferred.js';
 import { temporaryFolder } from '../support/folder.js';
-import { headline, logIn, openBrowser, openPage, picture } from './browser.js';
-import { ask, EXAMPLES } from './languages.js';
+import { openRaw } from '../support/raw-database.js';
+import { headline, logIn, openBrowser, openPage, saveScreenshot } from './browser.js';
+import { EXAMPLES, logInBy } from './languages.js';
 import { startSilence, startWorld, type World } from './world.js';
 
 const WRONG = 'AAAAAA';
+const SESSION = '__Host-session';
+const DEVICE = '__Host-device';
 const OUTAGE = 'We cannot check access codes at the moment. Please try again in a minute.';
-const PATIENT = { timeout: 20_000, interval: 300 };
+const POLL = { timeout: 20_000, interval: 300 };
 
-interface Answer {
+interface Reply {
   readonly status: number;
   readonly body: unknown;
   readonly retryAfter: string | null;
-  /** The names of those that were set. */
+  /** The names of the cookies that were set. */
   readonly cookies: readonly string[];
 }
 
-/** A cookie that an answer sets, as a browser sends it back. */
+/** Returns a cookie that `response` sets, as a browser sends it back. */
 function cookieOf(response: Response, name: string): string {
   const cookie = response.headers.getSetCookie().find((text) => text.startsWith(`${name}=`));
   return cookie?.split(';')[0] ?? '';
@@ -42,7 +45,7 @@ async function send(
   });
 }
 
-async function post(...request: Parameters<typeof send>): Promise<Answer> {
+async function post(...request: Parameters<typeof send>): Promise<Reply> {
   const response = await send(...request);
   const cookies = response.headers.getSetCookie().map((cookie) => cookie.split('=')[0] ?? '');
   return {
@@ -53,36 +56,36 @@ async function post(...request: Parameters<typeof send>): Promise<Answer> {
   };
 }
 
-async function login(url: string, username: string, code: string): Promise<Answer> {
+async function login(url: string, username: string, code: string): Promise<Reply> {
   return post(url, JSON.stringify({ username, code, rememberMe: false }));
 }
 
 async function sessionCookie(browser: BrowserContext): Promise<object | undefined> {
-  return (await browser.cookies()).find(({ name }) => name === 'session');
+  return (await browser.cookies()).find(({ name }) => name === SESSION);
 }
 
-/** The code is where it has to be, and nowhere else. */
+/** Expects `code` neither in a log nor in a login notice. */
 function expectSecret(world: World, code: string): void {
   expect(world.printed()).not.toMatch(new RegExp(code, 'i'));
   expect(world.notices.join()).not.toMatch(new RegExp(code, 'i'));
 }
 
 describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
-  it('lets in who has a code, and out when it is revoked', async () => {
+  it('logs in with a valid code, and ends the session when the code is revoked', async () => {
     const world = await startWorld(way);
     const { server, url } = world;
     const browser = await openBrowser(temporaryFolder());
     const page = await openPage(browser, url);
-    await picture(page, `${way}-1-form`);
+    await saveScreenshot(page, `${way}-1-form`);
 
     const code = await world.getCode(server.alice, 'Alice');
     await logIn(page, 'Alice', WRONG);
     await page.getByText('Invalid access code').waitFor();
-    await picture(page, `${way}-2-wrong`);
+    await saveScreenshot(page, `${way}-2-wrong`);
     await logIn(page, 'alice', ` ${code.toLowerCase()} `);
     await page.getByText('You are in').waitFor();
     expect(await page.getByRole('main').textContent()).toContain('Welcome, Alice.');
-    await picture(page, `${way}-3-in`);
+    await saveScreenshot(page, `${way}-3-in`);
 
     expect(await sessionCookie(browser)).toMatchObject({
       httpOnly: true,
@@ -94,31 +97,31 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     expect(
       await page.evaluate('[localStorage.length, sessionStorage.length, document.cookie, location.search]'),
     ).toEqual([0, 0, '', '']);
-    await expect.poll(() => world.notices.length, PATIENT).toBe(1);
+    await expect.poll(() => world.notices.length, POLL).toBe(1);
     expect(JSON.parse(world.notices[0] ?? '')).toEqual({
-      embeds: [{ title: 'Chat room login', fields: [{ name: 'Username', value: 'Alice' }] }],
+      embeds: [{ title: 'Chat room login', fields: [{ name: 'Username', value: '`Alice`' }] }],
       allowed_mentions: { parse: [] },
     });
 
-    // Bob's session shows that a session goes on for as long as its code works.
+    // Bob's code stays valid, so his session does.
     const bobs = await openBrowser(temporaryFolder());
     const bobsPage = await openPage(bobs, url);
     await logIn(bobsPage, 'Bob', await world.getCode(server.bob, 'Bob'));
     await bobsPage.getByText('You are in').waitFor();
 
     await world.revoke(code);
-    const look = async (): Promise<string> => {
+    const reload = async (): Promise<string> => {
       await page.reload();
       return headline(page);
     };
-    await expect.poll(look, PATIENT).toBe('Chat Room');
+    await expect.poll(reload, POLL).toBe('Chat Room');
     await page.getByText('Your access has ended').waitFor();
-    await picture(page, `${way}-4-ended`);
+    await saveScreenshot(page, `${way}-4-ended`);
     expect(await sessionCookie(browser)).toBeUndefined();
     await bobsPage.reload();
     expect(await headline(bobsPage)).toBe('You are in');
 
-    // Another site cannot log him out.
+    // A form on another site does not log him out.
     await bobsPage.goto(
       `data:text/html,<form method=post action=${url}/api/logout><button>Win</button></form>`,
     );
@@ -133,7 +136,32 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     expectSecret(world, code);
   });
 
-  it('does not ask again before it is time', async () => {
+  it('keeps two holders of one username apart by their Discord accounts', async () => {
+    const world = await startWorld(way);
+    const { server, url } = world;
+    const page = await openPage(await openBrowser(temporaryFolder()), url);
+    const code = await world.getCode(server.alice, 'Alice');
+    await logIn(page, 'Al\u0001ice', code);
+    await page.getByText('Invalid access code').waitFor();
+    await logIn(page, 'Alice', code);
+    await page.getByText(`Your account: Discord user ${server.alice.id}`).waitFor();
+    await world.revoke(code);
+    const bobs = await openPage(await openBrowser(temporaryFolder()), url);
+    await logIn(bobs, 'Alice', await world.getCode(server.bob, 'Alice'));
+    await bobs.getByText(`Your account: Discord user ${server.bob.id}`).waitFor();
+
+    const database = openRaw(world.databasePath);
+    database.prepare('UPDATE codes SET holder_id = ?').run(server.alice.id);
+    database.close();
+    const reload = async (): Promise<string> => {
+      await bobs.goto(url);
+      return headline(bobs);
+    };
+    await expect.poll(reload, POLL).toBe('Chat Room');
+    await bobs.getByText('Your access has ended').waitFor();
+  });
+
+  it('checks a code again only when the interval has passed', async () => {
     const world = await startWorld(way, { site: { ACCESS_RECHECK_MS: '600000' } });
     const page = await openPage(await openBrowser(temporaryFolder()), world.url);
     const code = await world.getCode(world.server.alice, 'Alice');
@@ -144,7 +172,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     expect(await headline(page)).toBe('You are in');
   });
 
-  it('remembers over a restart of the browser whom it was asked to remember', async () => {
+  it('keeps the session over a restart of the browser with "Remember me" only', async () => {
     const world = await startWorld(way);
     const { server, url } = world;
     const code = await world.getCode(server.alice, 'Alice');
@@ -165,7 +193,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     expectSecret(world, code);
   });
 
-  it('lets nobody in while it cannot ask, and goes on afterwards', async () => {
+  it('lets nobody in during an outage, and continues sessions after it', async () => {
     const world = await startWorld(way);
     const { server, url } = world;
     const code = await world.getCode(server.alice, 'Alice');
@@ -174,49 +202,49 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     await logIn(page, 'Alice', code);
     await page.getByText('You are in').waitFor();
 
-    await world.cut();
-    const look = async (): Promise<string> => {
+    await world.breakAccess();
+    const reload = async (): Promise<string> => {
       await page.goto(url);
       return headline(page);
     };
-    await expect.poll(look, PATIENT).toBe('One moment, please');
-    await picture(page, `${way}-5-unavailable`);
+    await expect.poll(reload, POLL).toBe('One moment, please');
+    await saveScreenshot(page, `${way}-5-unavailable`);
     expect(await sessionCookie(browser)).toBeDefined();
     expect(await login(url, 'Alice', code)).toEqual({
       status: 503,
       body: { error: OUTAGE },
       retryAfter: null,
-      cookies: ['device'],
+      cookies: ['__Host-device'],
     });
     const others = await openPage(await openBrowser(temporaryFolder()), url);
     await logIn(others, 'Alice', code);
     await others.getByText(OUTAGE).waitFor();
-    await picture(others, `${way}-6-outage`);
+    await saveScreenshot(others, `${way}-6-outage`);
 
-    await world.mend();
-    await expect.poll(look, PATIENT).toBe('You are in');
-    // The same form, sent once more.
+    await world.restoreAccess();
+    await expect.poll(reload, POLL).toBe('You are in');
+    // The same form again.
     await others.getByRole('button', { name: 'Enter' }).click();
     await others.getByText('You are in').waitFor();
     expectSecret(world, code);
   });
 
-  it('counts one use for each login, and none for a form that was sent twice or for a later look', async () => {
+  it('counts one use per login, and none for a repeated form or a later check', async () => {
     const world = await startWorld(way, { bot: { CODE_MAX_USES: '1' } });
     const { server, url } = world;
     const code = await world.getCode(server.alice, 'Alice');
     const page = await openPage(await openBrowser(temporaryFolder()), url);
     await logIn(page, 'Alice', code);
     await page.getByText('You are in').waitFor();
-    expect(await login(url, 'Alice', code)).toMatchObject({ status: 401, cookies: ['device'] });
+    expect(await login(url, 'Alice', code)).toMatchObject({ status: 401, cookies: ['__Host-device'] });
 
-    let asked = false;
-    page.on('request', (request) => (asked ||= request.url().endsWith('/api/session')));
-    const look = async (): Promise<boolean> => {
+    let isChecked = false;
+    page.on('request', (request) => (isChecked ||= request.url().endsWith('/api/session')));
+    const reload = async (): Promise<boolean> => {
       await page.reload();
-      return asked;
+      return isChecked;
     };
-    await expect.poll(look, PATIENT).toBe(true);
+    await expect.poll(reload, POLL).toBe(true);
     expect(await headline(page)).toBe('You are in');
 
     const other = await world.getCode(server.bob, 'Bob');
@@ -227,7 +255,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     expect(await post(url, form, { 'Idempotency-Key': crypto.randomUUID() })).toMatchObject({ status: 401 });
   });
 
-  it('answers every login in one of five ways', async () => {
+  it('responds to every login with a status and a sentence', async () => {
     const world = await startWorld(way);
     const { server, url } = world;
     const code = await world.getCode(server.alice, 'Alice');
@@ -259,7 +287,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     ]) {
       expect([body, await post(url, body)]).toEqual([body, required]);
     }
-    // The two that another site's form can send.
+    // A form on another site can send these two types.
     const encoded = `username=Alice&code=${code}`;
     const plain = JSON.stringify({ username: 'Alice', code });
     for (const [type, body] of [
@@ -272,12 +300,12 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
 
     const fine = {
       status: 200,
-      body: { username: 'Alice' },
+      body: { discordUserId: server.alice.id, username: 'Alice' },
       retryAfter: null,
-      cookies: ['device', 'session'],
+      cookies: ['__Host-device', '__Host-session'],
     };
     const form = JSON.stringify({ username: 'Alice', code });
-    const device = { Cookie: cookieOf(await send(url, form), 'device') };
+    const device = { Cookie: cookieOf(await send(url, form), DEVICE) };
     expect(await login(url, 'Alice', code)).toEqual(fine);
     expect(await post(url, JSON.stringify({ username: ' aLICE', code: `${code.toLowerCase()}\t` }))).toEqual(
       fine,
@@ -287,13 +315,16 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
       status: 401,
       body: { error: 'Invalid access code' },
       retryAfter: null,
-      cookies: ['device'],
+      cookies: ['__Host-device'],
     };
     for (const [username, wrong] of [
       ['Alice', bobs],
       ['Bob', code],
       ['Nobody', code],
       ['Alice', '?'],
+      ['Al\u0001ice', code],
+      ['Alice\r\nSet-Cookie: stolen=1', code],
+      ['Alice', `${code.slice(0, 3)}\u001B[2J${code.slice(3)}`],
       ['\u0000', '\u0000'.repeat(60)],
       ['A\u{1F600}', 'ABC 234'],
     ] as const) {
@@ -307,31 +338,32 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     expect(wait).toMatchObject({
       status: 429,
       body: { error: 'Too many attempts. Get a new code with !getcode, or try again later.' },
-      cookies: ['device'],
+      cookies: ['__Host-device'],
     });
     expect(Number(wait.retryAfter)).toBeGreaterThan(0);
     expect(Number(wait.retryAfter)).toBeLessThanOrEqual(3_600);
-    // Strangers who guess do not lock out the device that got in before.
+    // Wrong codes of others do not lock out a device that has logged in before.
     expect(await login(url, 'Alice', code)).toMatchObject({ status: 429 });
     expect(await post(url, form, device)).toMatchObject({ status: 200 });
     expectSecret(world, code);
     expectSecret(world, bobs);
+    for (const typed of ['\u0001', '\u001B[2J', 'stolen']) expect(world.printed()).not.toContain(typed);
   });
 
-  it('takes no cookie that it has not made', async () => {
+  it('rejects a cookie that it did not make', async () => {
     const { server, url, getCode } = await startWorld(way, { site: { ACCESS_RECHECK_MS: '600000' } });
     const isIn = async (session: string): Promise<boolean> => {
-      const response = await fetch(url, { headers: { Cookie: `session=${session}` }, redirect: 'manual' });
+      const response = await fetch(url, { headers: { Cookie: `${SESSION}=${session}` }, redirect: 'manual' });
       expect(response.status).toBe(200);
       return (await response.text()).includes('You are in');
     };
     const form = JSON.stringify({ username: 'Alice', code: await getCode(server.alice, 'Alice') });
-    const sealed = cookieOf(await send(url, form), 'session').slice('session='.length);
-    expect(await isIn(sealed)).toBe(true);
+    const encrypted = cookieOf(await send(url, form), SESSION).slice(SESSION.length + 1);
+    expect(await isIn(encrypted)).toBe(true);
 
-    for (const at of [0, 12, 28, sealed.length - 2]) {
-      const other = sealed[at] === 'A' ? 'B' : 'A';
-      expect(await isIn(sealed.slice(0, at) + other + sealed.slice(at + 1))).toBe(false);
+    for (const at of [0, 12, 28, encrypted.length - 2]) {
+      const other = encrypted[at] === 'A' ? 'B' : 'A';
+      expect(await isIn(encrypted.slice(0, at) + other + encrypted.slice(at + 1))).toBe(false);
     }
     const forged = { username: 'Alice', code: WRONG, rememberMe: true, endsAt: 9e15, checkedAt: 9e15 };
     for (const session of [
@@ -345,7 +377,87 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
   });
 });
 
-it('waits for three seconds, and no longer, for a bot that does not answer', async () => {
+it('runs only its own scripts, and cannot be shown in a frame', async () => {
+  const world = await startWorld('HTTP');
+  const { url, server } = world;
+  const browser = await openBrowser(temporaryFolder());
+  const violations: string[] = [];
+  browser.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) violations.push(message.text());
+  });
+  const page = await openPage(browser, url);
+  await page.getByRole('button', { name: 'Enter', disabled: false }).waitFor();
+  await page.goto(`${url}/unavailable`);
+  await page.getByRole('link', { name: 'Try again' }).click();
+  await logIn(page, 'Alice', await world.getCode(server.alice, 'Alice'));
+  await page.getByText('You are in').waitFor();
+  expect(violations).toEqual([]);
+
+  await page.evaluate(`
+    const script = document.createElement('script');
+    script.textContent = 'window.isInjected = true';
+    document.body.append(script);
+  `);
+  expect(await page.evaluate('window.isInjected')).toBeUndefined();
+  expect(violations).toHaveLength(1);
+
+  const other = await browser.newPage();
+  await other.setContent(`<iframe src="${url}"></iframe>`);
+  expect(other.frames().map((frame) => frame.url())).toEqual([
+    'about:blank',
+    'chrome-error://chromewebdata/',
+  ]);
+
+  const policies = await Promise.all(
+    ['/', '/', '/unavailable', '/no-such-page'].map(async (path) => {
+      const response = await fetch(url + path);
+      return response.headers.get('Content-Security-Policy') ?? '';
+    }),
+  );
+  for (const policy of policies) {
+    expect(policy).toMatch(/^default-src 'self'; /);
+    expect(policy).toMatch(/; frame-ancestors 'none'$/);
+  }
+  expect(new Set(policies).size).toBe(policies.length);
+});
+
+it('checks a code again when the clock was set back', async () => {
+  const ahead = 'const { now } = Date; Date.now = () => now() + 86_400_000;';
+  const world = await startWorld('HTTP', {
+    site: {
+      ACCESS_RECHECK_MS: '600000',
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ahead)}`,
+    },
+  });
+  const page = await openPage(await openBrowser(temporaryFolder()), world.url);
+  const code = await world.getCode(world.server.alice, 'Alice');
+  await logIn(page, 'Alice', code);
+  await page.getByText('You are in').waitFor();
+  await world.restartSite({ NODE_OPTIONS: '' });
+  await world.revoke(code);
+  await page.goto(world.url);
+  expect(await headline(page)).toBe('Chat Room');
+});
+
+it('lets nobody in whose server the bot has left, and the same code in when it is back', async () => {
+  const world = await startWorld('HTTP');
+  const { server, url } = world;
+  const page = await openPage(await openBrowser(temporaryFolder()), url);
+  const code = await world.getCode(server.alice, 'Alice');
+  await logIn(page, 'Alice', code);
+  await page.getByText('You are in').waitFor();
+  server.discord.removeBot(server.guild);
+  const reload = async (): Promise<string> => {
+    await page.goto(url);
+    return headline(page);
+  };
+  await expect.poll(reload, POLL).toBe('Chat Room');
+  expect(await login(url, 'Alice', code)).toMatchObject({ status: 401 });
+  server.discord.addBot(server.guild);
+  await expect.poll(async () => (await login(url, 'Alice', code)).status, POLL).toBe(200);
+});
+
+it('responds with 503 when the bot does not respond within 3 seconds', async () => {
   const world = await startWorld('HTTP', { site: { ACCESS_BOT_URL: await startSilence() } });
   const start = performance.now();
   expect(await login(world.url, 'Alice', WRONG)).toMatchObject({ status: 503, body: { error: OUTAGE } });
@@ -354,27 +466,27 @@ it('waits for three seconds, and no longer, for a bot that does not answer', asy
   expect(elapsed).toBeLessThan(15_000);
 });
 
-it('asks often, and not without end, where the setting for it is no number', async () => {
+it('checks a code every second when ACCESS_RECHECK_MS is not a number', async () => {
   const world = await startWorld('HTTP', { site: { ACCESS_RECHECK_MS: 'often' } });
   const page = await openPage(await openBrowser(temporaryFolder()), world.url);
   const code = await world.getCode(world.server.alice, 'Alice');
   await logIn(page, 'Alice', code);
   await page.getByText('You are in').waitFor();
   await world.revoke(code);
-  const look = async (): Promise<string> => {
+  const reload = async (): Promise<string> => {
     await page.goto(world.url);
     return headline(page);
   };
-  await expect.poll(look, PATIENT).toBe('Chat Room');
+  await expect.poll(reload, POLL).toBe('Chat Room');
 });
 
 it.each([
   ['module', 'ACCESS_BOT_URL'],
   ['http', 'ACCESS_DATABASE'],
-])('is whole with what README says to copy for %s', (way, others) => {
+])('compiles with the files that docs/website.md lists: %s', (way, others) => {
   const built = inject('siteFolder');
   const folder = temporaryFolder();
-  for (const part of ['lib', 'app/api', 'app/unavailable', 'package.json', 'tsconfig.json']) {
+  for (const part of ['lib', 'app/api', 'app/unavailable', 'proxy.ts', 'package.json', 'tsconfig.json']) {
     cpSync(join(built, part), join(folder, part), { recursive: true });
   }
   rmSync(join(folder, `lib/access-${way === 'http' ? 'module' : 'http'}.ts`));
@@ -389,7 +501,7 @@ it.each([
   expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
 });
 
-it('says what is missing where it is told no way to ask', async () => {
+it('names the missing settings when it has no way to check codes', async () => {
   const world = await startWorld('module', { site: { ACCESS_DATABASE: '' } });
   expect(await send(world.url, JSON.stringify({ username: 'Alice', code: WRONG }))).toHaveProperty(
     'status',
@@ -398,15 +510,19 @@ it('says what is missing where it is told no way to ask', async () => {
   expect(world.printed()).toContain('Set ACCESS_BOT_URL and ACCESS_BOT_TOKEN, or ACCESS_DATABASE');
 });
 
-it('spends no code while it could keep no session', async () => {
-  const world = await startWorld('module', {
-    bot: { CODE_MAX_USES: '1' },
-    site: { SESSION_SECRET: 'too short' },
-  });
+it.each([
+  ['too short', 'SESSION_SECRET needs at least 32 characters. Make one with: openssl rand -hex 32'],
+  [
+    'a'.repeat(32),
+    'SESSION_SECRET needs at least 8 different characters. Make one with: openssl rand -hex 32',
+  ],
+])('redeems no code while SESSION_SECRET is "%s"', async (secret, sentence) => {
+  const world = await startWorld('module', { bot: { CODE_MAX_USES: '1' }, site: { SESSION_SECRET: secret } });
   const code = await world.getCode(world.server.alice, 'Alice');
   const form = JSON.stringify({ username: 'Alice', code });
   expect(await send(world.url, form)).toHaveProperty('status', 500);
-  expect(world.printed()).toContain('SESSION_SECRET needs at least 32 characters');
+  expect(world.printed()).toContain(sentence);
+  expect(world.printed()).not.toContain(secret);
   const validator = await openValidator({ databaseUrl: world.databasePath });
   expect(await validator.validate('Alice', code)).toMatchObject({ valid: true, usesLeft: 1 });
   await validator.close();
@@ -419,33 +535,31 @@ it.each([
 ])('lets nobody in with %s', async (_name, site) => {
   const world = await startWorld('HTTP', { site });
   const code = await world.getCode(world.server.alice, 'Alice');
-  expect(await login(world.url, 'Alice', code)).toMatchObject({ status: 503, cookies: ['device'] });
-  expect(world.printed()).toContain('The access bot answered 401');
+  expect(await login(world.url, 'Alice', code)).toMatchObject({ status: 503, cookies: ['__Host-device'] });
+  expect(world.printed()).toContain('The access bot responded with status 401');
   expectSecret(world, code);
 });
 
-it.each(EXAMPLES)(
-  '$file waits no longer either, and shows no secret to who lists processes',
-  async (example) => {
-    const asked = deferred();
-    const url = await startSilence(asked.resolve);
-    const answer = ask(example, { url, token: 'token-on-the-command-line' }, 'Alice', 'CODEXY');
-    await asked.promise;
-    // No more than yes or no: other people's processes are among them.
-    expect(commandLines().some((line) => line.includes(example.file))).toBe(true);
-    expect(commandLines().some((line) => /token-on-the-command-line|CODEXY/.test(line))).toBe(false);
-    expect(await answer).toMatch(/^unavailable!?$/);
-  },
-);
+it.each(EXAMPLES)('$file times out, and has no secret in its arguments', async (example) => {
+  const requested = deferred();
+  const url = await startSilence(requested.resolve);
+  const bot = { url, token: 'token-on-the-command-line' };
+  const result = logInBy(example, bot, { username: 'Alice', code: 'CODEXY' });
+  await requested.promise;
+  // As booleans: a failure must not print the arguments of other processes.
+  expect(commandLines().some((line) => line.includes(example.file))).toBe(true);
+  expect(commandLines().some((line) => /token-on-the-command-line|CODEXY/.test(line))).toBe(false);
+  expect(await result).toEqual([expect.stringMatching(/^unavailable!?$/)]);
+});
 
-/** Of every process that runs, as `ps` shows them. */
+/** Returns the arguments of every process, as `ps` shows them. */
 function commandLines(): readonly string[] {
   const lines: string[] = [];
   for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       lines.push(readFileSync(join('/proc', id, 'cmdline'), 'utf8'));
     } catch {
-      // It has ended since.
+      // The process has ended.
     }
   }
   return lines;

@@ -13,22 +13,25 @@ import { freePort, portOf } from './ports.js';
 export type Way = 'module' | 'HTTP';
 type Env = Readonly<Record<string, string>>;
 
-/** The bot and the website, a process each, and what both have printed. */
+/** The bot and the website, each in its own process. */
 export interface World {
   readonly server: TestServer;
-  /** Where the website is, without a slash at the end. */
+  /** The website's address, without a slash at the end. */
   readonly url: string;
-  /** Of the bot. */
+  /** The bot's database. */
   readonly databasePath: string;
-  /** `!getcode` by `author`; the code that came by direct message. */
+  /** Sends `!getcode` as `author`; returns the code that arrives by direct message. */
   readonly getCode: (author: StandInUser, username: string) => Promise<string>;
-  /** `!revoke` by an administrator. */
+  /** Sends `!revoke` as an administrator. */
   readonly revoke: (code: string) => Promise<void>;
-  /** From now on the website cannot ask: the bot is gone, or the database is. */
-  readonly cut: () => Promise<void>;
-  readonly mend: () => Promise<void>;
-  /** What the login notices said. */
+  /** Stops the bot, or removes the database: the website can check no codes. */
+  readonly breakAccess: () => Promise<void>;
+  readonly restoreAccess: () => Promise<void>;
+  /** Restarts the website with more settings. */
+  readonly restartSite: (settings: Env) => Promise<void>;
+  /** The bodies of the login notices. */
   readonly notices: readonly string[];
+  /** Returns everything that both processes have printed. */
   readonly printed: () => string;
 }
 
@@ -62,11 +65,11 @@ export async function startWorld(way: Way, options: WorldOptions = {}): Promise<
       },
     });
     processes.push(bot);
-    await bot.printed('is ready in');
+    await bot.printed('is ready');
     return bot;
   }
 
-  async function startSite(databasePath: string): Promise<Running> {
+  async function startSite(accessDatabase: string, settings: Env = {}): Promise<Running> {
     const folder = inject('siteFolder');
     const site = run(join(folder, 'node_modules/next/dist/bin/next'), {
       args: ['start', '--hostname', '127.0.0.1', '--port', String(sitePort)],
@@ -77,9 +80,10 @@ export async function startWorld(way: Way, options: WorldOptions = {}): Promise<
         LOGIN_NOTICE_WEBHOOK: webhook,
         ACCESS_RECHECK_MS: '1000',
         ...(way === 'module'
-          ? { ACCESS_DATABASE: databasePath }
+          ? { ACCESS_DATABASE: accessDatabase }
           : { ACCESS_BOT_URL: `http://127.0.0.1:${botPort}/`, ACCESS_BOT_TOKEN: token }),
         ...options.site,
+        ...settings,
       },
     });
     processes.push(site);
@@ -91,13 +95,19 @@ export async function startWorld(way: Way, options: WorldOptions = {}): Promise<
   let bot = await startBot();
   let site = await startSite(databasePath);
 
-  const hear = async (author: StandInUser, text: string): Promise<void> => {
+  const restartSite = async (settings: Env, accessDatabase = databasePath): Promise<void> => {
+    await end(site);
+    site = await startSite(accessDatabase, settings);
+  };
+
+  /** Resolves when the bot has replied in the channel. */
+  const say = async (author: StandInUser, text: string): Promise<void> => {
     const { discord, general } = server;
-    const answered = discord.nextMessage(
+    const replied = discord.nextMessage(
       ({ author: by, channelId }) => by === discord.botUser && channelId === general.id,
     );
     discord.say(general, author, text);
-    await answered;
+    await replied;
   };
 
   return {
@@ -107,50 +117,46 @@ export async function startWorld(way: Way, options: WorldOptions = {}): Promise<
     notices,
     printed: () => processes.map(({ stdout, stderr }) => stdout() + stderr()).join('\n'),
     getCode: async (author, username) => {
-      await hear(author, `!getcode "${username}"`);
+      await say(author, `!getcode "${username}"`);
       const code = server.discord.messages(author).at(-1)?.content ?? '';
-      if (!/^[A-Z2-9]{6}$/.test(code)) throw new Error(`No code came for ${username}`);
+      if (!/^[A-Z2-9]{6}$/.test(code)) throw new Error(`No code arrived for ${username}`);
       return code;
     },
-    revoke: async (code) => hear(server.admin, `!revoke ${code}`),
-    cut: async () => {
+    revoke: async (code) => say(server.admin, `!revoke ${code}`),
+    breakAccess: async () => {
       if (way === 'HTTP') return end(bot);
-      await end(site);
-      site = await startSite(join(cwd, 'no-such-database.db'));
+      await restartSite({}, join(cwd, 'no-such-database.db'));
     },
-    mend: async () => {
-      if (way === 'HTTP') {
-        bot = await startBot();
-        return;
-      }
-      await end(site);
-      site = await startSite(databasePath);
+    restoreAccess: async () => {
+      if (way === 'HTTP') bot = await startBot();
+      else await restartSite({});
     },
+    restartSite,
   };
 }
 
-/** At once: both would wait for the connections that others keep open. */
+/** By SIGKILL: both wait for open connections otherwise. */
 async function end(running: Running): Promise<void> {
   running.child.kill('SIGKILL');
   await running.ended;
 }
 
-/** Takes what is posted to it. */
-async function startSink(take: (text: string) => void): Promise<string> {
+/** Starts a server that passes each request's body to `onBody`; returns its address. */
+async function startSink(onBody: (text: string) => void): Promise<string> {
   const sink: Server = createServer((request, response) => {
     let text = '';
     request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
     request.on('end', () => {
-      take(text);
+      onBody(text);
       response.writeHead(204).end();
     });
   });
   return listen(sink);
 }
 
-/** Takes every question, calls `asked`, and answers nothing. */
-export async function startSilence(asked: () => void = () => undefined): Promise<string> {
-  return listen(createServer(asked));
+/** Starts a server that never responds; returns its address. */
+export async function startSilence(onRequest: () => void = () => undefined): Promise<string> {
+  return listen(createServer(onRequest));
 }
 
 async function listen(server: Server): Promise<string> {

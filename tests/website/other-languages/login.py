@@ -1,16 +1,27 @@
-"""Asks the bot whether a visitor may come in. Copy the function; the lines below it try it out."""
+"""Checks a username and a code at the bot, and counts one use. Copy all but the last lines, which run it."""
 
 import json
 import os
 import urllib.error
 import urllib.request
+from typing import NamedTuple
 
 
-def access_login(username, code):
-    """Returns in, out, wait (too many wrong codes for this username), or unavailable: then let nobody in."""
+class Login(NamedTuple):
+    # in: the code is valid. Key your accounts by discord_user_id; username is as it was issued.
+    # out: the code is invalid.
+    # wait: too many wrong codes for this username.
+    # unavailable: the bot cannot check codes right now. Let nobody in.
+    result: str
+    discord_user_id: str = ""
+    username: str = ""
+
+
+def access_login(username, code, client):
+    """client is an address or device id of the visitor."""
     request = urllib.request.Request(
         os.environ["ACCESS_BOT_URL"].rstrip("/") + "/v1/redeem",
-        data=json.dumps({"username": username, "code": code}).encode(),
+        data=json.dumps({"username": username, "code": code, "client": client}).encode(),
         headers={
             "Content-Type": "application/json",
             "Authorization": "Bearer " + os.environ["ACCESS_BOT_TOKEN"],
@@ -18,14 +29,16 @@ def access_login(username, code):
     )
     try:
         with urllib.request.urlopen(request, timeout=3) as response:
-            valid = json.load(response)["valid"]
+            verdict = json.load(response)
+        if verdict["valid"] is True:
+            return Login("in", verdict["discordUserId"], verdict["username"])
+        return Login("out" if verdict["valid"] is False else "unavailable")
     except urllib.error.HTTPError as error:
-        return "wait" if error.code == 429 else "unavailable"
+        return Login({413: "out", 429: "wait"}.get(error.code, "unavailable"))
     except (OSError, ValueError, LookupError, TypeError):
-        return "unavailable"
-    return "in" if valid is True else "out" if valid is False else "unavailable"
+        return Login("unavailable")
 
 
 if __name__ == "__main__":
-    # Two lines on standard input: the username and the code.
-    print(access_login(input(), input()))
+    # Three lines on standard input: the username, the code and the client.
+    print("\n".join(filter(None, access_login(input(), input(), input()))))

@@ -2,14 +2,14 @@
 
 import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 
-const UNREACHABLE = 'The site cannot be reached. Please try again.';
+const UNREACHABLE = 'We cannot reach the site. Please try again in a minute.';
 
 export function LoginForm({ ended }: { readonly ended: boolean }): ReactNode {
   const [message, setMessage] = useState(ended ? 'Your access has ended. Get a new code with !getcode.' : '');
   const [busy, setBusy] = useState(true);
   const attempt = useRef<Attempt | null>(null);
 
-  // Before this script runs, the browser would send the form in its own way.
+  // Until this script runs, the button is disabled: the browser would send the form without it.
   useEffect(() => setBusy(false), []);
 
   async function submit(event: FormEvent<HTMLFormElement>): Promise<void> {
@@ -22,7 +22,7 @@ export function LoginForm({ ended }: { readonly ended: boolean }): ReactNode {
     });
     setBusy(true);
     setMessage('');
-    // Whoever heard no verdict and tries again asks the same question, by the same key, and pays with one use.
+    // A form that is sent again after an outage keeps its key, so that it counts one use.
     if (attempt.current?.body !== body) attempt.current = { body, key: crypto.randomUUID() };
     const answer = await send(attempt.current);
     if (answer.ok) return location.assign('/');
@@ -31,7 +31,7 @@ export function LoginForm({ ended }: { readonly ended: boolean }): ReactNode {
     setBusy(false);
   }
 
-  // As POST, because a form that is sent by GET writes the code into the address.
+  // POST: a form that is sent by GET puts the code into the address.
   return (
     <form action="/api/login" method="post" onSubmit={submit}>
       <h1>Chat Room</h1>
@@ -40,7 +40,7 @@ export function LoginForm({ ended }: { readonly ended: boolean }): ReactNode {
       </p>
       <label>
         Username
-        <input name="username" autoComplete="username" maxLength={32} required autoFocus />
+        <input name="username" autoComplete="username" maxLength={64} required autoFocus />
       </label>
       <label>
         Access code

@@ -8,7 +8,7 @@ interface Props {
   readonly searchParams: Promise<Record<string, string | string[] | undefined>>;
 }
 
-/** Every page and every route that is not for everybody starts with these lines. */
+/** Start every page and every route that needs a login with these lines. */
 export default async function Page({ searchParams }: Props): Promise<ReactNode> {
   const session = await readSession();
   if (session === null) return <LoginForm ended={'ended' in (await searchParams)} />;
@@ -18,7 +18,10 @@ export default async function Page({ searchParams }: Props): Promise<ReactNode> 
     <>
       <h1>You are in</h1>
       <p>
-        Welcome, <strong>{session.username}</strong>. The chat room would be here.
+        Welcome, <strong>{session.username}</strong>. Your chat room goes here.
+      </p>
+      <p>
+        Your account: Discord user <code>{session.discordUserId}</code>
       </p>
       <form action="/api/logout" method="post">
         <button className="quiet">Log out</button>

@@ -1,6 +1,6 @@
-import { type Access, type Answer, type Login, PATIENCE_MS } from './access';
+import { type Access, type Answer, type Login, TIMEOUT_MS } from './access';
 
-/** Asks the bot over HTTP: for a site on another machine, or on a serverless host. */
+/** Checks over HTTP: for a site on another machine, or on a serverless host. */
 export function httpAccess(url: string, token: string): Access {
   const base = url.replace(/\/+$/, '');
 
@@ -10,7 +10,7 @@ export function httpAccess(url: string, token: string): Access {
         method: 'POST',
         headers: { ...headers, Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
         body: JSON.stringify(login),
-        signal: AbortSignal.timeout(PATIENCE_MS),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
         cache: 'no-store',
         redirect: 'error',
       });
@@ -18,11 +18,11 @@ export function httpAccess(url: string, token: string): Access {
         return { kind: 'wait', seconds: Number(response.headers.get('Retry-After')) || 60 };
       }
       if (response.status === 200) return read(await response.json());
-      // The status tells the operator enough; what the visitor typed belongs in no log.
-      console.error(`The access bot answered ${response.status}`);
+      // Only the status: what the visitor typed must not be in a log.
+      console.error(`The access bot responded with status ${response.status}`);
     } catch (error) {
       console.error(
-        `The access bot did not answer: ${error instanceof Error ? error.name : 'unknown error'}`,
+        `The access bot did not respond: ${error instanceof Error ? error.name : 'unknown error'}`,
       );
     }
     return { kind: 'unavailable' };
@@ -34,11 +34,18 @@ export function httpAccess(url: string, token: string): Access {
   };
 }
 
-/** In is only who was called valid in so many words. */
-function read(verdict: { valid?: unknown; username?: unknown; reason?: unknown }): Answer {
-  if (verdict.valid === true && typeof verdict.username === 'string') {
-    return { kind: 'in', username: verdict.username };
+interface Body {
+  readonly valid?: unknown;
+  readonly username?: unknown;
+  readonly discordUserId?: unknown;
+  readonly reason?: unknown;
+}
+
+/** A body that is not a verdict lets nobody in. */
+function read({ valid, username, discordUserId, reason }: Body): Answer {
+  if (valid === true && typeof username === 'string' && typeof discordUserId === 'string') {
+    return { kind: 'in', holder: { discordUserId, username } };
   }
-  if (verdict.valid !== false) return { kind: 'unavailable' };
-  return { kind: verdict.reason === 'used_up' ? 'used-up' : 'out' };
+  if (valid !== false) return { kind: 'unavailable' };
+  return { kind: reason === 'used_up' ? 'used-up' : 'out' };
 }

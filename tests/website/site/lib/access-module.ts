@@ -1,18 +1,18 @@
 import type { Validator, Verdict } from 'chatroom-access-bot/validator';
 
-import { type Access, type Answer, PATIENCE_MS } from './access';
+import { type Access, type Answer, TIMEOUT_MS } from './access';
 
-/** One for the whole server: it keeps the database open. */
+/** One for the whole site: it keeps the database open. */
 let opening: Promise<Validator> | null = null;
 
-/** Asks the bot's database: for a site on the bot's machine that runs as the bot's user. */
+/** Reads the bot's database: for a site on the bot's machine that runs under the bot's account. */
 export function moduleAccess(databaseUrl: string): Access {
   async function ask(question: (validator: Validator) => Promise<Verdict>): Promise<Answer> {
     try {
       return read(await inTime(openOnce(databaseUrl).then(question)));
     } catch (error) {
-      // Says what is wrong with the database, and never what the visitor typed.
-      console.error(`The access bot's database did not answer: ${String(error)}`);
+      // The error never holds what the visitor typed.
+      console.error(`Cannot check codes in the access bot's database: ${String(error)}`);
       return { kind: 'unavailable' };
     }
   }
@@ -30,20 +30,21 @@ async function openOnce(databaseUrl: string): Promise<Validator> {
   try {
     return await opening;
   } catch (error) {
-    // The next login tries again: the database may be there by then.
+    // The next login tries again: the bot may have created the database.
     opening = null;
     throw error;
   }
 }
 
 async function open(databaseUrl: string): Promise<Validator> {
-  // No bundler can pack SQLite, which is machine code: Node loads the package when it is needed.
+  // Bundlers cannot pack SQLite, which is native code. Node loads the package when it is needed.
   const { openValidator } = await import(/* turbopackIgnore: true */ 'chatroom-access-bot/validator');
   return openValidator({ databaseUrl });
 }
 
 function read(verdict: Verdict): Answer {
-  if (verdict.valid) return { kind: 'in', username: verdict.username };
+  if (verdict.valid)
+    return { kind: 'in', holder: { discordUserId: verdict.discordUserId, username: verdict.username } };
   if (verdict.reason === 'throttled') {
     return { kind: 'wait', seconds: Math.ceil((verdict.retryAfterMs ?? 3_600_000) / 1_000) };
   }
@@ -53,7 +54,7 @@ function read(verdict: Verdict): Answer {
 async function inTime<T>(work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), PATIENCE_MS);
+    timer = setTimeout(() => reject(new Error(`no result within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
   });
   try {
     return await Promise.race([work, late]);

@@ -1,32 +1,39 @@
-/** What a visitor typed, and what is known of where it comes from. */
+/** What a visitor typed, and which device sent it. */
 export interface Login {
   readonly username: string;
   readonly code: string;
-  /** A random id of the visitor's device: strangers who guess do not lock out devices that got in before. */
+  /** A random id of the visitor's device: guesses of others do not lock out devices that have logged in before. */
   readonly client: string;
 }
 
+/** Who holds a code. */
+export interface Holder {
+  /** The Discord account: key your accounts by it, because a username may pass to another member. */
+  readonly discordUserId: string;
+  /** As it was issued. */
+  readonly username: string;
+}
+
 export type Answer =
-  /** The username as it was issued. */
-  | { readonly kind: 'in'; readonly username: string }
+  | { readonly kind: 'in'; readonly holder: Holder }
   | { readonly kind: 'out' }
-  /** The pair is right, and its uses are spent: no new login, but no reason to end one. */
+  /** The code has no uses left: it starts no session and ends none. */
   | { readonly kind: 'used-up' }
   /** Too many wrong codes for this username. */
   | { readonly kind: 'wait'; readonly seconds: number }
-  /** Nobody can tell. Let nobody in. */
+  /** The code cannot be checked. Let nobody in. */
   | { readonly kind: 'unavailable' };
 
 export interface Access {
-  /** For a login: counts one use of the code. The same key again costs no second use. */
+  /** For a login: counts one use of the code. Repeating it with the same key counts no second use. */
   readonly redeem: (login: Login, idempotencyKey: string) => Promise<Answer>;
-  /** For later: is it still so? */
+  /** For a session: checks the code again. */
   readonly validate: (login: Login) => Promise<Answer>;
 }
 
-export const PATIENCE_MS = 3_000;
+export const TIMEOUT_MS = 3_000;
 
-/** A site needs only one of the two ways, and goes without the other's file and lines; this one has both to show them. */
+/** Your site needs one of the two. Delete the file and the lines of the other. */
 export async function openAccess(): Promise<Access> {
   if (process.env.ACCESS_BOT_URL) {
     const { httpAccess } = await import('./access-http');

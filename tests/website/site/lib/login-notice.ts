@@ -1,7 +1,4 @@
-/**
- * Tells a Discord channel, by its webhook, who has come in. The username is all that it may say: whoever can read the
- * channel could log in with the code.
- */
+/** Posts a login to a Discord channel, by its webhook. Never add the code: everybody who reads the channel could use it. */
 export async function postLoginNotice(username: string): Promise<void> {
   const webhook = process.env.LOGIN_NOTICE_WEBHOOK;
   if (!webhook) return;
@@ -9,14 +6,15 @@ export async function postLoginNotice(username: string): Promise<void> {
     await fetch(webhook, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
+      // As inline code: `_` in a username would be formatting.
       body: JSON.stringify({
-        embeds: [{ title: 'Chat room login', fields: [{ name: 'Username', value: username }] }],
+        embeds: [{ title: 'Chat room login', fields: [{ name: 'Username', value: `\`${username}\`` }] }],
         allowed_mentions: { parse: [] },
       }),
       signal: AbortSignal.timeout(3_000),
     });
   } catch {
-    // The address of a webhook is a secret too, so the error is not shown.
-    console.error('The login notice could not be posted');
+    // Without the error: it may quote the webhook's address, which is a secret.
+    console.error('Cannot post the login notice');
   }
 }

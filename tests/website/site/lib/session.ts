@@ -2,76 +2,97 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, randomUUID } f
 
 import { cookies } from 'next/headers';
 
+import type { Holder } from './access';
+
 /**
- * The session is the visitor's username and code, encrypted in a cookie that scripts cannot read: so the site needs no
- * database, and can ask the bot again whether the code still works. The code itself is in no localStorage, where any
- * script on the page could read it.
+ * A login, encrypted in a cookie that scripts cannot read. It holds the code, so that the site can check it again
+ * without a database of its own. Do not put the code into localStorage: every script on the page can read it.
  */
-export interface Session {
-  readonly username: string;
+export interface Session extends Holder {
   readonly code: string;
-  /** "Remember me": a longer life of the cookie, and nothing else. */
+  /** The cookie outlives the browser. */
   readonly rememberMe: boolean;
-  /** Unix milliseconds, like the rest. */
+  /** Unix ms. */
   readonly endsAt: number;
+  /** Unix ms. */
   readonly checkedAt: number;
 }
 
-const SESSION_COOKIE = 'session';
-const DEVICE_COOKIE = 'device';
+/** `__Host-`: the browser accepts them from this host only, not from a subdomain or over http. */
+const SESSION_COOKIE = '__Host-session';
+const DEVICE_COOKIE = '__Host-device';
 const DAY_MS = 86_400_000;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
+const MIN_SECRET_LENGTH = 32;
+/** Of 32 random hexadecimal digits, fewer differ less than once in 10 million times. */
+const MIN_DIFFERENT_CHARACTERS = 8;
 const DEFAULT_RECHECK_MS = 300_000;
-/** More often, and the page would send its visitor to ask again before it is shown. */
+/** With less, a page would be due again before it is shown. */
 const MIN_RECHECK_MS = 1_000;
 
 const COOKIE = {
   httpOnly: true,
   sameSite: 'lax',
-  secure: process.env.NODE_ENV === 'production',
+  secure: true,
   path: '/',
 } as const;
 
-/** The visitor's session, or `null`. Whoever shows something secret also looks at {@link isDue}. */
+/** Returns the visitor's session, or `null`. Call {@link isDue} as well. */
 export async function readSession(): Promise<Session | null> {
-  const sealed = (await cookies()).get(SESSION_COOKIE)?.value;
-  const session = sealed === undefined ? null : open(sealed);
+  const encrypted = (await cookies()).get(SESSION_COOKIE)?.value;
+  const session = encrypted === undefined ? null : decrypt(encrypted);
   return session !== null && Date.now() < session.endsAt ? session : null;
 }
 
-/** Is it time to ask the bot again? In between, a code that was revoked still lets in. */
+/** Whether the code has to be checked again. Until then, a revoked code keeps its session. */
 export function isDue(session: Session): boolean {
-  const limitMs = Number(process.env.ACCESS_RECHECK_MS ?? DEFAULT_RECHECK_MS);
-  // Put so that a setting that is no number asks often, and not never.
-  return Date.now() - session.checkedAt > (limitMs > MIN_RECHECK_MS ? limitMs : MIN_RECHECK_MS);
+  const setting = Number(process.env.ACCESS_RECHECK_MS ?? DEFAULT_RECHECK_MS);
+  // A setting that is not a number is NaN.
+  const limitMs = setting > MIN_RECHECK_MS ? setting : MIN_RECHECK_MS;
+  const ageMs = Date.now() - session.checkedAt;
+  // Negative: the clock was set back.
+  return ageMs < 0 || ageMs > limitMs;
 }
 
-/** @throws where it is missing: to be called before a code is spent on a session that cannot be kept. */
+/**
+ * Call it before a code is redeemed: without a secret there is no session.
+ *
+ * @throws it is missing, too short or easy to guess.
+ */
 export function readSecret(): string {
   const secret = process.env.SESSION_SECRET ?? '';
-  if (secret.length < 32)
-    throw new Error('SESSION_SECRET needs at least 32 characters: openssl rand -hex 32');
+  if (secret.length < MIN_SECRET_LENGTH) {
+    throw new Error(
+      `SESSION_SECRET needs at least ${MIN_SECRET_LENGTH} characters. Make one with: openssl rand -hex 32`,
+    );
+  }
+  if (new Set(secret).size < MIN_DIFFERENT_CHARACTERS) {
+    throw new Error(
+      `SESSION_SECRET needs at least ${MIN_DIFFERENT_CHARACTERS} different characters. Make one with: openssl rand -hex 32`,
+    );
+  }
   return secret;
 }
 
-export async function startSession(username: string, code: string, rememberMe: boolean): Promise<void> {
+export async function startSession(login: Holder & Pick<Session, 'code' | 'rememberMe'>): Promise<void> {
   const now = Date.now();
-  await write({ username, code, rememberMe, endsAt: now + (rememberMe ? 30 : 1) * DAY_MS, checkedAt: now });
+  await write({ ...login, endsAt: now + (login.rememberMe ? 30 : 1) * DAY_MS, checkedAt: now });
 }
 
-/** Only a route can: a page cannot set cookies. */
-export async function goOnWithSession(session: Session): Promise<void> {
+/** For routes: a page cannot set cookies. */
+export async function renewSession(session: Session): Promise<void> {
   await write({ ...session, checkedAt: Date.now() });
 }
 
-/** Of who brings it alone: what another site's form sends here comes without it, and is to log nobody out. */
+/** Does nothing without the cookie. A form on another site is sent without it, and must not log visitors out. */
 export async function endSession(): Promise<void> {
   const jar = await cookies();
-  if (jar.has(SESSION_COOKIE)) jar.delete(SESSION_COOKIE);
+  // With the attributes: the browser rejects a `__Host-` cookie without them, even one that only deletes.
+  if (jar.has(SESSION_COOKIE)) jar.delete({ name: SESSION_COOKIE, ...COOKIE });
 }
 
-/** A random id that stays with the browser. It says nothing about the visitor. */
+/** Returns a random id that the browser keeps. It says nothing about the visitor. */
 export async function deviceId(): Promise<string> {
   const jar = await cookies();
   const known = jar.get(DEVICE_COOKIE)?.value;
@@ -82,23 +103,23 @@ export async function deviceId(): Promise<string> {
 
 async function write(session: Session): Promise<void> {
   const jar = await cookies();
-  jar.set(SESSION_COOKIE, seal(session), {
+  jar.set(SESSION_COOKIE, encrypt(session), {
     ...COOKIE,
-    // Without an end the browser forgets the cookie when it closes.
+    // Without `expires` the browser deletes the cookie when it closes.
     ...(session.rememberMe ? { expires: new Date(session.endsAt) } : {}),
   });
 }
 
-function seal(session: Session): string {
+function encrypt(session: Session): string {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key(), iv, { authTagLength: TAG_BYTES });
   const text = Buffer.concat([cipher.update(JSON.stringify(session), 'utf8'), cipher.final()]);
   return Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url');
 }
 
-/** @returns `null` for anything that {@link seal} did not make with this secret. */
-function open(sealed: string): Session | null {
-  const bytes = Buffer.from(sealed, 'base64url');
+/** @returns `null` for anything that {@link encrypt} did not return with this secret. */
+function decrypt(encrypted: string): Session | null {
+  const bytes = Buffer.from(encrypted, 'base64url');
   const iv = bytes.subarray(0, IV_BYTES);
   try {
     const decipher = createDecipheriv('aes-256-gcm', key(), iv, { authTagLength: TAG_BYTES });

@@ -4,7 +4,7 @@ export default function Unavailable(): ReactNode {
   return (
     <>
       <h1>One moment, please</h1>
-      <p>We cannot check your access at the moment. You are still logged in: try again in a minute.</p>
+      <p>We cannot check your access at the moment. You are still logged in. Please try again in a minute.</p>
       <a className="button" href="/">
         Try again
       </a>

@@ -19,10 +19,10 @@ export async function POST(request: Request): Promise<Response> {
   const answer = await access.redeem({ username, code, client: await deviceId() }, idempotencyKey(request));
   switch (answer.kind) {
     case 'in':
-      await startSession(answer.username, code, rememberMe);
-      after(() => postLoginNotice(answer.username));
-      return Response.json({ username: answer.username });
-    // One sentence for every reason: who learns that a username exists, or that a code worked once, guesses on.
+      await startSession({ ...answer.holder, code, rememberMe });
+      after(() => postLoginNotice(answer.holder.username));
+      return Response.json(answer.holder);
+    // One sentence for every reason: visitors who learn that a username exists keep guessing.
     case 'out':
     case 'used-up':
       return refuse(401, 'Invalid access code');
@@ -39,7 +39,7 @@ function refuse(status: number, error: string, headers: Record<string, string> =
   return Response.json({ error }, { status, headers });
 }
 
-/** The browser sends one for each form that it submits, so that a form that is sent twice costs one use. */
+/** The browser sends a new key with each form, so that a form that is sent twice counts one use. */
 function idempotencyKey(request: Request): string {
   const key = request.headers.get('Idempotency-Key') ?? '';
   return /^[0-9a-f-]{36}$/.test(key) ? key : randomUUID();
@@ -51,9 +51,9 @@ interface Form {
   readonly rememberMe: boolean;
 }
 
-/** @returns `null` for everything that this site's own form does not send. */
+/** @returns `null` for anything that this site's own form does not send. */
 async function readForm(request: Request): Promise<Form | null> {
-  // Another site's form cannot send JSON here without asking first.
+  // A form on another site cannot send JSON: the browser asks this site first.
   if (!request.headers.get('Content-Type')?.startsWith('application/json')) return null;
   try {
     const { username, code, rememberMe = false } = JSON.parse(await readText(request));

@@ -1,0 +1,139 @@
+import type { Code, CodeStatus } from '../codes/code.js';
+import type { Log } from '../log.js';
+import type { Deliveries } from '../services/deliveries.js';
+import { StorageError } from '../storage/storage-error.js';
+import type { Reply } from './command.js';
+import type { Button, IncomingMessage, MessageBody, SendResult } from './message.js';
+import * as replies from './replies.js';
+
+/** Discord recognizes a nonce for "a few minutes" (its documentation). */
+export const NONCE_MEMORY_MS = 120_000;
+
+/**
+ * Sends messages. Repeats with the same nonce (at most 25 characters) within {@link NONCE_MEMORY_MS} are one message.
+ *
+ * @throws {StoppedError} while the result is unknown.
+ */
+export interface Messenger {
+  toUser(userId: string, body: MessageBody, nonce: string): Promise<SendResult>;
+  toChannel(channelId: string, body: MessageBody, nonce: string): Promise<SendResult>;
+}
+
+/** Of a code that was delivered: it works, did work, or will work again. */
+const GOOD: ReadonlySet<CodeStatus> = new Set(['active', 'used_up', 'suspended', 'replaced']);
+
+/** The bot stops: another process, or the next start, finishes the delivery. */
+export class StoppedError extends Error {
+  override readonly name = 'StoppedError';
+}
+
+/**
+ * Sends replies. A code's row is the queue of its delivery: a row without `acknowledgedAt` is unfinished, and any
+ * process can finish it. See docs/architecture.md.
+ */
+export class Delivery {
+  readonly #deliveries: Deliveries;
+  readonly #textOf: (code: Code) => string;
+  readonly #messenger: Messenger;
+  readonly #clock: () => number;
+  readonly #log: Log;
+  /** Ids of the codes that this process is delivering. */
+  readonly #inFlight = new Set<string>();
+
+  constructor(options: {
+    readonly deliveries: Deliveries;
+    /** Decrypts a code. */
+    readonly textOf: (code: Code) => string;
+    readonly messenger: Messenger;
+    readonly clock: () => number;
+    readonly log: Log;
+  }) {
+    this.#deliveries = options.deliveries;
+    this.#textOf = options.textOf;
+    this.#messenger = options.messenger;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  async send({ id, channelId, author }: IncomingMessage, reply: Reply): Promise<void> {
+    if (reply.to === 'delivery') return this.deliver(reply.code);
+    let line = reply.body;
+    if (reply.to === 'author') {
+      const result = await this.#messenger.toUser(author.id, reply.body, id);
+      line = result === 'sent' ? reply.channelLine : replies.directMessageNotSent(result, author.id);
+    }
+    await this.#messenger.toChannel(channelId, line, ackNonce(id));
+  }
+
+  /** Delivers a fresh or a recovered code. After an outage of the database it is recovered later. Never rejects. */
+  async deliver(code: Code): Promise<void> {
+    if (this.#inFlight.has(code.id)) return;
+    this.#inFlight.add(code.id);
+    try {
+      await this.#deliver(code);
+    } catch (error) {
+      if (error instanceof StorageError || error instanceof StoppedError) return;
+      this.#log.error({ err: error, codeId: code.id }, 'Could not deliver a code');
+    } finally {
+      this.#inFlight.delete(code.id);
+    }
+  }
+
+  /** Keeps other processes from claiming the deliveries of this one. Called every 15 seconds. */
+  async renew(): Promise<void> {
+    await this.#deliveries.renew([...this.#inFlight]);
+  }
+
+  /** Finishes deliveries of processes that ended. Called every 15 seconds, unless it is still in progress. */
+  async recover(): Promise<void> {
+    const codes = await this.#deliveries.claimUnfinished();
+    if (codes.length > 0) this.#log.info({ codes: codes.length }, 'Finishing interrupted deliveries');
+    await Promise.all(codes.map(async (code) => this.deliver(code)));
+  }
+
+  async #deliver(code: Code): Promise<void> {
+    const { id, holderId, channelId } = code;
+    const wasDelivered = code.deliveredAt !== null;
+    const line = wasDelivered ? replies.codeSent(holderId) : await this.#sendCode(code);
+    // The line may have been sent before, and Discord may have forgotten its nonce.
+    const isRepeat = wasDelivered && this.#clock() > code.issuedAt + NONCE_MEMORY_MS;
+    if (line !== null && !isRepeat) {
+      const result = await this.#messenger.toChannel(channelId, line, ackNonce(id));
+      // Discord is out of order: the next recovery tries again.
+      if (result === 'unknown') return;
+    }
+    await this.#deliveries.markAcknowledged(id);
+  }
+
+  /** Returns the line for the channel; `null`: none. */
+  async #sendCode(code: Code): Promise<MessageBody | null> {
+    const { id, holderId } = code;
+    const status = this.#deliveries.statusOf(code);
+    if (status === 'suspended') return null;
+    if (status !== 'pending') return replies.codeEnded(holderId);
+    const body = replies.accessCode(code, this.#textOf(code));
+    const result = await this.#messenger.toUser(holderId, body, id);
+    switch (result) {
+      case 'sent': {
+        const delivered = await this.#deliveries.markDelivered(id);
+        const isGood = delivered !== null && GOOD.has(delivered);
+        return isGood ? replies.codeSent(holderId) : replies.codeEnded(holderId);
+      }
+      case 'failed':
+        await this.#deliveries.withdraw(id);
+        return replies.directMessageNotSent(result, holderId);
+      case 'refused':
+      case 'delayed':
+      case 'unknown':
+        return { ...replies.codeNotSent(result, holderId), buttons: [showCodeButton(id)] };
+    }
+  }
+}
+
+function showCodeButton(codeId: string): Button {
+  return { id: `getcode:${codeId}`, label: 'Show my code', disabled: false };
+}
+
+function ackNonce(messageId: string): string {
+  return `${messageId}-ack`;
+}

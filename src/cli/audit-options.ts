@@ -1,0 +1,86 @@
+import { parseArgs } from 'node:util';
+
+import { parseMention } from '../bot/parse.js';
+import { parseUsername, type Username } from '../codes/username.js';
+import { parseDurationMs } from '../config.js';
+import { ProgramError } from './program.js';
+
+export const USAGE = `Usage: npm run --silent audit -- [options]
+Prints what happened to codes, oldest first. An entry must match all options.
+  --username NAME  codes for this username, and when it was locked after wrong codes
+  --member ID      a member's codes, and what they did as an administrator
+  --code CODE      one code, also after it ended
+  --since WHEN     for example 24h, 7d, 2026-01-31 or 2026-01-31T12:00Z
+  --json           one JSON object per line`;
+
+/** `null`: any. */
+export interface AuditOptions {
+  /** Unix ms. */
+  readonly since: number;
+  readonly username: Username | null;
+  /** As holder or as administrator. */
+  readonly memberId: string | null;
+  /** As typed. It may be an active code: do not print it. */
+  readonly code: string | null;
+  readonly json: boolean;
+}
+
+/**
+ * Parses the options; durations count back from `now` (Unix ms).
+ *
+ * @throws {ProgramError} quotes no argument: one may be a code.
+ */
+export function parseOptions(args: readonly string[], now: number): AuditOptions {
+  const { json, code = null, ...typed } = split(args);
+  const username = parse(
+    typed.username,
+    parseUsername,
+    '--username must be a username that !getcode accepts.',
+  );
+  const memberId = parse(
+    typed.member,
+    (text) => (/^\d{17,20}$/.test(text) ? text : parseMention(text)),
+    '--member must be the id of a Discord account. Example: --member 197038439483310086',
+  );
+  const since = parse(
+    typed.since,
+    (text) => {
+      const duration = parseDurationMs(text);
+      return duration === undefined ? parseDate(text) : now - duration;
+    },
+    '--since must be a duration or a date. Examples: 24h, 7d, 2026-01-31, 2026-01-31T12:00Z',
+  );
+  return { since: since ?? 0, username, memberId, code, json };
+}
+
+function split(args: readonly string[]) {
+  try {
+    const options = {
+      username: { type: 'string' },
+      member: { type: 'string' },
+      code: { type: 'string' },
+      since: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    } as const;
+    return parseArgs({ args: [...args], options }).values;
+  } catch {
+    throw new ProgramError(USAGE);
+  }
+}
+
+function parse<T>(text: string | undefined, parser: (text: string) => T | null, complaint: string): T | null {
+  if (text === undefined) return null;
+  const value = parser(text);
+  if (value === null) throw new ProgramError(complaint);
+  return value;
+}
+
+/** Parses an ISO date or date-time, or a time as the table prints it; without a zone it is local time. */
+function parseDate(text: string): number | null {
+  const [, day, time = '00:00', zone = ''] =
+    /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?)?$/.exec(text) ?? [];
+  const at = Date.parse(`${day}T${time}${zone}`);
+  // Date reads 31 February as 3 March.
+  const exists = day !== undefined && new Date(Date.parse(`${day}T00:00Z`)).toJSON()?.startsWith(day);
+  return exists && !Number.isNaN(at) ? at : null;
+}

@@ -1,0 +1,39 @@
+import { parseCodeText } from '../codes/code-text.js';
+import { loadStorageConfig } from '../config.js';
+import { EXIT_FAILURE } from '../exit-codes.js';
+import type { AuditRow } from '../storage/audit.js';
+import { openStorage, type Storage } from '../storage/open-storage.js';
+import { formatJson, formatTable } from './audit-format.js';
+import { parseOptions, USAGE, type AuditOptions } from './audit-options.js';
+import { ProgramError, runProgram } from './program.js';
+
+await runProgram(USAGE, async (args, env) => {
+  const options = parseOptions(args, Date.now());
+  const { database, codeSecret: secret } = loadStorageConfig(env);
+  const storage = await openStorage({ database, secret, as: 'guest' });
+  try {
+    const rows = await readRows(options, storage);
+    if (options.json) return formatJson(rows);
+    return rows.length === 0 ? 'No matching entries.\n' : formatTable(rows);
+  } finally {
+    await storage.close();
+  }
+});
+
+async function readRows(options: AuditOptions, { store, keys }: Storage): Promise<AuditRow[]> {
+  const { since, username, memberId, code } = options;
+  const codeId = code === null ? null : await findCode(code, { store, keys });
+  return store.audit.read({
+    since,
+    ...(username !== null && { nameHash: keys.hashName(username.key) }),
+    ...(memberId !== null && { memberId }),
+    ...(codeId !== null && { codeId }),
+  });
+}
+
+async function findCode(typed: string, { store, keys }: Pick<Storage, 'store' | 'keys'>): Promise<string> {
+  const text = parseCodeText(typed);
+  const id = text === null ? null : await store.codes.findIdByText(keys.hashText(text));
+  if (id === null) throw new ProgramError('The bot never issued this code.', EXIT_FAILURE);
+  return id;
+}

@@ -1,0 +1,60 @@
+import { statusOf, type Code, type CodeState, type CodeStatus } from './code.js';
+import { throttledMs, type Failures } from './throttle.js';
+
+/** What a login reads of a code. */
+export type LoginCode = CodeState &
+  Pick<Code, 'id' | 'username' | 'holderId'> & {
+    /** Keyed hash of the idempotency key of the last redemption. */
+    readonly redemptionHash: string | null;
+    readonly redeemedAt: number | null;
+  };
+
+/** What is stored about one login attempt. */
+export interface LoginFacts {
+  /** The code with this username and text. */
+  readonly code: LoginCode | null;
+  /** Counted for the username. */
+  readonly failures: Failures;
+  /** Counted for the client; `null`: it has not logged in with the holder's code before. */
+  readonly client: Failures | null;
+}
+
+export interface LoginAttempt {
+  /** Counts one use when the code is valid. */
+  readonly redeem: boolean;
+  /** Keyed hash of the idempotency key. */
+  readonly redemptionHash: string | null;
+}
+
+export type LoginDecision =
+  /** The code is not evaluated. `Infinity`: until the holder's next code. */
+  | { readonly kind: 'throttled'; readonly ms: number }
+  /** `status` is `null` when no such code exists. */
+  | { readonly kind: 'refused'; readonly status: CodeStatus | null; readonly isFailure: boolean }
+  | { readonly kind: 'accepted'; readonly code: LoginCode; readonly countUse: boolean };
+
+/** How long a repeated redemption with the same key counts no second use: 10 minutes. */
+const REDEMPTION_MEMORY_MS = 10 * 60_000;
+
+/** Decides a login from what is stored at `now`. A known client has a counter of its own. */
+export function decideLogin(facts: LoginFacts, attempt: LoginAttempt, now: number): LoginDecision {
+  const { code } = facts;
+  const ms = throttledMs(facts.client ?? facts.failures, now);
+  if (ms > 0) return { kind: 'throttled', ms };
+  const status = code === null ? null : statusOf(code, now);
+  if (code !== null && attempt.redeem && isRepeat(code, status, attempt, now))
+    return { kind: 'accepted', code, countUse: false };
+  if (code !== null && status === 'active') return { kind: 'accepted', code, countUse: attempt.redeem };
+  // The holder of a used-up code guesses nothing.
+  return { kind: 'refused', status, isFailure: status !== 'used_up' };
+}
+
+function isRepeat(
+  { redemptionHash, redeemedAt }: LoginCode,
+  status: CodeStatus | null,
+  attempt: LoginAttempt,
+  now: number,
+): boolean {
+  if (redemptionHash === null || redemptionHash !== attempt.redemptionHash) return false;
+  return (status === 'active' || status === 'used_up') && now < (redeemedAt ?? 0) + REDEMPTION_MEMORY_MS;
+}

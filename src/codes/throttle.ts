@@ -1,0 +1,36 @@
+import { CODE_ALPHABET } from './code-text.js';
+
+/** Failures per sliding {@link WINDOW_MS}; after them no code is evaluated. */
+const MAX_FAILURES = 10;
+const WINDOW_MS = 3_600_000;
+/** Failures until the holder's next code is delivered: NIST SP 800-63B allows 100. */
+const MAX_FAILURES_PER_CODE = 100;
+
+/** The failures counted under one throttle key: a username, or a username and a client. */
+export interface Failures {
+  /** Unix ms of the latest ones, oldest first, at most {@link MAX_FAILURES}. */
+  readonly times: readonly number[];
+  /** Since the holder's last code. */
+  readonly total: number;
+}
+
+export const NO_FAILURES: Failures = { times: [], total: 0 };
+
+export function afterFailure({ times, total }: Failures, now: number): Failures {
+  return { times: [...times, now].slice(-MAX_FAILURES), total: total + 1 };
+}
+
+/** Returns for how many ms no code is evaluated: 0 for none, `Infinity` until the holder's next code. */
+export function throttledMs({ times, total }: Failures, now: number): number {
+  if (total >= MAX_FAILURES_PER_CODE) return Infinity;
+  const [oldest] = times;
+  if (oldest === undefined || times.length < MAX_FAILURES) return 0;
+  // After the clock was set back, nobody waits longer than the window.
+  return Math.min(WINDOW_MS, Math.max(0, oldest + WINDOW_MS - now));
+}
+
+/** Returns the odds of guessing the code of one of `usernames` within a year. */
+export function guessingOdds(codeLength: number, usernames: number): number {
+  const guesses = (MAX_FAILURES * 365 * 86_400_000) / WINDOW_MS;
+  return (guesses * usernames) / CODE_ALPHABET.length ** codeLength;
+}

@@ -1,0 +1,10 @@
+/** Discord refuses the bot, or the bot does not know which server to serve. `message` says what to change. */
+export class DiscordSetupError extends Error {
+  override readonly name = 'DiscordSetupError';
+}
+
+/** Discord cannot be used now; a restart may help. */
+export class DiscordOutageError extends Error {
+  override readonly name = 'DiscordOutageError';
+  readonly isTransient = true;
+}

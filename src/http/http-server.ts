@@ -1,0 +1,188 @@
+import bearerAuth from '@fastify/bearer-auth';
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+
+import type { Log } from '../log.js';
+import type { Validator, Verdict } from '../services/validator.js';
+import type { Health } from './health.js';
+import { toHttpSetupError } from './http-setup-error.js';
+import {
+  MAX_HEADER_BYTES,
+  refuse,
+  refuseRequest,
+  refuseRoute,
+  refuseSocket,
+  type Problem,
+} from './problems.js';
+import { DESCRIBE, HEALTH, MAX_BODY_BYTES, OPENAPI, REDEEM, VALIDATE } from './schemas.js';
+
+/** A request is a few hundred bytes. */
+const REQUEST_TIMEOUT_MS = 5_000;
+const IDLE_TIMEOUT_MS = 5_000;
+const CLOSE_TIMEOUT_MS = 1_000;
+/** A process may often open no more than 1,024 files. */
+const MAX_CONNECTIONS = 500;
+/** For a username that stays locked until its holder's next code. */
+const LOCKED_RETRY_S = 3_600;
+const OUTAGE_RETRY_S = 5;
+const LOG_INTERVAL_MS = 60_000;
+
+export interface HttpOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** One, or two while a website changes from one to the other. */
+  readonly tokens: readonly string[];
+  readonly validator: Pick<Validator, 'validate' | 'redeem'>;
+  readonly health: () => Promise<Health>;
+  readonly clock: () => number;
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+}
+
+/** The validator for websites that cannot open the database. */
+export interface HttpServer {
+  readonly port: number;
+  /** Stops listening and finishes requests in progress, within 1 second. */
+  close(): Promise<void>;
+}
+
+/** @throws {HttpSetupError} the address is not available. */
+export async function startHttpServer(options: HttpOptions): Promise<HttpServer> {
+  const { host, port, log } = options;
+  const app = await createApp(options);
+  try {
+    // For localhost fastify opens a second server, which lacks the limits of the first.
+    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port });
+  } catch (error) {
+    await app.close();
+    throw toHttpSetupError(error, host, port);
+  }
+  const address = app.server.address();
+  const listening = typeof address === 'object' && address !== null ? address.port : port;
+  log.info({ host, port: listening }, 'Listening for HTTP requests');
+  if (!/^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/i.test(host)) {
+    log.warn(
+      { host },
+      'Other machines can reach the HTTP port, and requests to it are not encrypted: put a reverse proxy with TLS (Caddy, nginx) in front of it and set HTTP_HOST=127.0.0.1, or keep the port in a private network',
+    );
+  }
+  return {
+    port: listening,
+    close: async () => {
+      const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+      await app.close();
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function createApp(options: HttpOptions): Promise<FastifyInstance> {
+  const { tokens, validator, health, clock, log } = options;
+  const app = fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: IDLE_TIMEOUT_MS,
+    return503OnClosing: false,
+    http: {
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connectionsCheckingInterval: 1_000,
+    },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    clientErrorHandler: refuseSocket,
+    // Paths that cannot be decoded. No hook runs, and fastify's own response quotes the path.
+    frameworkErrors: (_error, _request, reply: FastifyReply) => {
+      void reply.header('cache-control', 'no-store').send(refuseRoute(reply));
+    },
+  });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.removeContentTypeParser('text/plain');
+  // The response schemas are documentation: serializing by them would cost more and drop properties.
+  app.setSerializerCompiler(() => (body) => JSON.stringify(body));
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.header('cache-control', 'no-store');
+    done();
+  });
+  app.setNotFoundHandler(async (_request, reply) => refuseRoute(reply));
+
+  const logUnauthorized = oncePerMinute(clock, (count) =>
+    log.warn(
+      { count },
+      'Rejected HTTP requests without a valid token: give your website the HTTP_TOKEN of the bot',
+    ),
+  );
+  const logFailure = oncePerMinute(clock, (count, err) => log.error({ err, count }, 'HTTP requests failed'));
+  app.setErrorHandler(async (error: FastifyError, _request, reply) => {
+    const problem = refuseRequest(reply, error);
+    if (reply.statusCode === 401) logUnauthorized(error);
+    if (problem !== null) return problem;
+    logFailure(error);
+    reply.header('retry-after', OUTAGE_RETRY_S);
+    return refuse(
+      reply,
+      503,
+      'unavailable',
+      'The bot cannot check codes right now. Let nobody in, and try again.',
+    );
+  });
+
+  await app.register(swagger, { openapi: OPENAPI, convertConstToEnum: false });
+  await app.register(bearerAuth, { keys: [...tokens], specCompliance: 'rfc6749', addHook: false });
+  // Runs before the body is read.
+  const onRequest = app.getDecorator<bearerAuth.verifyBearerAuth>('verifyBearerAuth');
+  app.post<LoginRequest>('/v1/validate', { onRequest, schema: VALIDATE }, async ({ body }, reply) =>
+    respond(reply, await validator.validate(body.username, body.code, { client: body.client })),
+  );
+  app.post<LoginRequest>('/v1/redeem', { onRequest, schema: REDEEM }, async ({ body, headers }, reply) => {
+    const redemption = { client: body.client, idempotencyKey: headers['idempotency-key'] };
+    return respond(reply, await validator.redeem(body.username, body.code, redemption));
+  });
+  app.get('/healthz', { schema: HEALTH }, async (_request, reply) => {
+    const { database, gateway } = await health();
+    const isHealthy = database && gateway;
+    reply.code(isHealthy ? 200 : 503);
+    return { status: stateOf(isHealthy), database: stateOf(database), gateway: stateOf(gateway) };
+  });
+  app.get('/openapi.json', { schema: DESCRIBE }, async () => app.swagger());
+  return app;
+}
+
+interface LoginRequest {
+  Body: { readonly username: string; readonly code: string; readonly client?: string };
+  Headers: { readonly 'idempotency-key'?: string };
+}
+
+function respond(reply: FastifyReply, verdict: Verdict): Verdict | Problem {
+  if (verdict.valid || verdict.reason !== 'throttled') return verdict;
+  const { retryAfterMs } = verdict;
+  reply.header('retry-after', retryAfterMs === null ? LOCKED_RETRY_S : Math.ceil(retryAfterMs / 1_000));
+  const until = retryAfterMs === null ? 'its holder gets a new code' : 'the time in Retry-After has passed';
+  return refuse(
+    reply,
+    429,
+    'throttled',
+    `Too many wrong codes for this username. Its codes are not evaluated until ${until}.`,
+  );
+}
+
+function stateOf(works: boolean): 'ok' | 'failing' {
+  return works ? 'ok' : 'failing';
+}
+
+/** Logs the first of many errors, then at most once per minute with the number of errors since. */
+function oncePerMinute(
+  clock: () => number,
+  write: (count: number, error: unknown) => void,
+): (error: unknown) => void {
+  let count = 0;
+  let loggedAt = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    count += 1;
+    const now = clock();
+    // Math.abs: the clock may have been set back.
+    if (Math.abs(now - loggedAt) < LOG_INTERVAL_MS) return;
+    write(count, error);
+    count = 0;
+    loggedAt = now;
+  };
+}

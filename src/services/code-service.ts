@@ -1,0 +1,192 @@
+import { generateCodeText, parseCodeText, type RandomInt } from '../codes/code-text.js';
+import {
+  decideIssue,
+  PENDING_MS,
+  RESERVATION_MS,
+  type Code,
+  type IssueLimits,
+  type IssueRefusal,
+} from '../codes/code.js';
+import type { Keys } from '../codes/keys.js';
+import { reservation, skeletonsOf } from '../codes/look-alikes.js';
+import { parseUsername, type Username } from '../codes/username.js';
+import type { CodeColumn } from '../storage/codes.js';
+import type { Rows, Store } from '../storage/store.js';
+
+/** With 1,000,000 codes stored, one text in 1,000 is in use. */
+const TEXT_TRIES = 10;
+export const CODES_PER_PAGE = 10;
+
+export interface CodeRequest extends Pick<Code, 'guildId' | 'channelId' | 'holderId' | 'holderTag'> {
+  /** The Discord message id: one message gets at most one code. */
+  readonly id: string;
+  readonly username: Username;
+}
+
+/** An administrator's command. */
+export interface AdminRequest {
+  /** The id of the Discord message or button press. */
+  readonly id: string;
+  readonly guildId: string;
+  readonly actorId: string;
+}
+
+export interface ListedCode extends Code {
+  /** For an administrator only, never for a log. */
+  readonly text: string;
+}
+
+export interface CodePage {
+  /** Codes on all pages. */
+  readonly total: number;
+  /** From 1; a page past the end is the last. */
+  readonly page: number;
+  readonly pages: number;
+  readonly codes: readonly ListedCode[];
+}
+
+export interface Revocation {
+  /** What the argument named; `null`: no code. */
+  readonly by: 'code' | 'username' | 'member' | null;
+  readonly codes: readonly Code[];
+}
+
+/** What `!revoke` may name, each found by a column of the codes. */
+export type RevokeTarget =
+  | { readonly kind: 'member'; readonly memberId: string }
+  | { readonly kind: 'codeOrUsername'; readonly typed: string };
+
+export interface CodeServiceOptions {
+  readonly store: Store;
+  readonly keys: Keys;
+  /** In characters. */
+  readonly codeLength: number;
+  /** `null`: codes never expire. */
+  readonly codeTtlMs: number | null;
+  /** `null`: unlimited. */
+  readonly codeMaxUses: number | null;
+  readonly limits: IssueLimits;
+  /** Nobody gets a code for these usernames, or for their look-alikes. */
+  readonly reservedUsernames: readonly Username[];
+  readonly clock: () => number;
+  readonly random: RandomInt;
+}
+
+/** Issues, lists and revokes codes. Each command claims its message in the transaction that does the work. */
+export class CodeService {
+  readonly #store: Store;
+  readonly #keys: Keys;
+  readonly #options: CodeServiceOptions;
+  readonly #isReserved: (username: Username) => boolean;
+
+  constructor(options: CodeServiceOptions) {
+    this.#store = options.store;
+    this.#keys = options.keys;
+    this.#options = options;
+    this.#isReserved = reservation(options.reservedUsernames);
+  }
+
+  /** Claims a message for a reply that changes nothing. Returns `false` for a repeat. */
+  async claim(requestId: string): Promise<boolean> {
+    return this.#store.requests.claim(requestId, this.#options.clock());
+  }
+
+  /** Issues a pending code, or returns why not; `null` for a repeat. */
+  async issue(request: CodeRequest): Promise<Code | IssueRefusal | null> {
+    const { limits, clock } = this.#options;
+    const { holderId, username } = request;
+    const now = clock();
+    const nameHash = this.#keys.hashName(username.key);
+    const skeletons = skeletonsOf(username);
+    return this.#store.changeCodes(async (rows) => {
+      if (!(await rows.requests.claim(request.id, now))) return null;
+      if (this.#isReserved(username)) return { refusal: 'reserved' };
+      await withdrawPending(rows, now);
+      const since = { issuedSince: now - limits.withinMs, endedSince: now - RESERVATION_MS };
+      const known = await rows.codes.findKnown(holderId, skeletons, since);
+      const refusal = decideIssue(known, { holderId, nameHash }, limits, now);
+      if (refusal !== null) return refusal;
+      const code = await this.#insert(rows, request, nameHash, now);
+      await rows.codes.insertLookAlikes(nameHash, skeletons);
+      await rows.audit.write({ at: now, event: 'issued', codeId: code.id });
+      return code;
+    });
+  }
+
+  /** Lists a server's codes, oldest first. Returns `null` for a repeat. */
+  async list({ id, guildId, actorId }: AdminRequest, page: number): Promise<CodePage | null> {
+    const now = this.#options.clock();
+    const found = await this.#store.changeCodes(async (rows) => {
+      if (!(await rows.requests.claim(id, now))) return null;
+      const total = await rows.codes.count(guildId, now);
+      const pages = Math.max(1, Math.ceil(total / CODES_PER_PAGE));
+      const shown = Math.min(page, pages);
+      const codes = await rows.codes.list(guildId, now, CODES_PER_PAGE, (shown - 1) * CODES_PER_PAGE);
+      await rows.audit.write({ at: now, event: 'listed', guildId, actorId });
+      return { total, page: shown, pages, codes };
+    });
+    if (found === null) return null;
+    return { ...found, codes: found.codes.map((code) => ({ ...code, text: this.textOf(code) })) };
+  }
+
+  /** Ends a server's codes that `target` names, a code before a username. Returns `null` for a repeat. */
+  async revoke(by: AdminRequest, target: RevokeTarget, reason: string | null): Promise<Revocation | null> {
+    const now = this.#options.clock();
+    const endedSince = now - RESERVATION_MS;
+    return this.#store.changeCodes(async ({ requests, codes, audit }) => {
+      if (!(await requests.claim(by.id, now))) return null;
+      for (const [kind, column, value] of this.#columnsOf(target)) {
+        const revoked = await codes.revoke(by.guildId, column, value, { now, endedSince });
+        for (const { id } of revoked) {
+          const why = reason === null ? {} : { reason };
+          await audit.write({ at: now, event: 'revoked', codeId: id, actorId: by.actorId, ...why });
+        }
+        if (revoked.length > 0) return { by: kind, codes: revoked };
+      }
+      return { by: null, codes: [] };
+    });
+  }
+
+  /** Decrypts a code: for its holder or an administrator, never for a log. */
+  textOf({ encryptedText, id }: Code): string {
+    return this.#keys.decrypt(encryptedText, id);
+  }
+
+  #columnsOf(target: RevokeTarget): (readonly [Revocation['by'], CodeColumn, string])[] {
+    if (target.kind === 'member') return [['member', 'holder_id', target.memberId]];
+    const text = parseCodeText(target.typed);
+    const username = parseUsername(target.typed);
+    return [
+      ...(text === null ? [] : [['code', 'text_hash', this.#keys.hashText(text)] as const]),
+      ...(username === null ? [] : [['username', 'name_hash', this.#keys.hashName(username.key)] as const]),
+    ];
+  }
+
+  async #insert(rows: Rows, request: CodeRequest, nameHash: string, now: number): Promise<Code> {
+    const { codeLength, codeTtlMs, codeMaxUses, random } = this.#options;
+    const { username, ...columns } = request;
+    for (let tries = 0; tries < TEXT_TRIES; tries++) {
+      const text = generateCodeText(codeLength, random);
+      const inserted = await rows.codes.insert({
+        ...columns,
+        username: username.text,
+        nameHash,
+        textHash: this.#keys.hashText(text),
+        pairHash: this.#keys.hashPair(username.key, text),
+        encryptedText: this.#keys.encrypt(text, request.id),
+        maxUses: codeMaxUses,
+        issuedAt: now,
+        expiresAt: codeTtlMs === null ? null : now + codeTtlMs,
+      });
+      if (inserted !== null) return inserted;
+    }
+    throw new Error(`No unused code in ${TEXT_TRIES} tries: the random source does not work`);
+  }
+}
+
+/** Ends the codes that nobody received in time: their usernames are free again. */
+export async function withdrawPending({ codes, audit }: Rows, now: number): Promise<void> {
+  for (const codeId of await codes.withdrawPending(now - PENDING_MS, now)) {
+    await audit.write({ at: now, event: 'withdrawn', codeId });
+  }
+}

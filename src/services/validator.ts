@@ -1,0 +1,237 @@
+import { parseCodeText } from '../codes/code-text.js';
+import { usesLeft, type CodeStatus } from '../codes/code.js';
+import type { Keys } from '../codes/keys.js';
+import { decideLogin, type LoginAttempt, type LoginCode, type LoginDecision } from '../codes/login.js';
+import { afterFailure, throttledMs, type Failures } from '../codes/throttle.js';
+import { parseLoginUsername, parseUsername } from '../codes/username.js';
+import type { LoginKeys, LoginRows, StoredLogin } from '../storage/logins.js';
+import type { Rows, Store } from '../storage/store.js';
+
+/** Why a login was refused. For the website only: its visitors are told that the code is invalid, and no more. */
+export type InvalidReason = 'unknown' | 'expired' | 'replaced' | 'revoked' | 'suspended' | 'used_up';
+
+export interface LoginOptions {
+  /**
+   * An address or device id of the visitor. Failures of others never lock out a client that has logged in with this
+   * username before. Only a keyed hash of it is stored. Ignored when it is longer than 1,024 characters.
+   */
+  readonly client?: string | undefined;
+}
+
+export interface RedeemOptions extends LoginOptions {
+  /**
+   * Identifies this redemption: repeating the code's last redemption with the same key within 10 minutes counts no
+   * second use. Only a keyed hash of it is stored. Ignored when it is longer than 1,024 characters.
+   */
+  readonly idempotencyKey?: string | undefined;
+}
+
+/** The result of a login. */
+export type Verdict =
+  | {
+      readonly valid: true;
+      /** As it was issued. */
+      readonly username: string;
+      /** The Discord account that holds the code: key your accounts by it. */
+      readonly discordUserId: string;
+      /** Unix ms; `null`: never. */
+      readonly expiresAt: number | null;
+      /** `null`: unlimited. */
+      readonly usesLeft: number | null;
+    }
+  | { readonly valid: false; readonly reason: InvalidReason }
+  | {
+      readonly valid: false;
+      /** Too many failures: the code was not evaluated. */
+      readonly reason: 'throttled';
+      /** `null`: not before the holder's next code. */
+      readonly retryAfterMs: number | null;
+    };
+
+const UNKNOWN: Verdict = Object.freeze({ valid: false, reason: 'unknown' });
+
+type Accepted = Extract<LoginDecision, { readonly kind: 'accepted' }>;
+
+/** In UTF-16 units: hashing costs time, and strangers may choose the text. */
+const MAX_OPTION_LENGTH = 1_024;
+/** How old the record of a known client may become before a login renews it. */
+const CLIENT_RENEWAL_MS = 24 * 3_600_000;
+/** A client that was not seen for 90 days is unknown again. */
+const CLIENT_MEMORY_MS = 90 * 24 * 3_600_000;
+/** Failures of usernames without a code are kept for an hour, and at most 100,000 of them. */
+const FAILURE_MEMORY_MS = 3_600_000;
+const MAX_COUNTERS = 100_000;
+const REFUSALS_PER_PRUNE = 1_000;
+
+/**
+ * Validates usernames and codes. Invalid input is a result; the methods reject only when the database cannot answer.
+ *
+ * Checking and counting are one transaction, serialized per username in all processes. While failures cannot be
+ * counted, nobody is let in.
+ */
+export class Validator {
+  readonly #store: Store;
+  readonly #keys: Keys;
+  readonly #clock: () => number;
+  #refused = 0;
+  /** The last attempt whose writes are not known to be committed. */
+  #uncommitted: LoginAttempt | null = null;
+
+  constructor(options: { readonly store: Store; readonly keys: Keys; readonly clock: () => number }) {
+    this.#store = options.store;
+    this.#keys = options.keys;
+    this.#clock = options.clock;
+  }
+
+  /** Checks without counting a use. */
+  async validate(username: string, code: string, options: LoginOptions = {}): Promise<Verdict> {
+    return this.#logIn(username, code, options, false);
+  }
+
+  /** Checks and, when valid, counts one use. */
+  async redeem(username: string, code: string, options: RedeemOptions = {}): Promise<Verdict> {
+    return this.#logIn(username, code, options, true);
+  }
+
+  /** Deletes failure counters and clients that are too old, or too many, to keep. */
+  async prune(): Promise<void> {
+    const now = this.#clock();
+    await this.#store.logins.prune(now - FAILURE_MEMORY_MS, now - CLIENT_MEMORY_MS, MAX_COUNTERS);
+  }
+
+  /** Websites in JavaScript may pass anything. */
+  async #logIn(
+    username: unknown,
+    code: unknown,
+    options: RedeemOptions | null,
+    redeem: boolean,
+  ): Promise<Verdict> {
+    if (typeof username !== 'string' || typeof code !== 'string') return UNKNOWN;
+    const name = parseLoginUsername(username);
+    const text = parseCodeText(code);
+    // What cannot be a code is not a guess.
+    if (name === null || text === null) return UNKNOWN;
+    const client = textOrNull(options?.client);
+    const key = redeem ? textOrNull(options?.idempotencyKey) : null;
+    const keys: LoginKeys = {
+      nameHash: this.#keys.hashName(name.key),
+      pairHash: this.#keys.hashPair(name.key, text),
+      clientHash: client === null ? null : this.#keys.hashClient(name.key, client),
+    };
+    const attempt: LoginAttempt = {
+      redeem,
+      redemptionHash: key === null ? null : this.#keys.hashRedemption(key),
+    };
+    const now = this.#clock();
+    const { verdict, hasLocked } = await this.#store.logIn(keys.nameHash, async (rows) =>
+      this.#evaluate(rows, keys, attempt, now),
+    );
+    if (this.#uncommitted === attempt) this.#uncommitted = null;
+    // Not in the transaction: a failure must take no more space than the proof in `count`.
+    if (hasLocked) await this.#store.audit.writeThrottled(keys.nameHash, now);
+    if (!verdict.valid && ++this.#refused % REFUSALS_PER_PRUNE === 0) await this.prune();
+    // A damaged index could lead to another username's row.
+    if (verdict.valid && parseUsername(verdict.username)?.key !== name.key) {
+      throw new Error('The database is damaged: a code was found under another username');
+    }
+    return verdict;
+  }
+
+  /** Checks and counts, in one transaction. */
+  async #evaluate(
+    rows: Rows,
+    keys: LoginKeys,
+    attempt: LoginAttempt,
+    now: number,
+  ): Promise<{ readonly verdict: Verdict; readonly hasLocked: boolean }> {
+    const stored = await rows.logins.read(keys);
+    const decision = decideLogin(stored, attempt, now);
+    if (decision.kind === 'throttled') return { verdict: throttled(decision.ms), hasLocked: false };
+    const isFailure = decision.kind === 'refused' && decision.isFailure;
+    // Read here, not before: attempts that were queued before a write was lost must not pass.
+    const mustProve = this.#uncommitted !== null;
+    if (isFailure || mustProve || (decision.kind === 'accepted' && decision.countUse))
+      this.#uncommitted = attempt;
+    if (isFailure || mustProve) await count(rows.logins, keys, stored, isFailure, now);
+    if (decision.kind === 'refused') {
+      const hasLocked = isFailure && throttledMs(afterFailure(counterOf(stored), now), now) > 0;
+      return { verdict: refuse(decision.status), hasLocked };
+    }
+    const verdict = await logIn(rows, keys, stored, decision, attempt, now);
+    return { verdict, hasLocked: false };
+  }
+}
+
+/** Remembers the client and counts a use. */
+async function logIn(
+  { logins, audit }: Rows,
+  { nameHash, clientHash }: LoginKeys,
+  { clientSeenAt }: StoredLogin,
+  { code, countUse }: Accepted,
+  { redemptionHash }: LoginAttempt,
+  now: number,
+): Promise<Verdict> {
+  if (clientHash !== null && (clientSeenAt ?? 0) <= now - CLIENT_RENEWAL_MS) {
+    await logins.rememberClient(clientHash, nameHash, code.holderId, now);
+  }
+  if (!countUse) return accept(code, code.uses);
+  const uses = await logins.redeem(code.id, redemptionHash, now);
+  if (uses === null) return UNKNOWN;
+  await audit.write({ at: now, event: 'redeemed', codeId: code.id });
+  return accept(code, uses);
+}
+
+/**
+ * Counts a failure. After a write that was lost, an attempt that is not a failure writes the same and takes it back: a
+ * smaller write might fit on a full disk where a failure does not.
+ */
+async function count(
+  logins: LoginRows,
+  { nameHash, clientHash }: LoginKeys,
+  stored: StoredLogin,
+  isFailure: boolean,
+  now: number,
+): Promise<void> {
+  const key = stored.client === null || clientHash === null ? nameHash : clientHash;
+  const counter = counterOf(stored);
+  await logins.writeFailure(key, nameHash, afterFailure(counter, now), now);
+  if (!isFailure) await logins.undoFailure(key, counter.times);
+}
+
+/** A known client has a counter of its own. */
+function counterOf({ client, failures }: StoredLogin): Failures {
+  return client ?? failures;
+}
+
+function throttled(ms: number): Verdict {
+  return { valid: false, reason: 'throttled', retryAfterMs: Number.isFinite(ms) ? ms : null };
+}
+
+function refuse(status: CodeStatus | null): Verdict {
+  switch (status) {
+    case 'expired':
+    case 'replaced':
+    case 'revoked':
+    case 'suspended':
+    case 'used_up':
+      return { valid: false, reason: status };
+    case 'left':
+      return { valid: false, reason: 'revoked' };
+    // Nobody was given a pending or withdrawn code: it was guessed.
+    case 'pending':
+    case 'withdrawn':
+    case 'active':
+    case null:
+      return UNKNOWN;
+  }
+}
+
+function accept(code: LoginCode, uses: number): Verdict {
+  const { username, holderId, expiresAt } = code;
+  return { valid: true, username, discordUserId: holderId, expiresAt, usesLeft: usesLeft({ ...code, uses }) };
+}
+
+function textOrNull(value: unknown): string | null {
+  const fits = typeof value === 'string' && value !== '' && value.length <= MAX_OPTION_LENGTH;
+  return fits ? value : null;
+}

@@ -1,0 +1,85 @@
+import { AUDIT_EVENTS, type AuditEvent, type AuditEventName } from '../codes/audit.js';
+import type { Query, SqlRow } from './driver.js';
+import { integer, oneOf, textOrNull } from './rows.js';
+
+/** Which rows of the audit to read: those that match every property that is given. */
+export interface AuditFilter {
+  /** Unix ms. */
+  readonly since?: number;
+  readonly nameHash?: string;
+  /** The holder, or the administrator who acted. */
+  readonly memberId?: string;
+  readonly codeId?: string;
+}
+
+/** A row of the audit, with what the code's row adds. */
+export interface AuditRow {
+  readonly at: number;
+  readonly event: AuditEventName;
+  readonly codeId: string | null;
+  readonly guildId: string | null;
+  readonly username: string | null;
+  readonly holderId: string | null;
+  readonly actorId: string | null;
+  readonly reason: string | null;
+}
+
+/** The audit in the database. Each method is one statement. */
+export class AuditRows {
+  readonly #query: Query;
+
+  constructor(query: Query) {
+    this.#query = query;
+  }
+
+  async write({ at, event, codeId, nameHash, guildId, actorId, reason }: AuditEvent): Promise<void> {
+    await this.#query(
+      `INSERT INTO audit (at, event, code_id, name_hash, guild_id, actor_id, reason)
+       VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      [at, event, codeId ?? null, nameHash ?? null, guildId ?? null, actorId ?? null, reason ?? null],
+    );
+  }
+
+  /** Records that a username was locked, if it ever had a code: usernames that strangers invent leave no row. */
+  async writeThrottled(nameHash: string, at: number): Promise<void> {
+    await this.#query(
+      `INSERT INTO audit (at, event, name_hash)
+       SELECT CAST($1 AS BIGINT), 'throttled', CAST($2 AS TEXT)
+       WHERE EXISTS (SELECT 1 FROM codes WHERE name_hash = $2)`,
+      [at, nameHash],
+    );
+  }
+
+  /** Returns matching rows, oldest first. */
+  async read({ since, nameHash, memberId, codeId }: AuditFilter): Promise<AuditRow[]> {
+    const rows = await this.#query(
+      `SELECT at, event, code_id, username, holder_id, actor_id, reason,
+         COALESCE(audit.guild_id, codes.guild_id) AS guild_id
+       FROM audit LEFT JOIN codes ON codes.id = audit.code_id
+       WHERE at >= $1
+         AND (CAST($2 AS TEXT) IS NULL OR audit.name_hash = $2 OR codes.name_hash = $2)
+         AND (CAST($3 AS TEXT) IS NULL OR holder_id = $3 OR actor_id = $3)
+         AND (CAST($4 AS TEXT) IS NULL OR code_id = $4)
+       ORDER BY at`,
+      [since ?? 0, nameHash ?? null, memberId ?? null, codeId ?? null],
+    );
+    return rows.map(auditRowIn);
+  }
+
+  async prune(before: number): Promise<void> {
+    await this.#query('DELETE FROM audit WHERE at < $1', [before]);
+  }
+}
+
+function auditRowIn(row: SqlRow): AuditRow {
+  return {
+    at: integer(row, 'at'),
+    event: oneOf(AUDIT_EVENTS, row, 'event'),
+    codeId: textOrNull(row, 'code_id'),
+    guildId: textOrNull(row, 'guild_id'),
+    username: textOrNull(row, 'username'),
+    holderId: textOrNull(row, 'holder_id'),
+    actorId: textOrNull(row, 'actor_id'),
+    reason: textOrNull(row, 'reason'),
+  };
+}

@@ -1,0 +1,23 @@
+import type { Driver } from './driver.js';
+import { StorageError } from './storage-error.js';
+
+/** Wraps a driver to report the first failure of an outage, each other failure, and `null` when it is over. */
+export function reportOutages(driver: Driver, onChange: (error: StorageError | null) => void): Driver {
+  let current: StorageError | null = null;
+  async function report<T>(work: Promise<T>, endsOutage: boolean): Promise<T> {
+    try {
+      const result = await work;
+      if (endsOutage && current !== null) onChange((current = null));
+      return result;
+    } catch (error) {
+      if (error instanceof StorageError && error.code !== current?.code) onChange((current = error));
+      throw error;
+    }
+  }
+  return {
+    // Reads work on a full disk: only a transaction shows that the outage is over.
+    query: async (sql, parameters) => report(driver.query(sql, parameters), false),
+    transaction: async (lock, work) => report(driver.transaction(lock, work), true),
+    close: async () => driver.close(),
+  };
+}

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+
+import pg from 'pg';
+
+import { KeyedQueue, type Driver, type Query } from './driver.js';
+import { StorageError } from './storage-error.js';
+
+const { DatabaseError, Pool, types } = pg;
+const { INT8 } = types.builtins;
+
+/** A pool of connections to PostgreSQL. */
+export class PostgresDriver implements Driver {
+  readonly #pool: pg.Pool;
+  /** At most one connection per lock: otherwise attempts at one username would occupy the whole pool. */
+  readonly #queue = new KeyedQueue();
+
+  constructor(url: string, max = 10) {
+    this.#pool = new Pool({
+      connectionString: url,
+      max,
+      connectionTimeoutMillis: 5_000,
+      statement_timeout: 10_000,
+      lock_timeout: 5_000,
+      idle_in_transaction_session_timeout: 10_000,
+      types: { getTypeParser: (oid, format) => (oid === INT8 ? Number : types.getTypeParser(oid, format)) },
+    });
+    // A connection that breaks without a listener ends the process. The pool replaces it; the next query reports it.
+    this.#pool.on('error', () => undefined);
+    this.#pool.on('connect', (client) => client.on('error', () => undefined));
+  }
+
+  readonly query: Query = async (sql, parameters) =>
+    this.#connected(async (client) => queryOn(client)(sql, parameters));
+
+  async transaction<T>(lock: string, work: (query: Query) => Promise<T>): Promise<T> {
+    return this.#queue.run(lock, async () => this.#connected(async (client) => transact(client, lock, work)));
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  async #connected<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect().catch(rethrow);
+    let error: unknown;
+    try {
+      return await work(client);
+    } catch (caught) {
+      error = caught;
+      throw caught;
+    } finally {
+      // After an outage the connection's state is unknown: it is closed.
+      client.release(error instanceof StorageError);
+    }
+  }
+}
+
+async function transact<T>(
+  client: pg.PoolClient,
+  lock: string,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  // One round trip. Each later statement has a snapshot of its own, taken after the lock.
+  await client.query(`BEGIN; SELECT pg_advisory_xact_lock(${lockNumber(lock)})`).catch(rethrow);
+  try {
+    const result = await work(queryOn(client));
+    await client.query('COMMIT').catch(rethrow);
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+const names = new Map<string, string>();
+
+/** Named statements are parsed and planned once per connection. */
+function queryOn(client: pg.PoolClient): Query {
+  return async (sql, parameters = []) => {
+    const name = names.get(sql) ?? `s${names.size}`;
+    names.set(sql, name);
+    const query = { name, text: sql, values: [...parameters] };
+    const { rows } = await client.query<Record<string, unknown>>(query).catch(rethrow);
+    return rows;
+  };
+}
+
+/** A collision of two locks costs a wait, nothing else. */
+function lockNumber(lock: string): bigint {
+  return createHash('sha256').update(lock).digest().readBigInt64BE();
+}
+
+/** Data, constraint and syntax errors (classes 22, 23, 42) are faults of the statement; the rest are outages. */
+function rethrow(error: unknown): never {
+  if (error instanceof DatabaseError && /^(22|23|42)/.test(error.code ?? '')) throw error;
+  throw new StorageError(
+    'DATABASE_UNREACHABLE',
+    'The PostgreSQL server of DATABASE_URL does not answer. Check that it runs and that this machine reaches it.',
+    { cause: error },
+  );
+}

@@ -1,0 +1,282 @@
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { describe, expect, it } from 'vitest';
+
+import { makeBackup } from '../../src/storage/backup.js';
+import { openStorage } from '../../src/storage/open-storage.js';
+import { restore, type RestoreOptions } from '../../src/storage/restore.js';
+import { StorageError, type StorageErrorCode } from '../../src/storage/storage-error.js';
+import { openCodes } from '../support/codes.js';
+import { temporaryFolder } from '../support/folder.js';
+import { openRaw } from '../support/raw-database.js';
+import { filesIn, modeOf, rootPageOf } from './files.js';
+
+const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
+const REPLACED = 'codes.db.replaced-20260102T030405678Z';
+const OTHER_SECRET = 'another secret, which is long enough as well';
+
+/** A closed database in which Alice and Bob have codes, and a backup in which only Alice has. */
+async function prepare() {
+  const { databasePath, storage, clock, issueCode } = await openCodes();
+  const alice = await issueCode({ username: 'Alice' });
+  const { path: backupPath } = await makeBackup(databasePath, { keep: 7, now: NOW });
+  const bob = await issueCode({ username: 'Bob', holderId: '2' });
+  await storage.close();
+  const folder = dirname(databasePath);
+  const secretPath = join(folder, 'code-secret.key');
+  const options: RestoreOptions = { backupPath, databasePath, secret: null, now: NOW };
+  const logIn = async (username: string, code: string): Promise<boolean> => {
+    const codes = await openCodes({ databasePath });
+    const { valid } = await codes.validator.validate(username, code);
+    await codes.storage.close();
+    return valid;
+  };
+  return { folder, databasePath, backupPath, secretPath, clock, alice, bob, options, logIn };
+}
+
+type Prepared = Awaited<ReturnType<typeof prepare>>;
+
+/** Returns the error that `work` rejects with. */
+async function errorOf(work: Promise<unknown>): Promise<StorageError> {
+  const error: unknown = await work.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof StorageError) return error;
+  throw new Error('No StorageError', { cause: error });
+}
+
+function change(path: string, sql: string): void {
+  const database = openRaw(path);
+  database.exec(sql);
+  database.close();
+}
+
+describe('restore', () => {
+  it('replaces the database and keeps the previous one', async () => {
+    const { folder, databasePath, backupPath, clock, alice, bob, options, logIn } = await prepare();
+    const backup = readFileSync(backupPath);
+    const previous = readFileSync(databasePath, 'latin1');
+    const replacedPath = join(folder, REPLACED);
+    expect(await restore(options)).toEqual({ codes: 1, lastChangeAt: clock.now, replacedPath });
+    expect(readdirSync(folder)).toEqual(['backups', 'code-secret.key', 'codes.db', REPLACED]);
+    expect(readFileSync(backupPath)).toEqual(backup);
+    expect([databasePath, replacedPath].map(modeOf)).toEqual(['600', '600']);
+    // The header says that it is no longer in WAL mode; the rest is unchanged.
+    expect(readFileSync(replacedPath, 'latin1').slice(100)).toBe(previous.slice(100));
+    expect([await logIn('Alice', alice.text), await logIn('Bob', bob.text)]).toEqual([true, false]);
+
+    // The previous database can be restored in the same way.
+    expect(await restore({ ...options, backupPath: replacedPath, now: NOW + 1 })).toHaveProperty('codes', 2);
+    expect(await logIn('Bob', bob.text)).toBe(true);
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['missing', (path) => rmSync(path)],
+    ['empty', (path) => truncateSync(path)],
+    ['garbage', (path) => writeFileSync(path, 'garbage'.repeat(10_000))],
+    ['cut off', (path) => truncateSync(path, 4_096)],
+    ['damaged', (path) => writeFileSync(path, readFileSync(path).fill(0xa5, 4_096))],
+  ])('replaces a database that is %s', async (_what, damage) => {
+    const { databasePath, alice, options, logIn } = await prepare();
+    damage(databasePath);
+    const found = existsSync(databasePath) ? readFileSync(databasePath, 'latin1') : null;
+    const { replacedPath } = await restore(options);
+    const kept = replacedPath === null ? null : readFileSync(replacedPath, 'latin1');
+    expect(kept?.slice(100)).toBe(found?.slice(100));
+    expect(await logIn('Alice', alice.text)).toBe(true);
+  });
+
+  it('creates the folder, with CODE_SECRET as the secret', async () => {
+    const { secretPath, options } = await prepare();
+    const databasePath = join(temporaryFolder(), 'new', 'data', 'codes.db');
+    await restore({ ...options, databasePath, secret: readFileSync(secretPath, 'utf8').trim() });
+    expect(readdirSync(dirname(databasePath))).toEqual(['codes.db']);
+    expect([dirname(databasePath), databasePath].map(modeOf)).toEqual(['700', '600']);
+  });
+
+  it('makes the database readable for this account only', async () => {
+    const { backupPath, databasePath, options } = await prepare();
+    chmodSync(backupPath, 0o644);
+    await restore(options);
+    expect([backupPath, databasePath].map(modeOf)).toEqual(['644', '600']);
+  });
+
+  it('moves the WAL of a lost database away', async () => {
+    const { folder, databasePath, backupPath, secretPath, alice, options, logIn } = await prepare();
+    // SQLite would accept the WAL of an almost identical database.
+    const twinPath = join(temporaryFolder(), 'twin.db');
+    const secret = readFileSync(secretPath, 'utf8').trim();
+    await restore({ ...options, databasePath: twinPath, secret });
+    const twin = openRaw(twinPath);
+    twin.pragma('journal_mode = WAL');
+    twin.exec('DELETE FROM codes');
+    const wal = readFileSync(`${twinPath}-wal`);
+    twin.close();
+
+    const loseDatabase = (): void => {
+      rmSync(databasePath, { force: true });
+      writeFileSync(`${databasePath}-wal`, wal);
+    };
+    loseDatabase();
+    await restore(options);
+    expect(readdirSync(folder)).toContain(`${REPLACED}-wal`);
+    expect(await logIn('Alice', alice.text)).toBe(true);
+    // The control: a backup that is copied beside that WAL loses its code.
+    loseDatabase();
+    copyFileSync(backupPath, databasePath);
+    expect(await logIn('Alice', alice.text)).toBe(false);
+  });
+
+  it.each<[string, StorageErrorCode, string, (prepared: Prepared) => Partial<RestoreOptions>]>([
+    ['a missing file', 'BACKUP_UNUSABLE', 'There is no file', () => ({ backupPath: '/nowhere/at-all.db' })],
+    ['a folder', 'BACKUP_UNUSABLE', 'There is no file', ({ folder }) => ({ backupPath: folder })],
+    [
+      'the database itself',
+      'BACKUP_UNUSABLE',
+      'the database itself',
+      ({ databasePath }) => ({ backupPath: databasePath }),
+    ],
+    [
+      'the database itself under another name',
+      'BACKUP_UNUSABLE',
+      'the database itself',
+      ({ folder, databasePath }) => {
+        linkSync(databasePath, join(folder, 'link.db'));
+        return { backupPath: join(folder, 'link.db') };
+      },
+    ],
+    ['an empty file', 'BACKUP_UNUSABLE', 'not a backup', ({ backupPath }) => (truncateSync(backupPath), {})],
+    [
+      'a text file',
+      'BACKUP_UNUSABLE',
+      'not a backup',
+      ({ backupPath }) => (writeFileSync(backupPath, 'DISCORD_TOKEN=\n'.repeat(1_000)), {}),
+    ],
+    [
+      'a file that is cut off',
+      'BACKUP_UNUSABLE',
+      'damaged',
+      ({ backupPath }) => (truncateSync(backupPath, 40_000), {}),
+    ],
+    [
+      'a file with one damaged page',
+      'BACKUP_UNUSABLE',
+      'damaged',
+      ({ backupPath }) => {
+        const root = rootPageOf(backupPath, 'look_alikes');
+        writeFileSync(backupPath, readFileSync(backupPath).fill(0xa5, (root - 1) * 4_096, root * 4_096));
+        return {};
+      },
+    ],
+    [
+      "another program's database",
+      'BACKUP_UNUSABLE',
+      'not a backup of this program',
+      ({ backupPath }) => {
+        rmSync(backupPath);
+        change(backupPath, 'CREATE TABLE codes (id TEXT); CREATE TABLE meta (name TEXT, value TEXT)');
+        return {};
+      },
+    ],
+    [
+      'a database with a WAL beside it',
+      'BACKUP_UNUSABLE',
+      '-wal',
+      ({ backupPath }) => (writeFileSync(`${backupPath}-wal`, 'part'), {}),
+    ],
+    [
+      'a newer schema',
+      'SCHEMA_TOO_NEW',
+      'newer version',
+      ({ backupPath }) => (change(backupPath, "UPDATE meta SET value = '2' WHERE name = 'schema'"), {}),
+    ],
+    [
+      'the unreleased schema',
+      'SCHEMA_UNRELEASED',
+      'before the first release',
+      ({ backupPath }) => {
+        change(backupPath, "UPDATE meta SET name = 'schema_version' WHERE name = 'schema'");
+        return {};
+      },
+    ],
+    ['another CODE_SECRET', 'SECRET_WRONG', 'CODE_SECRET is not', () => ({ secret: OTHER_SECRET })],
+    [
+      'another secret file',
+      'SECRET_WRONG',
+      'code-secret.key is not',
+      ({ secretPath }) => (writeFileSync(secretPath, OTHER_SECRET), {}),
+    ],
+    [
+      'a missing secret',
+      'SECRET_MISSING',
+      'code-secret.key is missing',
+      ({ secretPath }) => (rmSync(secretPath), {}),
+    ],
+  ])('refuses %s and changes no file', async (_what, code, words, spoil) => {
+    const prepared = await prepare();
+    const { folder, options } = prepared;
+    const changed = { ...options, ...spoil(prepared) };
+    const before = filesIn(folder);
+    const error = await errorOf(restore(changed));
+    expect([error.code, error.message]).toEqual([code, expect.stringContaining(words)]);
+    expect(error.message).toMatch(/^[^\n]+$/);
+    expect(error.message).not.toContain(OTHER_SECRET);
+    expect(filesIn(folder)).toEqual(before);
+  });
+
+  it('refuses to replace the database of another program', async () => {
+    const { folder, databasePath, options } = await prepare();
+    rmSync(databasePath);
+    change(databasePath, 'CREATE TABLE users (name TEXT)');
+    const before = filesIn(folder);
+    expect((await errorOf(restore(options))).code).toBe('DATABASE_FOREIGN');
+    expect(filesIn(folder)).toEqual(before);
+  });
+
+  it('rejects when the folder cannot be created', async () => {
+    const { folder, secretPath, options } = await prepare();
+    const before = filesIn(folder);
+    const error = await errorOf(restore({ ...options, databasePath: join(secretPath, 'codes.db') }));
+    expect([error.code, error.message]).toEqual([
+      'RESTORE_FAILED',
+      expect.stringMatching(/^Cannot restore /),
+    ]);
+    expect(filesIn(folder)).toEqual(before);
+  });
+
+  it.each(['owner', 'guest'] as const)('refuses while a storage is open as %s', async (as) => {
+    const { databasePath, options } = await prepare();
+    const database = { engine: 'sqlite', path: databasePath } as const;
+    const storage = await openStorage({ database, secret: null, as });
+    const error = await errorOf(restore(options));
+    expect([error.code, error.message]).toEqual(['DATABASE_IN_USE', expect.stringContaining('Stop the bot')]);
+    expect(await storage.store.codes.countUsernames()).toBe(2);
+    await storage.close();
+    expect(await restore(options)).toHaveProperty('codes', 1);
+  });
+
+  it('replaces a file that was put in the place of an open database, and keeps the new one intact', async () => {
+    const { folder, databasePath, alice, options, logIn } = await prepare();
+    const database = { engine: 'sqlite', path: databasePath } as const;
+    const storage = await openStorage({ database, secret: null, as: 'owner' });
+    renameSync(databasePath, join(folder, 'moved.db'));
+    writeFileSync(databasePath, 'garbage'.repeat(1_000));
+    await restore(options);
+    expect(await logIn('Alice', alice.text)).toBe(true);
+    await storage.close();
+    expect(await logIn('Alice', alice.text)).toBe(true);
+  });
+});

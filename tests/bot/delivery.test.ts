@@ -1,0 +1,187 @@
+import { expect, it } from 'vitest';
+
+import { startBot, summarize, TestServer, type TestBot } from '../support/bot.js';
+import { deferred } from '../support/deferred.js';
+import { openRaw } from '../support/raw-database.js';
+
+const MINUTE_MS = 60_000;
+/** A delivery that no process has renewed for longer than this is claimed. */
+const ATTEMPT_MS = 40_000;
+const DM = expect.stringMatching(/^@alice \[🎫/);
+const SENT = expect.stringMatching(/^#general ✅ Access code sent to <@\d+> via DM!$/);
+const ENDED = expect.stringContaining('your access code ended before I could deliver it.');
+
+type Step = 'DM' | 'acknowledgement';
+
+/** A bot that waits forever before it repeats this step of `!getcode Alice`, until the fault is repaired. */
+async function startHanging(step: Step): Promise<{ bot: TestBot; repair: () => void }> {
+  const server = await TestServer.start();
+  const { discord, general, alice } = server;
+  const waits = deferred();
+  const wait = async (): Promise<void> => {
+    waits.resolve();
+    await new Promise(() => undefined);
+  };
+  const bot = await startBot({ server, wait });
+  const repair = discord.fail({ to: step === 'DM' ? alice : general }, 500);
+  discord.say(general, alice, '!getcode Alice');
+  await waits.promise;
+  server.takeSaid();
+  return { bot, repair };
+}
+
+/** Another bot, after one that stopped during this step of `!getcode Alice`. */
+async function startAfterStop(step: Step): Promise<TestBot> {
+  const { bot, repair } = await startHanging(step);
+  const { app, server, databasePath, clock } = bot;
+  await app.stop();
+  repair();
+  return startBot({ server, databasePath, clock });
+}
+
+/** Returns the bot's messages when it finishes interrupted deliveries. */
+async function recover({ app, settled, server }: TestBot): Promise<string[]> {
+  await app.tasks.recover();
+  await settled();
+  return summarize(server.takeSaid());
+}
+
+it('finishes a delivery that another process left 40 seconds ago', async () => {
+  const bot = await startAfterStop('DM');
+  bot.clock.advance(ATTEMPT_MS);
+  expect(await recover(bot)).toEqual([]);
+  bot.clock.advance(1);
+  expect(await recover(bot)).toEqual([DM, SENT]);
+  const [sent] = bot.server.discord.directMessages(bot.server.alice);
+  expect(await bot.logIn('Alice', sent?.content ?? '')).toBe('valid');
+  bot.clock.advance(ATTEMPT_MS + 1);
+  expect(await recover(bot)).toEqual([]);
+});
+
+it('leaves a delivery to the process that renews it', async () => {
+  const { bot: first, repair } = await startHanging('DM');
+  repair();
+  const { server, databasePath, clock } = first;
+  const second = await startBot({ server, databasePath, clock });
+  for (let seconds = 0; seconds < 120; seconds += 15) {
+    clock.advance(15_000);
+    expect(await recover(second)).toEqual([]);
+    await first.app.tasks.renew();
+  }
+});
+
+it.each([
+  ['only acknowledges a code whose DM was confirmed', ATTEMPT_MS + 1, [SENT]],
+  ['does not acknowledge a code that was requested more than 2 minutes ago', 2 * MINUTE_MS + 1, []],
+])('%s', async (_, ms, lines) => {
+  const bot = await startAfterStop('acknowledgement');
+  bot.clock.advance(ms);
+  expect(await recover(bot)).toEqual(lines);
+  expect(bot.server.discord.directMessages(bot.server.alice)).toHaveLength(1);
+});
+
+it('does not send a code that was revoked during its delivery', async () => {
+  const bot = await startAfterStop('DM');
+  await bot.say(bot.server.general, bot.server.admin, '!revoke Alice');
+  bot.clock.advance(ATTEMPT_MS + 1);
+  expect(await recover(bot)).toEqual([ENDED]);
+  expect(bot.server.discord.directMessages(bot.server.alice)).toEqual([]);
+});
+
+it('does not send a code after 30 minutes, and frees its username', async () => {
+  const bot = await startAfterStop('DM');
+  bot.clock.advance(30 * MINUTE_MS + 1);
+  expect(await recover(bot)).toEqual([ENDED]);
+  await bot.getCode(bot.server.bob, 'Alice');
+});
+
+it('delivers a code after an outage of Discord of several minutes', async () => {
+  const bot = await startBot();
+  const { server, say, clock } = bot;
+  const repair = server.discord.fail({ route: 'POST /channels/*/messages' }, 'reset');
+  expect(await say(server.general, server.alice, '!getcode Alice')).toEqual([]);
+  clock.advance(ATTEMPT_MS + 1);
+  expect(await recover(bot)).toEqual([]);
+  repair();
+  clock.advance(ATTEMPT_MS + 1);
+  expect(await recover(bot)).toEqual([DM, SENT]);
+});
+
+it('activates a code whose delivery could not be recorded at first', async () => {
+  const bot = await startBot();
+  const { server, say, clock } = bot;
+  const raw = openRaw(bot.databasePath);
+  raw.exec("CREATE TRIGGER fault BEFORE UPDATE OF delivered_at ON codes BEGIN SELECT RAISE(FAIL, 'x'); END");
+  const said = await say(server.general, server.alice, '!getcode Alice');
+  expect(summarize(said)).toEqual([DM]);
+  raw.exec('DROP TRIGGER fault');
+  raw.close();
+  clock.advance(ATTEMPT_MS + 1);
+  // Discord recognizes the nonce of the DM.
+  expect(await recover(bot)).toEqual([SENT]);
+  expect(await bot.logIn('Alice', said[0]?.message.content ?? '')).toBe('valid');
+});
+
+it('leaves a delivery to a bot with a new token when Discord refuses the old one', async () => {
+  const bot = await startBot();
+  const { server, say, databasePath, clock } = bot;
+  const repair = server.discord.fail({ route: 'POST /channels/*/messages' }, 401);
+  expect(await say(server.general, server.alice, '!getcode Alice')).toEqual([]);
+  expect(bot.fatal.length).toBeGreaterThan(0);
+  await bot.app.stop();
+  repair();
+  clock.advance(ATTEMPT_MS + 1);
+  await startBot({ server, databasePath, clock });
+  await expect.poll(() => server.discord.messages(server.general).at(-1)?.content).toMatch(/^✅/);
+  expect(summarize(server.takeSaid())).toEqual([DM, SENT]);
+});
+
+it('keeps the code that was requested last, also when an older DM is confirmed later', async () => {
+  const waits = deferred();
+  const released = deferred();
+  const bot = await startBot({
+    wait: async () => {
+      waits.resolve();
+      await released.promise;
+    },
+  });
+  const { server, settled, clock, logIn } = bot;
+  const { discord, general, alice } = server;
+  const repair = discord.fail({ to: alice }, 'lose-answer');
+  discord.say(general, alice, '!getcode Alice');
+  await waits.promise;
+  repair();
+  expect(summarize(server.takeSaid())).toEqual([DM]);
+
+  // Message ids decide, not the clock.
+  clock.advance(-MINUTE_MS);
+  const acknowledged = discord.nextMessage(({ content }) => content.startsWith('✅'));
+  discord.say(general, alice, '!getcode Alice');
+  await acknowledged;
+  expect(summarize(server.takeSaid())).toEqual([DM, SENT]);
+
+  released.resolve();
+  await settled();
+  expect(summarize(server.takeSaid())).toEqual([SENT]);
+  const [older, newer] = discord.directMessages(alice).map(({ content }) => content);
+  expect(await logIn('Alice', older ?? '')).toBe('replaced');
+  expect(await logIn('Alice', newer ?? '')).toBe('valid');
+});
+
+it('replies once to each command when two bots share the database', async () => {
+  // Without nonces, duplicates are visible.
+  const server = await TestServer.start({ enforcesNonces: false });
+  const { general, admin, discord } = server;
+  const first = await startBot({ server });
+  const second = await startBot({ server, databasePath: first.databasePath, clock: first.clock });
+  const commands = ['!getcode Alice', '!getcode "x', '!codes', '!revoke nobody', '!help_chatroom', '!revoke'];
+  for (const text of [...commands, ...commands]) {
+    first.clock.advance(7_000);
+    discord.say(general, admin, text);
+    await first.settled();
+    await second.settled();
+    const places = server.takeSaid().map(({ where }) => where);
+    const isPrivate = text === '!getcode Alice' || text === '!codes';
+    expect({ text, places }).toEqual({ text, places: isPrivate ? ['@admin', '#general'] : ['#general'] });
+  }
+});

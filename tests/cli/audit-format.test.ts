@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+
+import { formatJson, formatTable } from '../../src/cli/audit-format.js';
+import type { AuditRow } from '../../src/storage/audit.js';
+
+const LISTED: AuditRow = {
+  // Local time.
+  at: new Date(2026, 0, 31, 12, 0, 5).getTime(),
+  event: 'listed',
+  codeId: null,
+  guildId: '300000000000000001',
+  holderId: null,
+  actorId: '100000000000000009',
+  reason: null,
+  username: null,
+};
+const REVOKED: AuditRow = {
+  at: new Date(2026, 1, 1, 0, 0, 0, 999).getTime(),
+  event: 'revoked',
+  codeId: '900000000000000001',
+  guildId: '300000000000000001',
+  holderId: '100000000000000002',
+  actorId: null,
+  reason: 'left the server',
+  username: 'Alice Smith',
+};
+
+/** Returns the column `holder id` of a terminal that shows `name` in `width` columns. */
+function holderAfter(name: string, width: number): string {
+  const [header = '', line = ''] = formatTable([{ ...REVOKED, username: name }]).split('\n');
+  const shown = line.replace(name, '#'.repeat(width)).replace('\u200E', '');
+  return shown.slice(header.indexOf('holder id')).split(' ')[0] ?? '';
+}
+
+describe('formatTable', () => {
+  it('prints a header and aligned columns without trailing spaces', () => {
+    expect(formatTable([LISTED, REVOKED])).toBe(
+      [
+        'time                 event    username     holder id           by                  server id           code id             reason',
+        '2026-01-31 12:00:05  listed                                    100000000000000009  300000000000000001',
+        '2026-02-01 00:00:00  revoked  Alice Smith  100000000000000002                      300000000000000001  900000000000000001  left the server',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it.each([
+    ['Latin', 'Zoë', 3],
+    ['Chinese', '愛麗絲小姐', 10],
+    ['Japanese', 'アリス', 6],
+    ['Korean', '앨리스', 6],
+    ['Thai, with combining marks', 'กุ้งผัด', 4],
+  ])('aligns the columns after a name: %s', (_script, name, width) => {
+    expect(holderAfter(name, width)).toBe(REVOKED.holderId);
+  });
+
+  it.each([
+    ['Arabic', 'أليس'],
+    ['Hebrew', 'אליס'],
+  ])('resets the direction after a name in %s', (_script, name) => {
+    expect(formatTable([{ ...REVOKED, username: name }])).toContain(`${name}\u200E `);
+    expect(holderAfter(name, 4)).toBe(REVOKED.holderId);
+  });
+
+  it('prints 150,000 rows', () => {
+    const rows = Array.from({ length: 150_000 }, () => LISTED);
+    expect(formatTable(rows).split('\n')).toHaveLength(150_002);
+  });
+});
+
+describe('formatJson', () => {
+  it('prints every field, the time in ISO 8601', () => {
+    const lines = formatJson([LISTED, REVOKED]).split('\n');
+    expect(lines.pop()).toBe('');
+    expect(lines.map((line): unknown => JSON.parse(line))).toEqual(
+      [LISTED, REVOKED].map((row) => ({ ...row, at: new Date(row.at).toISOString() })),
+    );
+  });
+
+  it('prints nothing without rows', () => {
+    expect(formatJson([])).toBe('');
+  });
+});
+
+describe.each([
+  ['the table', formatTable],
+  ['JSON', formatJson],
+])('%s', (_format, format) => {
+  it.each([
+    ['a line feed', '\n', '\\n|\\u000a'],
+    ['an escape', '\u001B[2J', '\\u001b'],
+    ['a control sequence of one character', '\u009B2J', '\\u009b'],
+    ['a next line', '\u0085', '\\u0085'],
+    ['a line separator', '\u2028', '\\u2028'],
+    ['an override of direction', '\u202E', '\\u202e'],
+    ['an invisible tag', '\u{E0041}', '\\udb40\\udc41'],
+  ])('escapes %s', (_what, raw, escaped) => {
+    for (const field of ['username', 'reason', 'holderId', 'actorId', 'guildId', 'codeId']) {
+      const text = format([{ ...REVOKED, [field]: `a${raw}b` }]);
+      expect(text).not.toContain(raw === '\n' ? 'a\nb' : raw);
+      expect(escaped.split('|').some((form) => text.includes(`a${form}`))).toBe(true);
+    }
+  });
+});
+
+it('prints JSON that parses to the original text', () => {
+  const username = 'a\u0085\u{E0041}\u202Eb\\';
+  expect(JSON.parse(formatJson([{ ...REVOKED, username }]))).toMatchObject({ username });
+});

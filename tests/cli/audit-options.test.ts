@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+
+import { parseOptions, USAGE } from '../../src/cli/audit-options.js';
+import { ProgramError } from '../../src/cli/program.js';
+
+const NOW = Date.UTC(2026, 0, 31, 12);
+const HOUR = 3_600_000;
+const DEFAULTS = { since: 0, username: null, memberId: null, code: null, json: false };
+
+/** Returns the message of the error that the options throw. */
+function errorOf(args: readonly string[]): string {
+  try {
+    parseOptions(args, NOW);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ProgramError);
+    return error instanceof Error ? error.message : '';
+  }
+  throw new Error('The options were accepted');
+}
+
+describe('parseOptions', () => {
+  it('matches everything without options', () => {
+    expect(parseOptions([], NOW)).toEqual(DEFAULTS);
+  });
+
+  it.each([
+    ['--username', ['--username', 'Alice Smith'], { username: { text: 'Alice Smith', key: 'alice smith' } }],
+    ['--member', ['--member', '197038439483310086'], { memberId: '197038439483310086' }],
+    ['--member with a mention', ['--member', '<@197038439483310086>'], { memberId: '197038439483310086' }],
+    ['--member with an old mention', ['--member=<@!197038439483310086>'], { memberId: '197038439483310086' }],
+    ['--code', ['--code', 'abc234'], { code: 'abc234' }],
+    ['--json', ['--json'], { json: true }],
+  ])('reads %s', (_what, args, expected) => {
+    expect(parseOptions(args, NOW)).toEqual({ ...DEFAULTS, ...expected });
+  });
+
+  it.each([
+    ['90s', NOW - 90_000],
+    ['5m', NOW - 300_000],
+    ['24h', NOW - 24 * HOUR],
+    ['7d', NOW - 7 * 24 * HOUR],
+    ['2w', NOW - 14 * 24 * HOUR],
+    ['2026-01-31', new Date(2026, 0, 31).getTime()],
+    ['2026-01-31T12:00', new Date(2026, 0, 31, 12).getTime()],
+    ['2026-01-31 12:00:05', new Date(2026, 0, 31, 12, 0, 5).getTime()],
+    ['2026-01-31T12:00Z', NOW],
+    ['2026-01-31T13:00+01:00', NOW],
+    ['2026-01-31T12:00:00.001Z', NOW + 1],
+    ['2024-02-29T00:00Z', Date.UTC(2024, 1, 29)],
+  ])('reads --since %s', (typed, since) => {
+    expect(parseOptions(['--since', typed], NOW)).toEqual({ ...DEFAULTS, since });
+  });
+
+  it.each([
+    '',
+    '24',
+    '0h',
+    '-1h',
+    '1.5h',
+    '24 h',
+    '24H',
+    '1y',
+    'yesterday',
+    '2026',
+    '2026-1-31',
+    '31.01.2026',
+    '2026-02-29',
+    '2026-13-01',
+    '2026-02-30T12:00Z',
+    '2026-01-31T25:00',
+    '2026-01-31Z',
+    '2026-01-31T12:00 CET',
+    ' 24h',
+  ])('rejects --since %j with examples', (typed) => {
+    expect(errorOf([`--since=${typed}`])).toBe(
+      '--since must be a duration or a date. Examples: 24h, 7d, 2026-01-31, 2026-01-31T12:00Z',
+    );
+  });
+
+  it.each(['', '1', '1234567890123456', '123456789012345678901', '<@&197038439483310086>', 'alice'])(
+    'rejects --member %j with an example',
+    (typed) => {
+      expect(errorOf([`--member=${typed}`])).toMatch(/^--member must be the id .* 197038439483310086$/);
+    },
+  );
+
+  it.each(['', 'Al/ice', ' Alice', 'a'.repeat(33), 'a\nb'])('rejects --username %j', (typed) => {
+    expect(errorOf([`--username=${typed}`])).toBe('--username must be a username that !getcode accepts.');
+  });
+
+  it.each([
+    ['an option without its value', ['--code']],
+    ['a value that looks like an option', ['--code', '--json']],
+    ['an unexpected value', ['--json=ABC234']],
+    ['an unknown option', ['--codeABC234']],
+    ['a word without an option', ['ABC234']],
+  ])('rejects %s with the usage and quotes no argument', (_what, args) => {
+    expect(errorOf(args)).toBe(USAGE);
+  });
+});

@@ -1,0 +1,144 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+
+import { describe, expect, it } from 'vitest';
+
+import { byAdmin, openCodes } from '../support/codes.js';
+import { temporaryFolder } from '../support/folder.js';
+import { runToEnd, type Printed } from '../support/program.js';
+
+type Env = Readonly<Record<string, string>>;
+
+async function backup(env: Env, ...args: readonly string[]): Promise<Printed> {
+  return runToEnd('dist/cli/backup.js', args, { env, cwd: temporaryFolder() });
+}
+
+async function restore(env: Env, ...args: readonly string[]): Promise<Printed> {
+  return runToEnd('dist/cli/restore.js', args, { env, cwd: temporaryFolder() });
+}
+
+async function logIn(databasePath: string, username: string, code: string): Promise<boolean> {
+  const { validator, storage } = await openCodes({ databasePath });
+  const { valid } = await validator.validate(username, code);
+  await storage.close();
+  return valid;
+}
+
+const WITH_POSTGRES = { DATABASE_URL: 'postgres://me:hunter2@host/db' };
+const POSTGRES = /^DATABASE_URL is a PostgreSQL database\. Use pg_dump and pg_restore [^\n]*\n$/;
+
+describe('npm run backup', () => {
+  it('makes a backup of a database in use and prints its path', async () => {
+    const { databasePath, issueCode } = await openCodes();
+    await issueCode();
+    const { exitCode, stdout, stderr } = await backup({ DATABASE_URL: databasePath });
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^\/\S+\/backups\/codes-\d{8}T\d{9}Z\.db\n$/);
+    expect(existsSync(stdout.trim())).toBe(true);
+  });
+
+  it('keeps as many backups as BACKUP_KEEP', async () => {
+    const { databasePath } = await openCodes();
+    const env = { DATABASE_URL: databasePath, BACKUP_KEEP: '2' };
+    const paths = [await backup(env), await backup(env), await backup(env)].map(({ stdout }) =>
+      stdout.trim(),
+    );
+    const kept = paths.slice(1).map((path) => basename(path));
+    expect(readdirSync(join(dirname(databasePath), 'backups'))).toEqual(kept);
+  });
+
+  it.each<[string, Env, readonly string[], number, RegExp]>([
+    ['a missing database', {}, [], 78, /^There is no database at \S+access-codes\.db\. [^\n]*\n$/],
+    ['a wrong setting', { BACKUP_KEEP: '0' }, [], 78, /^BACKUP_KEEP must be [^\n]*\n$/],
+    ['PostgreSQL', WITH_POSTGRES, [], 78, POSTGRES],
+    ['an option', {}, ['--all'], 2, /^Usage: npm run --silent backup\n/],
+  ])('rejects %s', async (_what, env, args, code, message) => {
+    const { exitCode, stdout, stderr } = await backup(env, ...args);
+    expect([exitCode, stdout]).toEqual([code, '']);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('npm run restore', () => {
+  it('restores a lost database from a backup and the secret', async () => {
+    const { databasePath, storage, issueCode } = await openCodes();
+    const folder = dirname(databasePath);
+    const secretPath = join(folder, 'code-secret.key');
+    const env = { DATABASE_URL: databasePath };
+    const alice = await issueCode({ username: 'Alice' });
+    const { stdout: path } = await backup(env);
+    const bob = await issueCode({ username: 'Bob', holderId: '2' });
+    await storage.close();
+
+    const elsewhere = temporaryFolder();
+    copyFileSync(path.trim(), join(elsewhere, 'kept.db'));
+    copyFileSync(secretPath, join(elsewhere, 'kept.key'));
+    rmSync(folder, { recursive: true });
+    mkdirSync(folder);
+    copyFileSync(join(elsewhere, 'kept.key'), secretPath);
+
+    const backupPath = join(elsewhere, 'kept.db');
+    expect(await restore(env, backupPath)).toEqual({
+      exitCode: 0,
+      stderr: '',
+      stdout: [
+        `Restored ${backupPath}: 1 code, expired and revoked ones included.`,
+        'Last change in this backup: 2026-01-01 00:00:00 UTC.',
+        'Codes issued after this backup are lost: tell those members to type !getcode again.',
+        'Codes revoked or replaced after it WORK AGAIN: revoke them again.',
+        'Start the bot now.',
+        '',
+      ].join('\n'),
+    });
+    expect(await logIn(databasePath, 'Alice', alice.text)).toBe(true);
+    expect(await logIn(databasePath, 'Bob', bob.text)).toBe(false);
+  });
+
+  it('prints a command that lists what happened after the backup', async () => {
+    const { databasePath, clock, storage, service, issueCode } = await openCodes();
+    const env = { DATABASE_URL: databasePath };
+    const alice = await issueCode({ username: 'Alice' });
+    const { stdout: path } = await backup(env);
+    clock.advance(1);
+    await service.revoke(byAdmin(), { kind: 'codeOrUsername', typed: 'Alice' }, null);
+    await issueCode({ username: 'Bob', holderId: '2' });
+    await storage.close();
+
+    const { stdout } = await restore(env, path.trim());
+    expect(await logIn(databasePath, 'Alice', alice.text)).toBe(true);
+    const [, replaced = '', since = ''] =
+      /^ {2}DATABASE_URL='(.*)' npm run --silent audit -- --since (\S+)$/m.exec(stdout) ?? [];
+    const audit = await runToEnd('dist/cli/audit.js', ['--json', '--since', since], {
+      env: { DATABASE_URL: replaced },
+      cwd: temporaryFolder(),
+    });
+    const events = audit.stdout.match(/"event":"\w+"/g);
+    expect(events).toEqual(['"event":"revoked"', '"event":"issued"', '"event":"delivered"']);
+  });
+
+  it('refuses while the database is in use', async () => {
+    const { databasePath, storage } = await openCodes();
+    const env = { DATABASE_URL: databasePath };
+    const path = (await backup(env)).stdout.trim();
+    const before = readFileSync(databasePath);
+    const refused = await restore(env, path);
+    expect([refused.exitCode, refused.stdout]).toEqual([78, '']);
+    expect(refused.stderr).toMatch(/^\S+ is in use\. Stop the bot [^\n]*\n$/);
+    expect(readFileSync(databasePath)).toEqual(before);
+    await storage.close();
+    expect(await restore(env, path)).toMatchObject({ exitCode: 0, stderr: '' });
+  });
+
+  it.each<[string, readonly string[], Env, number, RegExp]>([
+    ['a missing argument', [], {}, 2, /^Usage: npm run --silent restore FILE\n/],
+    ['two files', ['a.db', 'b.db'], {}, 2, /^Usage: /],
+    ['an option', ['--force'], {}, 2, /^Usage: /],
+    ['a missing file', ['none.db'], {}, 78, /^There is no file at \S+none\.db\. [^\n]*\n$/],
+    ['PostgreSQL', ['a.db'], WITH_POSTGRES, 78, POSTGRES],
+    ['a wrong setting', ['a.db'], { CODE_SECRET: 'short' }, 78, /^CODE_SECRET must be (?:(?!short).)*\n$/],
+  ])('rejects %s', async (_what, args, env, code, message) => {
+    const { exitCode, stdout, stderr } = await restore(env, ...args);
+    expect([exitCode, stdout]).toEqual([code, '']);
+    expect(stderr).toMatch(message);
+  });
+});

@@ -1,0 +1,65 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+import { parseCommand } from '../../src/bot/parse.js';
+import { parseCodeText } from '../../src/codes/code-text.js';
+import { parseLoginUsername, parseUsername } from '../../src/codes/username.js';
+import { openValidator } from '../../src/validator/validator.js';
+import { startBot } from '../support/bot.js';
+
+const HUGE = 100_000_000;
+const CALLS = 1_000;
+/** For all calls: less than 1 ms each. */
+const DEADLINE_MS = 1_000;
+const LOGINS = 20;
+/** Hashing 100,000,000 characters takes about half a second. */
+const LOGINS_DEADLINE_MS = 3_000;
+
+describe('a text of 100,000,000 characters', () => {
+  it.each([
+    ['parseUsername', parseUsername],
+    ['parseLoginUsername', parseLoginUsername],
+    ['parseCodeText', parseCodeText],
+    ['parseCommand', (text: string) => parseCommand(text, 'a')],
+  ])('is refused by %s without being read', (_name, parse) => {
+    const texts = ['a', ' ', 'é', '\ud83d'].map((character) => character.repeat(HUGE));
+    expect(texts.map((text) => parse(text))).toEqual([null, null, null, null]);
+    const start = performance.now();
+    let calls = 0;
+    while (calls < CALLS && performance.now() - start < DEADLINE_MS) {
+      for (const text of texts) parse(text);
+      calls += 1;
+    }
+    expect(calls).toBe(CALLS);
+  });
+
+  it('is never read by the validator, wherever it is passed', async () => {
+    const { server, getCode, databasePath, clock } = await startBot();
+    const code = await getCode(server.alice, 'Alice');
+    const validator = await openValidator({ databaseUrl: databasePath, clock: clock.read });
+    onTestFinished(async () => validator.close());
+    const huge = 'a'.repeat(HUGE);
+    const start = performance.now();
+    for (let call = 0; call < LOGINS; call++) {
+      expect(await validator.validate(huge, code)).toEqual({ valid: false, reason: 'unknown' });
+      expect(await validator.validate('Alice', huge)).toEqual({ valid: false, reason: 'unknown' });
+      expect(await validator.validate('Alice', code, { client: huge })).toMatchObject({ valid: true });
+      expect(await validator.redeem('Alice', code, { idempotencyKey: huge })).toMatchObject({ valid: true });
+    }
+    expect(performance.now() - start).toBeLessThan(LOGINS_DEADLINE_MS);
+  });
+});
+
+it('ignores an idempotency key that is longer than 1,024 characters', async () => {
+  const { server, getCode, databasePath, clock } = await startBot({ settings: { CODE_MAX_USES: '5' } });
+  const code = await getCode(server.alice, 'Alice');
+  const validator = await openValidator({ databaseUrl: databasePath, clock: clock.read });
+  onTestFinished(async () => validator.close());
+  const usesLeft = async (idempotencyKey: string): Promise<unknown> => {
+    const verdict = await validator.redeem('Alice', code, { idempotencyKey });
+    return verdict.valid ? verdict.usesLeft : verdict;
+  };
+  expect(await usesLeft('k'.repeat(1_024))).toBe(4);
+  expect(await usesLeft('k'.repeat(1_024))).toBe(4);
+  expect(await usesLeft('k'.repeat(1_025))).toBe(3);
+  expect(await usesLeft('k'.repeat(1_025))).toBe(2);
+});

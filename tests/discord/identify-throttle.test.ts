@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+
+import { identifyDelayMs } from '../../src/discord/identify-throttle.js';
+
+const SECOND_MS = 1_000;
+const DAY_MS = 86_400 * SECOND_MS;
+/** Discord allows this many logins a day. */
+const TOTAL = 1_000;
+/** How long a bot runs that crashes after each login. */
+const CRASH_MS = 5 * SECOND_MS;
+
+it('doubles the interval from the fourth login in a row on, up to 2 minutes', () => {
+  const delays = [0, 1, 2, 3, 4, 5, 6, 7, 100].map((inARow) => identifyDelayMs(inARow, 0, null) / SECOND_MS);
+  expect(delays).toEqual([0, 5, 5, 10, 20, 40, 80, 120, 120]);
+});
+
+it('waits only for the rest of the interval', () => {
+  expect(identifyDelayMs(3, 4 * SECOND_MS, null)).toBe(6 * SECOND_MS);
+  expect(identifyDelayMs(3, 11 * SECOND_MS, null)).toBe(0);
+});
+
+it('spreads the logins that are left over the day when less than half are left', () => {
+  const delays = [1_000, 501, 500, 100, 1, 0].map((remaining) =>
+    identifyDelayMs(0, 0, { total: TOTAL, remaining, reset_after: 60_000 }),
+  );
+  expect(delays).toEqual([0, 0, 120, 600, 60_000, 60_000]);
+});
+
+/** Simulates a process that crashes after each login for a day. Returns how many logins are left. */
+function crashForADay({ isLimitKnown }: { readonly isLimitKnown: boolean }): number {
+  let now = 0;
+  let remaining = TOTAL;
+  while (now < DAY_MS && remaining > 0) {
+    const limit = isLimitKnown ? { total: TOTAL, remaining, reset_after: DAY_MS - now } : null;
+    now += identifyDelayMs(0, 0, limit);
+    if (now < DAY_MS) remaining -= 1;
+    now += CRASH_MS;
+  }
+  return remaining;
+}
+
+it('leaves logins after a day of crashes', () => {
+  expect(crashForADay({ isLimitKnown: true })).toBeGreaterThan(0);
+});
+
+it('control: without the limit that Discord reports, a day of crashes uses up all logins', () => {
+  expect(crashForADay({ isLimitKnown: false })).toBe(0);
+});
+
+it('leaves logins after a day on which Discord ends each session at once', () => {
+  let now = 0;
+  let logins = 0;
+  for (; now < DAY_MS; logins++) now += identifyDelayMs(logins, 0, null);
+  expect(logins).toBeLessThan(TOTAL);
+});

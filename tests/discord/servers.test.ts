@@ -1,0 +1,223 @@
+import { expect, it } from 'vitest';
+
+import type { StandInChannel, StandInGuild, StandInUser } from '../../src/demo/stand-in/stand-in.js';
+import { startBot, TestServer, type TestBot } from '../support/bot.js';
+import { temporaryFolder } from '../support/folder.js';
+import { openRaw } from '../support/raw-database.js';
+import { databaseIn, startBotProcess } from '../faults/bots.js';
+import { accepts, openWebsite } from '../support/website.js';
+
+const EXIT_CONFIG = 78;
+
+/** A stranger, and the server of their own that they add the bot to. */
+interface Stranger {
+  readonly stranger: StandInUser;
+  readonly theirs: StandInGuild;
+  readonly lobby: StandInChannel;
+}
+
+function addStranger({ discord }: TestServer, name = 'Strangers Server'): Stranger {
+  const stranger = discord.addUser('stranger');
+  const theirs = discord.addGuild(name, stranger);
+  return { stranger, theirs, lobby: discord.addChannel(theirs, 'lobby') };
+}
+
+/** Every row of the codes and of the audit. */
+function rowsIn(databasePath: string): unknown {
+  const database = openRaw(databasePath);
+  try {
+    return ['codes', 'audit'].map((table) => database.prepare(`SELECT * FROM ${table}`).all());
+  } finally {
+    database.close();
+  }
+}
+
+const timesIn = ({ logged }: TestBot, sentence: string): number => logged().split(sentence).length - 1;
+
+it('gives a stranger who adds the bot to their own server no code', async () => {
+  const bot = await startBot();
+  const { server, say, getCode } = bot;
+  const code = await getCode(server.alice, 'Alice');
+  const { stranger, theirs, lobby } = addStranger(server);
+  await bot.settled();
+
+  const attempts = ['!getcode Moderator', '!codes', '!revoke Alice', '!help_chatroom'];
+  for (const text of attempts) expect([text, await say(lobby, stranger, text)]).toEqual([text, []]);
+  expect(server.discord.directMessages(stranger)).toEqual([]);
+
+  const again = await startBot({ server, databasePath: bot.databasePath, clock: bot.clock });
+  for (const text of attempts) expect([text, await again.say(lobby, stranger, text)]).toEqual([text, []]);
+  const website = await openWebsite(bot);
+  expect(await website.validate('Moderator', code)).toEqual({ valid: false, reason: 'unknown' });
+  expect(await website.validate('Alice', code)).toMatchObject({ valid: true });
+
+  const warning = `Ignoring Strangers Server (${theirs.id}): the bot serves only Chat Room (${server.guild.id}). If members there should get codes for your website too, set ALLOWED_GUILD_IDS=${server.guild.id},${theirs.id} in .env and start the bot again.`;
+  expect([bot, again].map((each) => timesIn(each, warning))).toEqual([1, 1]);
+});
+
+it('ignores button presses in a server that is not served', async () => {
+  const server = await TestServer.start();
+  const { stranger, theirs, lobby } = addStranger(server);
+  const settings = { ALLOWED_GUILD_IDS: `${server.guild.id},${theirs.id}` };
+  const open = await startBot({ server, settings });
+  server.discord.setDirectMessages(stranger, 'closed');
+  await open.say(lobby, stranger, '!getcode Moderator');
+  await open.app.stop();
+
+  const { databasePath, clock } = open;
+  const only = { ALLOWED_GUILD_IDS: server.guild.id };
+  const bot = await startBot({ server, databasePath, clock, settings: only });
+  server.takeSaid();
+  server.discord.pressButton(stranger, 'Show my code').catch(() => undefined);
+  await bot.settled();
+  expect(server.takeSaid()).toEqual([]);
+});
+
+it('ends a first start in several servers with exit 78, and starts once ALLOWED_GUILD_IDS is set', async () => {
+  const server = await TestServer.start();
+  const { theirs } = addStranger(server, 'Strangers\nServer\u202e');
+  const cwd = temporaryFolder();
+  const refused = startBotProcess(server, cwd);
+  expect(await refused.ended).toBe(EXIT_CONFIG);
+  expect(refused.stdout()).toContain(
+    `The bot is in 2 servers: Chat Room (${server.guild.id}), StrangersServer (${theirs.id}). Members of a server that it serves get codes for your website. Set ALLOWED_GUILD_IDS in .env to the ids of yours, with commas between them, and start the bot again.`,
+  );
+  await startBotProcess(server, cwd, { ALLOWED_GUILD_IDS: server.guild.id }).printed('is ready');
+});
+
+it('serves the first server that it joins, remembers it, and ignores the next one', async () => {
+  const server = await TestServer.start();
+  const { discord } = server;
+  discord.removeBot(server.guild);
+  const bot = await startBot({ server });
+  expect(bot.logged()).toContain('The bot is in no server yet. Invite it: https://discord.com/oauth2/');
+  discord.addBot(server.guild);
+  const { stranger, lobby } = addStranger(server);
+  await bot.settled();
+  await expect
+    .poll(bot.logged)
+    .toContain(`The bot serves Chat Room (${server.guild.id}) and ignores servers that it joins later`);
+  expect(bot.logged()).not.toContain('Could not decide');
+  await bot.app.stop();
+
+  const { databasePath, clock } = bot;
+  const again = await startBot({ server, databasePath, clock });
+  expect(await again.say(lobby, stranger, '!getcode Moderator')).toEqual([]);
+  expect(await accepts(again, 'Alice', await again.getCode(server.alice, 'Alice'))).toBe(true);
+});
+
+it('serves the server that all its codes belong to when ALLOWED_GUILD_IDS is removed', async () => {
+  const server = await TestServer.start();
+  const listed = await startBot({ server, settings: { ALLOWED_GUILD_IDS: server.guild.id } });
+  const { databasePath, clock } = listed;
+  await listed.getCode(server.alice, 'Alice');
+  await listed.app.stop();
+
+  const { stranger, lobby } = addStranger(server);
+  const bot = await startBot({ server, databasePath, clock });
+  expect(await bot.say(lobby, stranger, '!getcode Moderator')).toEqual([]);
+  await bot.getCode(server.bob, 'Bob');
+});
+
+it('does not move to another server by itself: it ends with exit 78, changes no row and names the setting', async () => {
+  const server = await TestServer.start();
+  const cwd = temporaryFolder();
+  const first = await startBot({ server, databasePath: databaseIn(cwd) });
+  const code = await first.getCode(server.alice, 'Alice');
+  await first.app.stop();
+  const before = rowsIn(databaseIn(cwd));
+
+  const { stranger, theirs, lobby } = addStranger(server);
+  server.discord.removeBot(server.guild);
+  const refused = startBotProcess(server, cwd);
+  expect(await refused.ended).toBe(EXIT_CONFIG);
+  expect(refused.stdout()).toContain(
+    `The bot serves only the server ${server.guild.id} and is not in it any more. It is in Strangers Server (${theirs.id}). Invite it to ${server.guild.id} again: https://discord.com/oauth2/`,
+  );
+  expect(refused.stdout()).toContain(
+    `To serve another server instead, set ALLOWED_GUILD_IDS=${theirs.id} in .env.`,
+  );
+  expect(rowsIn(databaseIn(cwd))).toEqual(before);
+
+  server.discord.addBot(server.guild);
+  const { databasePath, clock } = first;
+  const again = await startBot({ server, databasePath, clock });
+  expect(await again.say(lobby, stranger, '!getcode Moderator')).toEqual([]);
+  expect(await accepts(again, 'Alice', code)).toBe(true);
+});
+
+it('ends with exit 78 when ALLOWED_GUILD_IDS lists no server of the bot, and changes no row', async () => {
+  const server = await TestServer.start();
+  const cwd = temporaryFolder();
+  const first = await startBot({ server, databasePath: databaseIn(cwd) });
+  await first.getCode(server.alice, 'Alice');
+  await first.app.stop();
+  const before = rowsIn(databaseIn(cwd));
+  const refused = startBotProcess(server, cwd, { ALLOWED_GUILD_IDS: '123456789012345678' });
+  expect(await refused.ended).toBe(EXIT_CONFIG);
+  expect(refused.stdout()).toContain(
+    `ALLOWED_GUILD_IDS lists no server that the bot is in. It is in Chat Room (${server.guild.id}). No code was changed.`,
+  );
+  expect(rowsIn(databaseIn(cwd))).toEqual(before);
+});
+
+it('pauses the codes of a server that ALLOWED_GUILD_IDS no longer lists, and resumes them', async () => {
+  const server = await TestServer.start();
+  const { stranger, theirs, lobby } = addStranger(server);
+  const both = { ALLOWED_GUILD_IDS: `${server.guild.id},${theirs.id}` };
+  const first = await startBot({ server, settings: both });
+  const { databasePath, clock } = first;
+  const [direct] = await first.say(lobby, stranger, '!getcode Stranger');
+  const code = direct?.message.content ?? '';
+  await first.app.stop();
+
+  const only = { ALLOWED_GUILD_IDS: server.guild.id };
+  const second = await startBot({ server, databasePath, clock, settings: only });
+  expect(await (await openWebsite(second)).validate('Stranger', code)).toEqual({
+    valid: false,
+    reason: 'suspended',
+  });
+  expect(second.logged()).toContain(
+    `ALLOWED_GUILD_IDS does not list Strangers Server (${theirs.id}), which holds 1 code. It is paused. Add ${theirs.id} to serve it again.`,
+  );
+  await second.app.stop();
+
+  const third = await startBot({ server, databasePath, clock, settings: both });
+  expect(await accepts(third, 'Stranger', code)).toBe(true);
+  expect(third.logged()).toContain(`The codes of Strangers Server (${theirs.id}) work again`);
+});
+
+it('pauses the codes while the bot is removed from its server, but not during an outage', async () => {
+  const bot = await startBot();
+  const { server } = bot;
+  const { discord, guild } = server;
+  const code = await bot.getCode(server.alice, 'Alice');
+  discord.setGuildUnavailable(guild);
+  await bot.settled();
+  await bot.app.tasks.checkServers();
+  expect(await accepts(bot, 'Alice', code)).toBe(true);
+  discord.setGuildUnavailable(guild, false);
+
+  discord.removeBot(guild);
+  await expect.poll(async () => accepts(bot, 'Alice', code)).toBe(false);
+  expect(bot.logged()).toContain(
+    `The bot is not in Chat Room (${guild.id}), which holds 1 code. It is paused.`,
+  );
+  discord.addBot(guild);
+  await expect.poll(async () => accepts(bot, 'Alice', code)).toBe(true);
+});
+
+it.each<[string, boolean, boolean, boolean]>([
+  ['warns at the start that its application is public', true, false, true],
+  ['does not warn of a public application when ALLOWED_GUILD_IDS is set', true, true, false],
+  ['does not warn of a private application', false, false, false],
+])('%s', async (_name, publicBot, isListed, warns) => {
+  const server = await TestServer.start({ publicBot });
+  const settings = isListed ? { ALLOWED_GUILD_IDS: server.guild.id } : {};
+  const bot = await startBot({ server, settings });
+  const { id } = server.discord.botUser;
+  const warning = `Anybody can invite the bot to a server of their own, because its application is public. To make it private, open https://discord.com/developers/applications/${id}, page Installation, set Install Link to None and save. Then switch off Public Bot on page Bot and save.`;
+  if (warns) await expect.poll(() => timesIn(bot, warning)).toBe(1);
+  await bot.settled();
+  expect(timesIn(bot, warning)).toBe(warns ? 1 : 0);
+});

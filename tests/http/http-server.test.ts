@@ -1,0 +1,403 @@
+import dns from 'node:dns';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+import { byAdmin } from '../support/codes.js';
+import { openRaw } from '../support/raw-database.js';
+import { openServer, TOKEN, type TestServer } from './server.js';
+
+const VALIDATE = '/v1/validate';
+const REDEEM = '/v1/redeem';
+const LOGIN = { username: 'Alice', code: 'ABC234' };
+const UNKNOWN = { valid: false, reason: 'unknown' };
+
+const problem = (error: string) => ({ error, message: expect.stringMatching(/^[A-Z].*\.$/) });
+
+async function connectTo(port: number, host = '127.0.0.1'): Promise<Socket> {
+  const socket = connect(port, host);
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  // A reset closes it, too.
+  socket.on('error', () => undefined);
+  return socket;
+}
+
+async function closed(socket: Socket): Promise<void> {
+  await new Promise((resolve) => {
+    socket.once('close', resolve);
+  });
+}
+
+async function receive(socket: Socket): Promise<string> {
+  const [data] = await once(socket, 'data');
+  return String(data);
+}
+
+describe('POST /v1/validate and /v1/redeem', () => {
+  it('validates a code and counts its uses', async () => {
+    const { post, issueCode, clock } = await openServer({ codeMaxUses: 2, codeTtlMs: 3_600_000 });
+    const { text } = await issueCode({ holderId: '42' });
+    const verdict = {
+      valid: true,
+      username: 'Alice',
+      discordUserId: '42',
+      expiresAt: clock.now + 3_600_000,
+      usesLeft: 2,
+    };
+    const typed = { username: ' ALICE ', code: ` ${text.toLowerCase()} ` };
+    for (let n = 0; n < 2; n++) {
+      const { status, headers, body } = await post(VALIDATE, typed);
+      expect({ status, body }).toEqual({ status: 200, body: verdict });
+      expect(headers.get('content-type')).toMatch(/^application\/json/);
+      expect(headers.get('cache-control')).toBe('no-store');
+      expect(headers.get('access-control-allow-origin')).toBeNull();
+    }
+    expect((await post(REDEEM, typed)).body).toEqual({ ...verdict, usesLeft: 1 });
+    expect((await post(REDEEM, { ...typed, client: 'home' })).body).toEqual({ ...verdict, usesLeft: 0 });
+    for (const path of [VALIDATE, REDEEM]) {
+      expect(await post(path, typed)).toMatchObject({ status: 200, body: { reason: 'used_up' } });
+      expect((await post(path, { username: 'Bob', code: text })).body).toEqual(UNKNOWN);
+      expect((await post(path, { username: '', code: '' })).body).toEqual(UNKNOWN);
+    }
+  });
+
+  it('reports why a code is invalid', async () => {
+    const { post, issueCode, service, storage, clock } = await openServer();
+    const revoked = await issueCode({ username: 'Alice' });
+    await service.revoke(byAdmin(), { kind: 'codeOrUsername', typed: revoked.text }, null);
+    const suspended = await issueCode({ username: 'Bob' });
+    await storage.store.codes.suspend('1', clock.now);
+    for (const path of [VALIDATE, REDEEM]) {
+      const first = await post(path, { username: 'Alice', code: revoked.text });
+      expect(first).toMatchObject({ status: 200, body: { valid: false, reason: 'revoked' } });
+      const second = await post(path, { username: 'Bob', code: suspended.text });
+      expect(second).toMatchObject({ status: 200, body: { valid: false, reason: 'suspended' } });
+    }
+  });
+
+  it('responds with 429 and Retry-After after 10 wrong codes, except to a known client', async () => {
+    const { post, issueCode, clock } = await openServer();
+    const { text: code } = await issueCode();
+    await post(VALIDATE, { username: 'Alice', code, client: 'home' });
+    for (let n = 0; n < 10; n++) await post(VALIDATE, { username: 'Alice', code: 'AAAAAA' });
+    clock.advance(600_500);
+    for (const path of [VALIDATE, REDEEM]) {
+      const throttled = await post(path, { username: 'alice', code });
+      expect(throttled).toMatchObject({ status: 429, body: problem('throttled') });
+      expect(throttled.headers.get('retry-after')).toBe('3000');
+      const known = await post(path, { username: 'alice', code, client: 'home' });
+      expect(known).toMatchObject({ status: 200, body: { valid: true } });
+    }
+  });
+
+  it('responds with 429 and a Retry-After of 1 hour while only a new code helps', async () => {
+    const { post, clock } = await openServer();
+    for (let n = 0; n < 100; n++) {
+      if (n % 10 === 0) clock.advance(3_600_000);
+      await post(VALIDATE, LOGIN);
+    }
+    clock.advance(3_600_000);
+    const throttled = await post(VALIDATE, LOGIN);
+    expect(throttled).toMatchObject({ status: 429, body: problem('throttled') });
+    expect(throttled.headers.get('retry-after')).toBe('3600');
+  });
+
+  it('counts one use for 20 simultaneous redemptions with one Idempotency-Key', async () => {
+    const { post, issueCode } = await openServer({ codeMaxUses: 3 });
+    const { text: code } = await issueCode();
+    const body = { username: 'Alice', code };
+    const headers = { 'idempotency-key': 'form-1' };
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async () => post(REDEEM, body, { headers })),
+    );
+    for (const answer of answers) expect(answer).toMatchObject({ status: 200, body: { usesLeft: 2 } });
+    expect((await post(REDEEM, { ...body, code: 'AAAAAA' }, { headers })).body).toEqual(UNKNOWN);
+    expect(await post(REDEEM, body)).toMatchObject({ body: { usesLeft: 1 } });
+    expect(await post(REDEEM, body)).toMatchObject({ body: { usesLeft: 0 } });
+    expect(await post(REDEEM, body)).toMatchObject({ body: { reason: 'used_up' } });
+  });
+
+  it('accepts either of two tokens', async () => {
+    const next = `${TOKEN}-next`;
+    const { post } = await openServer({ tokens: [TOKEN, next] });
+    for (const token of [TOKEN, next])
+      expect(await post(VALIDATE, LOGIN, { token })).toHaveProperty('status', 200);
+    expect(await post(VALIDATE, LOGIN, { token: `${next}x` })).toHaveProperty('status', 401);
+  });
+
+  it('accepts the name of the Bearer scheme in any case', async () => {
+    const { post } = await openServer();
+    const headers = { authorization: `bearer ${TOKEN}` };
+    expect(await post(VALIDATE, LOGIN, { headers })).toHaveProperty('status', 200);
+  });
+
+  type Sent = Parameters<TestServer['post']>;
+
+  it.each<[string, number, string, Sent[1], Sent[2]?]>([
+    ['a form as JSON', 400, 'invalid_body', 'username=Alice&code=ABC234'],
+    ['truncated JSON', 400, 'invalid_body', '{"username":"Alice","code":"ABC2'],
+    ['an empty body', 400, 'invalid_body', ''],
+    ['null', 400, 'invalid_body', 'null'],
+    ['an array', 400, 'invalid_body', [LOGIN]],
+    ['a string', 400, 'invalid_body', '"Alice"'],
+    ['a missing username', 400, 'invalid_body', { code: 'ABC234' }],
+    ['a missing code', 400, 'invalid_body', { username: 'Alice' }],
+    ['a number as the code', 400, 'invalid_body', { username: 'Alice', code: 234_567 }],
+    ['null as the client', 400, 'invalid_body', { ...LOGIN, client: null }],
+    ['an array of usernames', 400, 'invalid_body', { ...LOGIN, username: ['Alice'] }],
+    ['an unknown property', 400, 'invalid_body', { ...LOGIN, admin: true }],
+    ['a prototype', 400, 'invalid_body', '{"username":"Alice","code":"ABC234","__proto__":{"client":"x"}}'],
+    ['a key with a space', 400, 'invalid_key', LOGIN, { headers: { 'idempotency-key': 'a b' } }],
+    [
+      'a key of 256 characters',
+      400,
+      'invalid_key',
+      LOGIN,
+      { headers: { 'idempotency-key': 'x'.repeat(256) } },
+    ],
+    ['an empty key', 400, 'invalid_key', LOGIN, { headers: { 'idempotency-key': '' } }],
+    ['no token', 401, 'unauthorized', LOGIN, { token: null }],
+    ['a longer token', 401, 'unauthorized', LOGIN, { token: `${TOKEN}x` }],
+    ['a wrong token', 401, 'unauthorized', LOGIN, { token: `${TOKEN.slice(0, -1)}x` }],
+    ['a truncated token', 401, 'unauthorized', LOGIN, { token: TOKEN.slice(0, -1) }],
+    ['an empty token', 401, 'unauthorized', LOGIN, { token: '' }],
+    ['another scheme', 401, 'unauthorized', LOGIN, { headers: { authorization: `Basic ${TOKEN}` } }],
+    ['two tokens in one', 401, 'unauthorized', LOGIN, { token: `${TOKEN},${TOKEN}` }],
+    [
+      'invalid JSON without a token',
+      401,
+      'unauthorized',
+      '{"username":"Alice","code":"ABC2',
+      { token: null },
+    ],
+    ['a body of more than 1,024 bytes', 413, 'too_large', { ...LOGIN, client: 'x'.repeat(1_024) }],
+    ['text', 415, 'unsupported_media_type', LOGIN, { headers: { 'content-type': 'text/plain' } }],
+    [
+      'a form',
+      415,
+      'unsupported_media_type',
+      'username=Alice&code=ABC234',
+      { headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+    ],
+  ])('rejects %s with %i %s, and quotes nothing of it', async (_what, status, error, body, options) => {
+    const { post, logged } = await openServer();
+    const answer = await post(REDEEM, body, options);
+    expect(answer).toMatchObject({ status });
+    expect(answer.body).toEqual(problem(error));
+    expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null);
+    for (const secret of ['Alice', 'ABC2', TOKEN]) expect(JSON.stringify(answer.body)).not.toContain(secret);
+    for (const secret of ['ABC2', TOKEN]) expect(logged()).not.toContain(secret);
+  });
+
+  it('responds with 401 before a body arrives', async () => {
+    const { server } = await openServer();
+    const socket = await connectTo(server.port);
+    socket.write(
+      `POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 40\r\n\r\n`,
+    );
+    expect(await receive(socket)).toMatch(/^HTTP\/1\.1 401 /);
+  });
+
+  it('responds with 503 while the database fails, and gives the cause in the log only', async () => {
+    const { post, issueCode, databasePath, logged } = await openServer();
+    const { text: code } = await issueCode();
+    const raw = openRaw(databasePath);
+    onTestFinished(() => void raw.close());
+    raw.exec('ALTER TABLE failures RENAME TO elsewhere');
+    for (let n = 0; n < 3; n++) {
+      const answer = await post(VALIDATE, { username: 'Alice', code });
+      expect(answer).toMatchObject({ status: 503, body: problem('unavailable') });
+      expect(answer.headers.get('retry-after')).toBe('5');
+    }
+    expect(logged().match(/HTTP requests failed/g)).toHaveLength(1);
+    expect(logged()).toContain('no such table: failures');
+    raw.exec('ALTER TABLE elsewhere RENAME TO failures');
+    expect(await post(VALIDATE, { username: 'Alice', code })).toMatchObject({ body: { valid: true } });
+  });
+
+  it('answers any body with a verdict or an error', async () => {
+    const { post, get } = await openServer();
+    const bodies = fc.oneof(
+      fc.json(),
+      fc.string({ unit: 'binary', maxLength: 2_000 }),
+      fc
+        .record({ username: fc.string({ unit: 'binary' }), code: fc.string() })
+        .map((body) => JSON.stringify(body)),
+      fc.object().map((body) => JSON.stringify({ ...body, ...LOGIN })),
+    );
+    await fc.assert(
+      fc.asyncProperty(bodies, fc.constantFrom(VALIDATE, REDEEM), async (body, path) => {
+        const { status, body: answer } = await post(path, body);
+        if (status === 200) expect(answer).toEqual(UNKNOWN);
+        else {
+          expect([400, 413, 429]).toContain(status);
+          expect(Object.keys(Object(answer))).toEqual(['error', 'message']);
+        }
+      }),
+      { numRuns: 300 },
+    );
+    expect(await get('/healthz')).toHaveProperty('status', 200);
+  });
+
+  it('logs requests without a valid token once per minute, with their number', async () => {
+    const { post, logged, clock } = await openServer();
+    for (let round = 0; round < 10; round++) {
+      if (round === 5) clock.advance(60_000);
+      const token = `${TOKEN}${round}`;
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, async () => post(VALIDATE, LOGIN, { token })),
+      );
+      for (const answer of answers) expect(answer).toHaveProperty('status', 401);
+    }
+    const lines = [...logged().matchAll(/"count":(\d+),"msg":"[^"]* without a valid token/g)];
+    expect(lines.map(([, count]) => Number(count))).toEqual([1, 500]);
+  });
+});
+
+describe('GET /healthz', () => {
+  it('reports the database and the gateway, and logins work without the gateway', async () => {
+    const { url, post, get, issueCode, databasePath, clock, setConnected } = await openServer();
+    const { text: code } = await issueCode();
+    const head = async () => fetch(`${url}/healthz`, { method: 'HEAD' });
+    expect(await head()).toMatchObject({ status: 200, body: null });
+    expect(await get('/healthz')).toMatchObject({
+      status: 200,
+      body: { status: 'ok', database: 'ok', gateway: 'ok' },
+    });
+    setConnected(false);
+    expect(await head()).toMatchObject({ status: 503, body: null });
+    expect(await get('/healthz')).toMatchObject({
+      status: 503,
+      body: { status: 'failing', database: 'ok', gateway: 'failing' },
+    });
+    expect(await post(VALIDATE, { username: 'Alice', code })).toMatchObject({ body: { valid: true } });
+    setConnected(true);
+    const raw = openRaw(databasePath);
+    raw.exec('ALTER TABLE meta RENAME TO elsewhere');
+    raw.close();
+    clock.advance(5_000);
+    expect(await get('/healthz')).toMatchObject({
+      status: 503,
+      body: { status: 'failing', database: 'failing', gateway: 'ok' },
+    });
+  });
+});
+
+describe('the HTTP server', () => {
+  it.each([
+    ['GET', VALIDATE],
+    ['DELETE', REDEEM],
+    ['GET', '/'],
+    ['GET', '/v1/codes'],
+    ['OPTIONS', VALIDATE],
+    ['GET', '/%zz?code=ABC234'],
+  ])('responds to %s %s with 404 and the list of endpoints', async (method, path) => {
+    const { url } = await openServer();
+    const response = await fetch(url + path, { method });
+    expect(response.status).toBe(404);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(await response.json()).toEqual(problem('not_found'));
+  });
+
+  it('answers beside 200 slow connections, and closes them with 408', async () => {
+    const { server, get, logged } = await openServer();
+    const sockets = await Promise.all(
+      Array.from({ length: 200 }, async (_, n) => {
+        const socket = await connectTo(server.port);
+        // Half of them stop within the headers, half within the body.
+        socket.write(`POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\n`);
+        if (n % 2 === 0) socket.write('content-type: application/json\r\ncontent-length: 40\r\n\r\n{"user');
+        return socket;
+      }),
+    );
+    expect(await get('/healthz')).toHaveProperty('status', 200);
+    const answers = sockets.map(receive);
+    await Promise.all(sockets.map(closed));
+    for (const answer of await Promise.all(answers))
+      expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*"error":"too_slow"/);
+    expect(await get('/healthz')).toHaveProperty('status', 200);
+    expect(logged()).not.toContain('"level":50');
+  });
+
+  it.each([
+    ['malformed HTTP', 'EHLO mail\r\n\r\n', 400, 'bad_request'],
+    [
+      '9,000 bytes of headers',
+      `GET / HTTP/1.1\r\nhost: ${'x'.repeat(9_000)}\r\n\r\n`,
+      431,
+      'headers_too_large',
+    ],
+  ])('rejects %s', async (_what, sent, status, error) => {
+    const { server } = await openServer();
+    const socket = await connectTo(server.port);
+    socket.write(sent);
+    const [head = '', body = ''] = (await receive(socket)).split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(JSON.parse(body)).toEqual(problem(error));
+  });
+
+  it('closes connections beyond 500 at once', async () => {
+    const { server, url, logged } = await openServer();
+    const sockets = await Promise.all(Array.from({ length: 510 }, async () => connectTo(server.port)));
+    const open = (): number => sockets.filter((socket) => !socket.closed).length;
+    await expect.poll(open).toBe(500);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(open).toBe(0);
+    await expect.poll(async () => fetch(`${url}/healthz`).then(({ status }) => status)).toBe(200);
+    expect(logged()).not.toContain('"level":50');
+  });
+
+  it('reports a port that is in use as transient', async () => {
+    const { server } = await openServer();
+    await expect(openServer({ port: server.port })).rejects.toMatchObject({
+      name: 'HttpSetupError',
+      message: expect.stringContaining(`Another program listens on 127.0.0.1, port ${server.port}.`),
+      isTransient: true,
+    });
+  });
+
+  it('reports an address of another machine as permanent', async () => {
+    await expect(openServer({ host: '192.0.2.1' })).rejects.toMatchObject({
+      name: 'HttpSetupError',
+      message: expect.stringContaining('This machine has no address 192.0.2.1.'),
+      isTransient: false,
+    });
+  });
+
+  it('warns when other machines can reach it', async () => {
+    const near = await openServer({ host: 'localhost' });
+    expect(near.logged()).not.toContain('reverse proxy');
+    const far = await openServer({ host: '0.0.0.0' });
+    expect(far.logged()).toContain('put a reverse proxy with TLS');
+    expect(await far.get('/healthz')).toHaveProperty('status', 200);
+  });
+
+  it('listens on 127.0.0.1 only when the host is localhost', async () => {
+    const { lookup } = dns;
+    onTestFinished(() => void Object.assign(dns, { lookup }));
+    const two = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+    Object.assign(dns, {
+      lookup: (name: string, options: object, found: (error: null, addresses: object) => void) =>
+        'all' in options ? found(null, two) : Reflect.apply(lookup, dns, [name, options, found]),
+    });
+    const { server, get } = await openServer({ host: 'localhost' });
+    expect(await get('/healthz')).toHaveProperty('status', 200);
+    await expect(connectTo(server.port, '127.0.0.2')).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it('closes connections that stay open after 1 second when it is closed', async () => {
+    const { server, url } = await openServer();
+    const socket = await connectTo(server.port);
+    socket.write(`POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\n`);
+    const socketClosed = closed(socket);
+    await server.close();
+    await socketClosed;
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow('fetch failed');
+  });
+});

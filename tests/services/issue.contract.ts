@@ -1,0 +1,211 @@
+import { describe, expect, it } from 'vitest';
+
+import { admin, atOnce, DAY, HOUR, MINUTE, openWorld, type Engine } from './support.js';
+
+const TAKEN = { refusal: 'taken' };
+
+export function describeIssuing(engine: Engine): void {
+  describe('issuing codes', () => {
+    it('issues a pending code with the length, expiry and uses of the settings', async () => {
+      const options = { codeLength: 8, codeTtlMs: 1_000, codeMaxUses: 3 };
+      const { clock, codes, store, issue } = await openWorld(engine, options);
+      const code = await issue({ id: '7', username: 'Alice Smith' });
+      expect(code).toMatchObject({
+        id: '7',
+        guildId: '1',
+        channelId: '5',
+        holderId: '1',
+        holderTag: 'tag of 1',
+        username: 'Alice Smith',
+        uses: 0,
+        maxUses: 3,
+        issuedAt: clock.now,
+        expiresAt: clock.now + 1_000,
+        deliveredAt: null,
+        acknowledgedAt: null,
+        endReason: null,
+      });
+      expect(codes.textOf(code)).toHaveLength(8);
+      expect(await store.codes.find('7')).toEqual(code);
+    });
+
+    it('issues codes without expiry and with unlimited uses by default', async () => {
+      const { issue } = await openWorld(engine);
+      expect(await issue()).toMatchObject({ expiresAt: null, maxUses: null });
+    });
+
+    it('issues one code per message, also when its event arrives 20 times at once', async () => {
+      const { request, events } = await openWorld(engine);
+      const results = await atOnce(20, async () => request({ id: '7' }));
+      expect(results.filter((result) => result !== null)).toHaveLength(1);
+      expect(await events()).toEqual(['issued 7']);
+    });
+
+    it('issues no code for a message that another command claimed', async () => {
+      const { codes, request } = await openWorld(engine);
+      expect(await codes.claim('7')).toBe(true);
+      expect(await codes.claim('7')).toBe(false);
+      expect(await request({ id: '7' })).toBeNull();
+    });
+
+    it('claims the message of a refused request', async () => {
+      const { request, issue } = await openWorld(engine);
+      await issue();
+      expect(await request({ id: '7', holderId: '2' })).toEqual(TAKEN);
+      expect(await request({ id: '7', holderId: '2' })).toBeNull();
+    });
+
+    it('issues no second code for a message whose claim was deleted', async () => {
+      const { store, request, issue, events } = await openWorld(engine);
+      await issue({ id: '7' });
+      await store.requests.prune(Number.MAX_SAFE_INTEGER);
+      expect(await request({ id: '7' })).toBeNull();
+      expect(await events()).toEqual(['issued 7']);
+    });
+
+    it('generates another text when one is in use', async () => {
+      const texts = ['AAAAAA', 'AAAAAA', 'BBBBBB'].join('');
+      let position = 0;
+      const random = () => 'AB'.indexOf(texts.charAt(position++));
+      const { codes, issue } = await openWorld(engine, { random });
+      expect(codes.textOf(await issue())).toBe('AAAAAA');
+      expect(codes.textOf(await issue({ username: 'Bob' }))).toBe('BBBBBB');
+    });
+
+    it('fails and leaves the message unclaimed when the random source does not work', async () => {
+      const { codes, request, issue } = await openWorld(engine, { random: () => 0 });
+      await issue();
+      await expect(request({ id: '7', username: 'Bob' })).rejects.toThrow('No unused code');
+      expect(await codes.claim('7')).toBe(true);
+    });
+  });
+
+  describe('ownership of usernames', () => {
+    it.each(['Alice', 'ALICE', 'AIice', 'A1ice', 'аӏісе'])(
+      'refuses %j to others while a member has a code for Alice',
+      async (username) => {
+        const { request, issue, deliver } = await openWorld(engine);
+        await issue();
+        expect(await request({ holderId: '2', username })).toEqual(TAKEN);
+        await deliver();
+        expect(await request({ holderId: '2', username })).toEqual(TAKEN);
+        expect(await request({ holderId: '2', username, guildId: '2' })).toEqual(TAKEN);
+      },
+    );
+
+    it('gives the holder look-alikes of their own username', async () => {
+      const { issue, deliver } = await openWorld(engine);
+      await deliver();
+      expect(await issue({ username: 'AIice' })).toHaveProperty('username', 'AIice');
+    });
+
+    it('gives others usernames that merely resemble it', async () => {
+      const { issue, deliver } = await openWorld(engine);
+      await deliver();
+      expect(await issue({ holderId: '2', username: 'Alicia' })).toHaveProperty('holderId', '2');
+    });
+
+    it('keeps nothing for a member whose request was refused', async () => {
+      const { codes, request, issue, deliver } = await openWorld(engine);
+      await deliver();
+      await request({ holderId: '2', username: 'AIice' });
+      await codes.revoke(admin(), { kind: 'codeOrUsername', typed: 'Alice' }, null);
+      expect(await issue({ holderId: '3', username: 'AIice' })).toHaveProperty('holderId', '3');
+    });
+
+    it('keeps the username of a used-up code', async () => {
+      const { validator, request, deliver } = await openWorld(engine, { codeMaxUses: 1 });
+      const { text } = await deliver();
+      await validator.redeem('Alice', text);
+      expect(await request({ holderId: '2' })).toEqual(TAKEN);
+    });
+
+    it('keeps an undelivered username for 30 minutes', async () => {
+      const { clock, request, issue, events } = await openWorld(engine);
+      const pending = await issue();
+      clock.advance(30 * MINUTE);
+      expect(await request({ holderId: '2' })).toEqual(TAKEN);
+      clock.advance(1);
+      const next = await issue({ holderId: '2' });
+      expect(await events()).toEqual([
+        `issued ${pending.id}`,
+        `withdrawn ${pending.id}`,
+        `issued ${next.id}`,
+      ]);
+    });
+
+    it('keeps the username of an expired code for 30 days', async () => {
+      const { clock, request, issue, deliver } = await openWorld(engine, { codeTtlMs: HOUR });
+      await deliver();
+      clock.advance(HOUR + 30 * DAY - 1);
+      expect(await request({ holderId: '2' })).toEqual(TAKEN);
+      expect(await request({ holderId: '2', username: 'AIice' })).toEqual(TAKEN);
+      clock.advance(1);
+      expect(await issue({ holderId: '2' })).toHaveProperty('holderId', '2');
+    });
+
+    it('keeps nothing for a code that expired before it was delivered', async () => {
+      const { clock, deliveries, store, issue } = await openWorld(engine, { codeTtlMs: MINUTE });
+      const late = await issue();
+      clock.advance(MINUTE);
+      const { id } = await issue({ holderId: '2', username: 'AIice' });
+      expect(await deliveries.markDelivered(late.id)).toBe('expired');
+      expect(await deliveries.markDelivered(id)).toBe('active');
+      expect(await store.codes.find(late.id)).toHaveProperty('deliveredAt', null);
+    });
+  });
+
+  describe('limits', () => {
+    it('refuses more codes than the limit and names the time of the next', async () => {
+      const { clock, request, deliver } = await openWorld(engine, { limits: { codes: 2 } });
+      const until = clock.now + 10 * MINUTE;
+      await deliver();
+      clock.advance(1);
+      await deliver({ guildId: '2', username: 'Bob' });
+      expect(await request()).toEqual({ refusal: 'tooManyCodes', until });
+      clock.now = until - 1;
+      expect(await request()).toEqual({ refusal: 'tooManyCodes', until });
+      clock.now = until;
+      await deliver();
+    });
+
+    it('does not count a code that was withdrawn', async () => {
+      const { deliveries, request, issue } = await openWorld(engine, { limits: { codes: 1 } });
+      await deliveries.withdraw((await issue()).id);
+      await issue();
+      expect(await request()).toMatchObject({ refusal: 'tooManyCodes' });
+    });
+
+    it('counts a code that was revoked', async () => {
+      const { codes, request, deliver } = await openWorld(engine, { limits: { codes: 1 } });
+      await deliver();
+      await codes.revoke(admin(), { kind: 'member', memberId: '1' }, null);
+      expect(await request()).toMatchObject({ refusal: 'tooManyCodes' });
+    });
+
+    it('refuses more usernames than the limit and lists them as typed', async () => {
+      const { request, issue, deliver } = await openWorld(engine, { limits: { usernames: 2 } });
+      await deliver({ username: 'Bob' });
+      await issue({ username: 'Cat' });
+      const refused = await request({ username: 'Dan' });
+      expect(refused).toMatchObject({ refusal: 'tooManyUsernames' });
+      expect(refused).toHaveProperty(
+        'usernames',
+        expect.toSatisfy((names) => String(names.toSorted()) === 'Bob,Cat'),
+      );
+      expect(await issue({ username: 'BOB' })).toHaveProperty('username', 'BOB');
+    });
+
+    it('lets exactly 3 of 20 requests at once through when 3 are allowed', async () => {
+      const { request } = await openWorld(engine, { limits: { codes: 3 } });
+      const results = await atOnce(20, async (n) => request({ username: `name ${n}` }));
+      expect(results.filter((result) => result !== null && 'id' in result)).toHaveLength(3);
+    });
+
+    it('gives a member who requests 20 usernames at once as many as allowed', async () => {
+      const { request } = await openWorld(engine, { limits: { usernames: 3 } });
+      const results = await atOnce(20, async (n) => request({ username: `name ${n}` }));
+      expect(results.filter((result) => result !== null && 'id' in result)).toHaveLength(3);
+    });
+  });
+}

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+
+import { parseDatabaseUrl } from '../../src/storage/database-url.js';
+
+describe('parseDatabaseUrl', () => {
+  it.each([
+    ['data/codes.db', 'data/codes.db'],
+    ['./codes.db', './codes.db'],
+    ['/srv/my bot/codes.db', '/srv/my bot/codes.db'],
+    ['file:///srv/bot/codes.db', '/srv/bot/codes.db'],
+    ['file:///srv/my%20bot/codes.db', '/srv/my bot/codes.db'],
+    ['FILE:///srv/bot/codes.db', '/srv/bot/codes.db'],
+    ['file:/srv/bot/codes.db', '/srv/bot/codes.db'],
+    ['file:data/codes.db', 'data/codes.db'],
+  ])('parses the path %s', (url, path) => {
+    expect(parseDatabaseUrl(url)).toEqual({ engine: 'sqlite', path });
+  });
+
+  it.each(['postgres://bot:pass@localhost/codes', 'POSTGRESQL://localhost/codes'])('parses %s', (url) => {
+    expect(parseDatabaseUrl(url)).toEqual({ engine: 'postgres', url });
+  });
+
+  it.each([
+    '',
+    'file:',
+    'file://host/codes.db',
+    'file:%zz',
+    'postgres://bot:pass@host:port/codes',
+    'mysql://localhost/codes',
+    'https://example.org/codes.db',
+  ])('refuses %j', (url) => {
+    expect(parseDatabaseUrl(url)).toBeNull();
+  });
+});

@@ -1,0 +1,148 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+import { openStorage, type StorageOptions } from '../../src/storage/open-storage.js';
+import { PostgresDriver } from '../../src/storage/postgres-driver.js';
+import { deferred } from '../support/deferred.js';
+import { postgresDatabase, runOn } from '../support/postgres.js';
+
+const SECRET = 'a secret of the tests, which is long enough';
+const UNREACHABLE = { name: 'StorageError', code: 'DATABASE_UNREACHABLE', isTransient: true };
+const ADD = 'INSERT INTO notes (id, note) VALUES ($1, $2)';
+const ALL = 'SELECT id, note FROM notes ORDER BY id';
+/** Ends the other connections that use the test's schema. */
+const TERMINATE = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE pid <> pg_backend_pid() AND query LIKE '%notes%'`;
+
+async function openNotes(poolSize?: number) {
+  const url = await postgresDatabase();
+  const driver = new PostgresDriver(url, poolSize);
+  onTestFinished(async () => driver.close());
+  await driver.query('CREATE TABLE notes (id BIGINT NOT NULL PRIMARY KEY, note TEXT)');
+  return { url, driver };
+}
+
+describe('PostgresDriver', () => {
+  it('binds parameters by number and returns BIGINT as a number', async () => {
+    const { driver } = await openNotes();
+    const rows = await driver.query(`${ADD} RETURNING note, id`, [1_767_225_600_000, null]);
+    expect(rows).toEqual([{ note: null, id: 1_767_225_600_000 }]);
+  });
+
+  it('rolls back a transaction that throws or whose statement fails', async () => {
+    const { driver } = await openNotes();
+    const throwing = driver.transaction('a', async (query) => {
+      await query(ADD, [1, 'one']);
+      throw new Error('Changed my mind');
+    });
+    await expect(throwing).rejects.toThrow('Changed my mind');
+    const failing = driver.transaction('a', async (query) => {
+      await query(ADD, [1, 'one']);
+      await query(ADD, [1, 'one again']);
+    });
+    await expect(failing).rejects.toMatchObject({ code: '23505' });
+    await driver.query(ADD, [3, 'three']);
+    expect(await driver.query(ALL)).toEqual([{ id: 3, note: 'three' }]);
+  });
+
+  it('serializes transactions with the same lock in all processes, and no others', async () => {
+    const { url, driver } = await openNotes();
+    const other = new PostgresDriver(url);
+    onTestFinished(async () => other.close());
+    const release = deferred();
+    const started = deferred();
+    const first = driver.transaction('a', async (query) => {
+      started.resolve();
+      await release.promise;
+      await query(ADD, [1, 'first']);
+    });
+    await started.promise;
+    const waiting = other.transaction('a', async (query) => query(ALL));
+    expect(await other.transaction('b', async (query) => query(ALL))).toEqual([]);
+    release.resolve();
+    await first;
+    expect(await waiting).toEqual([{ id: 1, note: 'first' }]);
+  });
+
+  it('uses one connection per lock, however many transactions wait for it', async () => {
+    const { driver } = await openNotes(2);
+    const release = deferred();
+    const waiting = Array.from({ length: 50 }, async () =>
+      driver.transaction('a', async () => release.promise),
+    );
+    expect(await driver.transaction('b', async (query) => query(ALL))).toEqual([]);
+    release.resolve();
+    await Promise.all(waiting);
+  });
+
+  it('rejects while its connections are terminated and recovers', async () => {
+    const { url, driver } = await openNotes();
+    const results: unknown[] = [];
+    for (let id = 0; id < 40; id++) {
+      const adding = driver.transaction('a', async (query) => {
+        await query(ADD, [id, null]);
+        if (id % 4 === 0) await runOn(url, TERMINATE);
+        await query(ADD, [1_000 + id, null]);
+      });
+      results.push(await adding.catch((error: unknown) => error));
+    }
+    const failures = results.filter((result) => result !== undefined);
+    expect(failures).toHaveLength(10);
+    for (const failure of failures) expect(failure).toMatchObject(UNREACHABLE);
+    expect(await driver.query(ALL)).toHaveLength(60);
+  });
+
+  it('replaces an idle connection that was terminated', async () => {
+    const { url, driver } = await openNotes();
+    await driver.query(ALL);
+    await runOn(url, TERMINATE);
+    await expect.poll(async () => driver.query(ALL).catch(() => null)).toEqual([]);
+  });
+
+  it('rejects with DATABASE_UNREACHABLE when no server answers', async () => {
+    const driver = new PostgresDriver('postgres://nobody:secret-password@127.0.0.1:1/none');
+    onTestFinished(async () => driver.close());
+    for (const work of [driver.query('SELECT 1'), driver.transaction('a', async () => 1)]) {
+      const error: unknown = await work.catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject(UNREACHABLE);
+      expect(String(error)).not.toContain('secret-password');
+    }
+  });
+});
+
+describe('opening a PostgreSQL database', () => {
+  const optionsFor = (url: string, options: Partial<StorageOptions> = {}): StorageOptions => ({
+    database: { engine: 'postgres', url },
+    secret: SECRET,
+    as: 'owner',
+    ...options,
+  });
+
+  async function create(): Promise<string> {
+    const url = await postgresDatabase();
+    const storage = await openStorage(optionsFor(url));
+    expect(storage).toMatchObject({ isNew: true, newSecretPath: null });
+    expect(storage.name).toMatch(/^PostgreSQL \S+$/);
+    expect(storage.name).not.toContain(new URL(url).password || '@');
+    await storage.close();
+    return url;
+  }
+
+  it('creates the tables once', async () => {
+    const url = await create();
+    const storage = await openStorage(optionsFor(url, { as: 'guest' }));
+    expect(storage.isNew).toBe(false);
+    await storage.close();
+  });
+
+  it.each<[string, string, Partial<StorageOptions>, string]>([
+    ['SECRET_MISSING', 'without CODE_SECRET', { secret: null }, ''],
+    ['SECRET_WRONG', 'with another CODE_SECRET', { secret: 'x'.repeat(40) }, ''],
+    ['SCHEMA_MISSING', 'as guest of an empty database', { as: 'guest' }, 'DROP TABLE meta'],
+    ['SCHEMA_TOO_NEW', 'of a newer version', {}, `UPDATE meta SET value = '2' WHERE name = 'schema'`],
+    ['SCHEMA_UNRELEASED', 'of another program', {}, `DELETE FROM meta WHERE name = 'schema'`],
+  ])('is refused with %s %s', async (code, _what, options, sql) => {
+    const url = await create();
+    if (sql !== '') await runOn(url, sql);
+    await expect(openStorage(optionsFor(url, options))).rejects.toMatchObject({ name: 'StorageError', code });
+  });
+});
