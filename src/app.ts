@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { Delivery } from './bot/delivery.js';
@@ -11,21 +12,17 @@ import type { Config } from './config.js';
 import { createClient } from './discord/client.js';
 import { DiscordBot } from './discord/discord-bot.js';
 import { DmChannels } from './discord/dm-channels.js';
-import { isAdministrator } from './discord/incoming.js';
 import { Liveness, type LivenessOptions } from './discord/liveness.js';
-import { GuildMembers } from './discord/members.js';
+import { findLeft, isAdministrator } from './discord/members.js';
 import { Sender } from './discord/sender.js';
 import { Servers } from './discord/servers.js';
-import { Waits } from './discord/waits.js';
 import { healthCheck } from './http/health.js';
 import type { HttpServer } from './http/http-server.js';
 import type { Log } from './log.js';
-import { Schedule, type Every } from './schedule.js';
+import { Schedule, type Every, type Wait } from './schedule.js';
 import { CodeService } from './services/code-service.js';
 import { Deliveries } from './services/deliveries.js';
-import { endCodes, prune } from './services/maintenance.js';
-import { checkMembership } from './services/membership.js';
-import { suspendUnserved } from './services/servers.js';
+import { checkMembership, endCodes, prune, suspendUnserved } from './services/maintenance.js';
 import { Validator } from './services/validator.js';
 import { isBackupDue, makeBackup } from './storage/backup.js';
 import { openStorage, type Storage } from './storage/open-storage.js';
@@ -37,9 +34,16 @@ const RECOVERY_INTERVAL_MS = 15_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const COMMANDS_PER_MINUTE = 10;
 /** Odds of guessing a code within a year that are worth a warning. */
 const BAD_ODDS = 1 / 1_000;
+
+/** What the schedule does. */
+type Tasks = Readonly<
+  Record<
+    'renew' | 'recover' | 'endCodes' | 'prune' | 'checkMembers' | 'checkServers' | 'backUp',
+    () => Promise<void>
+  >
+>;
 
 /** The running bot. */
 export interface App {
@@ -49,26 +53,10 @@ export interface App {
   readonly isConnected: () => boolean;
   /** `null`: no HTTP API. */
   readonly httpPort: number | null;
-  /** What the schedule does, for tests. */
+  /** For tests. */
   readonly tasks: Tasks;
   /** Finishes what is in progress, then closes Discord, the HTTP API and the database; within 5 seconds. */
   readonly stop: () => Promise<void>;
-}
-
-export interface Tasks {
-  /** Keeps other processes from claiming the deliveries in progress. */
-  readonly renew: () => Promise<void>;
-  /** Finishes interrupted deliveries. */
-  readonly recover: () => Promise<void>;
-  /** Ends expired codes and codes that nobody received. */
-  readonly endCodes: () => Promise<void>;
-  readonly prune: () => Promise<void>;
-  /** Ends the codes of members who left. */
-  readonly checkMembers: () => Promise<void>;
-  /** Suspends the codes of servers that are not served, and resumes the others. */
-  readonly checkServers: () => Promise<void>;
-  /** Makes a backup if one is due. */
-  readonly backUp: () => Promise<void>;
 }
 
 export interface AppOptions {
@@ -77,9 +65,8 @@ export interface AppOptions {
   readonly onFatal: (error: Error) => void;
   readonly clock?: () => number;
   readonly random?: RandomInt;
-  /** Resolves after `ms`. */
-  readonly wait?: (ms: number) => Promise<void>;
-  /** Runs {@link Tasks} at intervals. Default: timers. */
+  readonly wait?: Wait;
+  /** Runs tasks at intervals. Default: timers. */
   readonly every?: Every;
   readonly liveness?: Partial<LivenessOptions>;
 }
@@ -92,7 +79,7 @@ export interface AppOptions {
  * @throws {DiscordSetupError} the token is refused, an intent is off, or it is not clear which server to serve.
  */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
-  const { log, onFatal, clock = Date.now, random = randomInt } = options;
+  const { log, onFatal } = options;
   const storage = await openStorage({
     database: config.database,
     secret: config.codeSecret,
@@ -104,21 +91,19 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     },
   });
   try {
-    return await start(config, { ...options, clock, random }, storage);
+    return await start(config, options, storage);
   } catch (error) {
     await storage.close();
     throw error;
   }
 }
 
-async function start(
-  config: Config,
-  options: AppOptions & Required<Pick<AppOptions, 'clock' | 'random'>>,
-  storage: Storage,
-): Promise<App> {
-  const { log, onFatal, clock, random, every } = options;
-  const { wait = async (ms) => pause(ms) } = options;
-  const { commandPrefix: prefix } = config;
+const pauseUnlessAborted: Wait = async (ms, signal) =>
+  pause(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+
+async function start(config: Config, options: AppOptions, storage: Storage): Promise<App> {
+  const { log, onFatal, clock = Date.now, random = randomInt, wait = pauseUnlessAborted } = options;
+  const { commandPrefix: prefix, membershipCheckIntervalMs, backupIntervalMs } = config;
   const { store, keys } = storage;
   await logStorage(log, storage, config);
 
@@ -136,32 +121,24 @@ async function start(
   const deliveries = new Deliveries({ store, clock });
   const validator = new Validator({ store, keys, clock });
 
-  const client = createClient(config.discordApiUrl, {
-    clock,
-    wait,
-    onWait: (isWaiting) => liveness.pause(isWaiting),
-    log,
-  });
+  const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal);
+  const onWait = (isWaiting: boolean): void => liveness.pause(isWaiting);
+  const client = createClient(config.discordApiUrl, { clock, wait, onWait, log });
   const liveness = new Liveness(client, options.liveness);
   const servers = new Servers({ client, store, allowedGuildIds: config.allowedGuildIds, log });
-  const waits = new Waits(wait);
-  const channels = new DmChannels({ client, store: store.dmChannels, clock, waits, log });
-  const sender = new Sender({ client, channels, clock, waits, log });
-  const textOf = codes.textOf.bind(codes);
-  const delivery = new Delivery({ deliveries, textOf, messenger: sender, clock, log });
-  const router = new Router({
-    commands: createCommands({
-      codes,
-      deliveries,
-      isAdministrator: async (guildId, userId) =>
-        servers.serves(guildId) && isAdministrator(client, guildId, userId),
-      prefix,
-    }),
+  const pacing = { client, clock, wait, stopping: stopping.signal, log };
+  const channels = new DmChannels({ ...pacing, store: store.dmChannels });
+  const sender = new Sender({ ...pacing, channels });
+  const delivery = new Delivery({ codes, deliveries, messenger: sender, clock, log });
+  const commands = createCommands({
+    codes,
+    deliveries,
+    isAdministrator: async (guildId, userId) =>
+      servers.serves(guildId) && isAdministrator(client, guildId, userId),
     prefix,
-    claim: async (id) => codes.claim(id),
-    gate: new FloodGate({ limit: COMMANDS_PER_MINUTE, intervalMs: MINUTE_MS, clock }),
-    log,
   });
+  const router = new Router({ commands, prefix, codes, gate: new FloodGate(clock), log });
   const bot = new DiscordBot({
     client,
     servers,
@@ -184,16 +161,14 @@ async function start(
       await validator.prune();
     },
     checkMembers: async () => {
-      const members = new GuildMembers(client);
       for (const guildId of servers.available()) {
-        const { ended, error } = await checkMembership(store, members, guildId, clock);
+        const ended = await checkMembership(store, findLeft.bind(null, client, log), guildId, clock);
         if (ended > 0) log.info({ guildId, codes: ended }, 'Ended the codes of members who left');
-        if (error !== null) log.warn({ guildId, err: error }, 'Could not check all members');
       }
     },
     checkServers: async () => servers.logSuspensions(await suspendUnserved(store, servers.served(), clock())),
     backUp: async () => {
-      const { database, backupIntervalMs, backupKeep } = config;
+      const { database, backupKeep } = config;
       if (database.engine !== 'sqlite' || backupIntervalMs === null) return;
       if (!isBackupDue(database.path, backupIntervalMs, clock())) return;
       try {
@@ -206,11 +181,23 @@ async function start(
     },
   };
 
+  const schedule = new Schedule(log, options.every);
   let http: HttpServer | null = null;
-  const schedule = new Schedule({ log, every });
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    const done = Promise.all([http?.close(), bot.stop(), schedule.stop()]);
+    await Promise.race([done, pause(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+  };
   try {
-    // Before Discord: logins work while the bot waits for Discord.
-    http = await startHttp(config, { store, validator, bot, clock, log });
+    if (config.httpPort !== null) {
+      // Before Discord: logins work while the bot waits for Discord.
+      // Loaded on demand: fastify costs start time and memory.
+      const { startHttpServer } = await import('./http/http-server.js');
+      const probe = async (now: number): Promise<void> => store.probe(now);
+      const health = healthCheck({ probe, isConnected: () => bot.isConnected(), clock });
+      const { httpPort: port, httpHost: host, httpTokens: tokens } = config;
+      http = await startHttpServer({ host, port, tokens, validator, health, clock, log });
+    }
     await bot.start(config.discordToken);
     servers.onChange = () =>
       void tasks.checkServers().catch((error: unknown) => log.error({ err: error }, 'A task failed'));
@@ -219,12 +206,11 @@ async function start(
     schedule.add('recover', RECOVERY_INTERVAL_MS, tasks.recover);
     schedule.add('end codes', MINUTE_MS, tasks.endCodes);
     schedule.add('prune', HOUR_MS, tasks.prune);
-    const { membershipCheckIntervalMs, backupIntervalMs } = config;
     if (membershipCheckIntervalMs !== null)
       schedule.add('check members', membershipCheckIntervalMs, tasks.checkMembers);
     if (backupIntervalMs !== null) schedule.add('back up', Math.min(backupIntervalMs, HOUR_MS), tasks.backUp);
   } catch (error) {
-    await http?.close();
+    await stop();
     throw error;
   }
 
@@ -235,36 +221,12 @@ async function start(
     tasks,
     stop: async () => {
       try {
-        // Checking many members takes minutes.
-        const tasksEnd = Promise.race([schedule.stop(), pause(STOP_TIMEOUT_MS, undefined, { ref: false })]);
-        await Promise.all([http?.close(), bot.stop(), tasksEnd]);
+        await stop();
       } finally {
         await storage.close();
       }
     },
   };
-}
-
-async function startHttp(
-  { httpPort: port, httpHost: host, httpTokens: tokens }: Config,
-  parts: {
-    readonly store: Storage['store'];
-    readonly validator: Validator;
-    readonly bot: DiscordBot;
-    readonly clock: () => number;
-    readonly log: Log;
-  },
-): Promise<HttpServer | null> {
-  if (port === null) return null;
-  const { store, validator, bot, clock, log } = parts;
-  // Loaded on demand: fastify costs start time and memory.
-  const { startHttpServer } = await import('./http/http-server.js');
-  const health = healthCheck({
-    probe: async (now) => store.probe(now),
-    isConnected: () => bot.isConnected(),
-    clock,
-  });
-  return startHttpServer({ host, port, tokens, validator, health, clock, log });
 }
 
 async function logStorage(log: Log, storage: Storage, { codeLength, codeSecret }: Config): Promise<void> {

@@ -6,42 +6,7 @@ import { MIN_SECRET_LENGTH } from './codes/keys.js';
 import { parseUsername, type Username } from './codes/username.js';
 import { parseDatabaseUrl, type DatabaseLocation } from './storage/database-url.js';
 
-export interface Config {
-  readonly discordToken: string;
-  /** REST base without the version and without a slash at its end. */
-  readonly discordApiUrl: string;
-  readonly commandPrefix: string;
-  readonly database: DatabaseLocation;
-  /** `null`: in a file beside the SQLite database. */
-  readonly codeSecret: string | null;
-  readonly codeLength: number;
-  /** `null`: codes never expire. */
-  readonly codeTtlMs: number | null;
-  /** `null`: unlimited. */
-  readonly codeMaxUses: number | null;
-  /** How many codes one member gets within an interval. */
-  readonly getcodeLimit: { readonly codes: number; readonly withinMs: number };
-  readonly maxUsernamesPerMember: number;
-  /** Nobody gets a code for these usernames, or for their look-alikes. */
-  readonly reservedUsernames: readonly Username[];
-  /** The servers that the bot serves; `null`: the one server that it is in. */
-  readonly allowedGuildIds: ReadonlySet<string> | null;
-  /** How often the bot checks whether holders are still members; `null`: never. */
-  readonly membershipCheckIntervalMs: number | null;
-  /** `null`: the bot makes no backups. */
-  readonly backupIntervalMs: number | null;
-  /** How many backups to keep. */
-  readonly backupKeep: number;
-  readonly auditDays: number;
-  /** `null`: no HTTP API. 0: any free port. */
-  readonly httpPort: number | null;
-  readonly httpHost: string;
-  /** One, or two while one replaces the other; empty only without the HTTP API. */
-  readonly httpTokens: readonly string[];
-  readonly logLevel: LogLevel;
-  /** `null`: pretty on a terminal, otherwise JSON. */
-  readonly logFormat: LogFormat | null;
-}
+export type Config = Readonly<ReturnType<typeof loadConfig>>;
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 const FORMATS = ['pretty', 'json'] as const;
@@ -66,98 +31,117 @@ const MAX_USES = 1_000_000_000;
 const MIN_TOKEN_LENGTH = 32;
 const MAX_TOKENS = 2;
 
-const DEFAULT_API_URL = 'https://discord.com/api';
 const DEFAULT_RESERVED_USERNAMES = 'admin, administrator, moderator, mod, system, owner, support';
 const DEFAULT_DATABASE: DatabaseLocation = { engine: 'sqlite', path: 'data/access-codes.db' };
-
 const INTERVAL = 'off, or a duration from 1m to 7d: a whole number with s, m, h, d or w';
-
-/** What each setting must be, for the person who set it, and an example of it. */
-const RULES = {
-  DISCORD_TOKEN: [
-    "a bot's token, which has three parts with dots between them (the application id, the public key and the client secret are something else)",
-    'what the developer portal shows at your application > Bot > Reset Token',
-  ],
-  DISCORD_API_URL: ['an http or https URL without the version at its end', 'http://127.0.0.1:8080/api'],
-  COMMAND_PREFIX: ['1 to 8 ASCII characters without spaces and without ` " @ < > \\', '?'],
-  DATABASE_URL: ['the path of a SQLite file, a file: URL or a postgres:// URL', 'data/access-codes.db'],
-  CODE_SECRET: [
-    `at least ${MIN_SECRET_LENGTH} characters that nobody can guess`,
-    'what this prints: openssl rand -hex 32',
-  ],
-  CODE_LENGTH: [`a whole number from ${SHORTEST_CODE} to ${LONGEST_CODE}`, '8'],
-  CODE_TTL: ['never, or a duration of at most 36500d: a whole number with s, m, h, d or w', '30d'],
-  CODE_MAX_USES: [`unlimited, or a whole number from 1 to ${MAX_USES}`, '1'],
-  GETCODE_LIMIT: ['a number of codes from 1 to 1000, a slash, and a duration of at most 7d', '3/10m'],
-  MAX_USERNAMES_PER_MEMBER: ['a whole number from 1 to 100', '3'],
-  RESERVED_USERNAMES: ['none, or usernames separated by commas', 'admin, moderator, The Chat Team'],
-  ALLOWED_GUILD_IDS: [
-    'server ids separated by commas (switch on User Settings > Advanced > Developer Mode, right-click the server, Copy Server ID)',
-    '81384788765712384,197038439483310086',
-  ],
-  MEMBERSHIP_CHECK_INTERVAL: [INTERVAL, '10m'],
-  BACKUP_INTERVAL: [INTERVAL, '24h'],
-  BACKUP_KEEP: ['a whole number from 1 to 1000', '7'],
-  AUDIT_DAYS: ['a whole number of days from 1 to 36500', '365'],
-  HTTP_PORT: ['off, or a port number from 0 to 65535', '8080'],
-  HTTP_HOST: ['an IP address or host name of this machine', '127.0.0.1'],
-  HTTP_TOKEN: [
-    `at least ${MIN_TOKEN_LENGTH} characters, only letters, digits and - . _ ~ + / =, or two such tokens with a comma between them`,
-    'what this prints: npm run --silent token',
-  ],
-  LOG_LEVEL: [`one of ${LEVELS.join(', ')}`, 'info'],
-  LOG_FORMAT: [`one of ${FORMATS.join(', ')}`, 'json'],
-} as const satisfies Readonly<Record<string, readonly [mustBe: string, example: string]>>;
-
-type SettingName = keyof typeof RULES;
-
-/** Never quoted. A URL may contain a password. */
-const SECRETS: ReadonlySet<SettingName> = new Set([
-  'DISCORD_TOKEN',
-  'CODE_SECRET',
-  'HTTP_TOKEN',
-  'DATABASE_URL',
-  'DISCORD_API_URL',
-] as const);
 
 /** Returns the value of a setting, or `undefined` when the text breaks its rule. */
 type Parse<T> = (text: string) => T | undefined;
 type Env = Readonly<Record<string, string | undefined>>;
-/** Reads one setting, or records a problem and returns the fallback. */
-type Read = <T>(name: SettingName, parse: Parse<T>, fallback: T) => T;
+/** Reads one setting; records a problem, in the words of `mustBe` and `example`, when its text breaks the rule. */
+type Read = <T>(name: string, fallback: T, parse: Parse<T>, mustBe: string, example: string) => T;
+
+interface Reader {
+  readonly read: Read;
+  /** Never quotes the text. A URL may contain a password. */
+  readonly readSecret: Read;
+  readonly problems: string[];
+}
 
 /**
  * Reads the settings. An empty variable counts as unset.
  *
  * @throws {ConfigError} lists every problem.
  */
-export function loadConfig(env: Env): Config {
-  return load(env, (read, problems) => {
+export function loadConfig(env: Env) {
+  return load(env, (reader) => {
+    const { read, readSecret, problems } = reader;
     if (!env['DISCORD_TOKEN']?.trim()) problems.push(tokenMissing());
     const config = {
-      discordToken: read('DISCORD_TOKEN', matching(/^[\w-]+\.[\w-]+\.[\w-]+$/), ''),
-      discordApiUrl: read('DISCORD_API_URL', parseApiUrl, DEFAULT_API_URL),
-      commandPrefix: read('COMMAND_PREFIX', matching(/^[!#-;=?A-[\]-_a-~]{1,8}$/), '!'),
-      ...readStorage(read),
-      codeLength: read('CODE_LENGTH', wholeNumber(SHORTEST_CODE, LONGEST_CODE), SHORTEST_CODE),
-      codeTtlMs: read('CODE_TTL', orNull('never', parseDurationMs), null),
-      codeMaxUses: read('CODE_MAX_USES', orNull('unlimited', wholeNumber(1, MAX_USES)), null),
-      getcodeLimit: read('GETCODE_LIMIT', parseLimit, { codes: 3, withinMs: 600_000 }),
-      maxUsernamesPerMember: read('MAX_USERNAMES_PER_MEMBER', wholeNumber(1, 100), 3),
+      discordToken: readSecret(
+        'DISCORD_TOKEN',
+        '',
+        matching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
+        "a bot's token, which has three parts with dots between them (the application id, the public key and the client secret are something else)",
+        'what the developer portal shows at your application > Bot > Reset Token',
+      ),
+      /** REST base without the version and without a slash at its end. */
+      discordApiUrl: readSecret(
+        'DISCORD_API_URL',
+        'https://discord.com/api',
+        parseApiUrl,
+        'an http or https URL without the version at its end',
+        'http://127.0.0.1:8080/api',
+      ),
+      commandPrefix: read(
+        'COMMAND_PREFIX',
+        '!',
+        matching(/^[!#-;=?A-[\]-_a-~]{1,8}$/),
+        '1 to 8 ASCII characters without spaces and without ` " @ < > \\',
+        '?',
+      ),
+      ...readStorage(reader),
+      codeLength: read('CODE_LENGTH', SHORTEST_CODE, ...wholeNumber(SHORTEST_CODE, LONGEST_CODE), '8'),
+      /** `null`: codes never expire. */
+      codeTtlMs: read(
+        'CODE_TTL',
+        null,
+        (text) => (text === 'never' ? null : parseDurationMs(text)),
+        'never, or a duration of at most 36500d: a whole number with s, m, h, d or w',
+        '30d',
+      ),
+      /** `null`: unlimited. */
+      codeMaxUses: read('CODE_MAX_USES', null, ...wholeNumberOr('unlimited', 1, MAX_USES), '1'),
+      /** How many codes one member gets within an interval. */
+      getcodeLimit: read(
+        'GETCODE_LIMIT',
+        { codes: 3, withinMs: 600_000 },
+        parseLimit,
+        'a number of codes from 1 to 1000, a slash, and a duration of at most 7d',
+        '3/10m',
+      ),
+      maxUsernamesPerMember: read('MAX_USERNAMES_PER_MEMBER', 3, ...wholeNumber(1, 100), '3'),
+      /** Nobody gets a code for these usernames, or for their look-alikes. */
       reservedUsernames: read(
         'RESERVED_USERNAMES',
-        parseUsernames,
         parseUsernames(DEFAULT_RESERVED_USERNAMES) ?? [],
+        parseUsernames,
+        'none, or usernames separated by commas',
+        'admin, moderator, The Chat Team',
       ),
-      allowedGuildIds: read('ALLOWED_GUILD_IDS', parseIds, null),
-      membershipCheckIntervalMs: read('MEMBERSHIP_CHECK_INTERVAL', orNull('off', parseInterval), 600_000),
-      backupIntervalMs: read('BACKUP_INTERVAL', orNull('off', parseInterval), DAY_MS),
-      auditDays: read('AUDIT_DAYS', wholeNumber(1, 36_500), 365),
-      httpPort: read('HTTP_PORT', orNull('off', wholeNumber(0, 65_535)), null),
-      httpHost: read('HTTP_HOST', matching(/^[\w.:-]{1,253}$/), '127.0.0.1'),
-      httpTokens: read('HTTP_TOKEN', parseTokens, []),
-      logLevel: read('LOG_LEVEL', oneOf(LEVELS), 'info'),
-      logFormat: read('LOG_FORMAT', oneOf(FORMATS), null),
+      /** The servers that the bot serves; `null`: the one server that it is in. */
+      allowedGuildIds: read(
+        'ALLOWED_GUILD_IDS',
+        null,
+        parseIds,
+        'server ids separated by commas (switch on User Settings > Advanced > Developer Mode, right-click the server, Copy Server ID)',
+        '81384788765712384,197038439483310086',
+      ),
+      /** How often the bot checks whether holders are still members; `null`: never. */
+      membershipCheckIntervalMs: read('MEMBERSHIP_CHECK_INTERVAL', 600_000, parseInterval, INTERVAL, '10m'),
+      /** `null`: the bot makes no backups. */
+      backupIntervalMs: read('BACKUP_INTERVAL', DAY_MS, parseInterval, INTERVAL, '24h'),
+      auditDays: read('AUDIT_DAYS', 365, ...wholeNumber(1, 36_500), '365'),
+      /** `null`: no HTTP API. 0: any free port. */
+      httpPort: read('HTTP_PORT', null, ...wholeNumberOr('off', 0, 65_535), '8080'),
+      httpHost: read(
+        'HTTP_HOST',
+        '127.0.0.1',
+        matching(/^[\w.:-]{1,253}$/),
+        'an IP address or host name of this machine',
+        '127.0.0.1',
+      ),
+      /** One, or two while one replaces the other; empty only without the HTTP API. */
+      httpTokens: readSecret(
+        'HTTP_TOKEN',
+        [],
+        parseTokens,
+        `at least ${MIN_TOKEN_LENGTH} characters, only letters, digits and - . _ ~ + / =, or two such tokens with a comma between them`,
+        'what this prints: npm run --silent token',
+      ),
+      logLevel: read('LOG_LEVEL', 'info', ...oneOf(LEVELS), 'info'),
+      /** `null`: pretty on a terminal, otherwise JSON. */
+      logFormat: read('LOG_FORMAT', null, ...oneOf(FORMATS), 'json'),
     };
     if (config.httpPort !== null && !env['HTTP_TOKEN']?.trim()) {
       problems.push(
@@ -173,31 +157,46 @@ export function loadConfig(env: Env): Config {
  *
  * @throws {ConfigError} lists every problem.
  */
-export function loadStorageConfig(env: Env): Pick<Config, 'database' | 'codeSecret' | 'backupKeep'> {
+export function loadStorageConfig(env: Env) {
   return load(env, readStorage);
 }
 
-function readStorage(read: Read): ReturnType<typeof loadStorageConfig> {
+function readStorage({ read, readSecret }: Reader) {
   return {
-    database: read('DATABASE_URL', (text) => parseDatabaseUrl(text) ?? undefined, DEFAULT_DATABASE),
-    codeSecret: read('CODE_SECRET', (text) => (text.length < MIN_SECRET_LENGTH ? undefined : text), null),
-    backupKeep: read('BACKUP_KEEP', wholeNumber(1, 1_000), 7),
+    database: readSecret(
+      'DATABASE_URL',
+      DEFAULT_DATABASE,
+      (text) => parseDatabaseUrl(text) ?? undefined,
+      'the path of a SQLite file, a file: URL or a postgres:// URL',
+      'data/access-codes.db',
+    ),
+    /** `null`: in a file beside the SQLite database. */
+    codeSecret: readSecret(
+      'CODE_SECRET',
+      null,
+      (text) => (text.length < MIN_SECRET_LENGTH ? undefined : text),
+      `at least ${MIN_SECRET_LENGTH} characters that nobody can guess`,
+      'what this prints: openssl rand -hex 32',
+    ),
+    /** How many backups to keep. */
+    backupKeep: read('BACKUP_KEEP', 7, ...wholeNumber(1, 1_000), '7'),
   };
 }
 
-function load<T>(env: Env, readAll: (read: Read, problems: string[]) => T): T {
+function load<T>(env: Env, readAll: (reader: Reader) => T): T {
   const problems: string[] = [];
-  const read: Read = (name, parse, fallback) => {
-    const text = env[name]?.trim() ?? '';
-    if (text === '') return fallback;
-    const value = parse(text);
-    if (value !== undefined) return value;
-    const [mustBe, example] = RULES[name];
-    const found = SECRETS.has(name) ? '' : `, but is ${JSON.stringify(text)}`;
-    problems.push(`${name} must be ${mustBe}${found}. Example: ${example}`);
-    return fallback;
-  };
-  const config = readAll(read, problems);
+  const readerThat =
+    (quotes: boolean): Read =>
+    (name, fallback, parse, mustBe, example) => {
+      const text = env[name]?.trim() ?? '';
+      if (text === '') return fallback;
+      const value = parse(text);
+      if (value !== undefined) return value;
+      const found = quotes ? `, but is ${JSON.stringify(text)}` : '';
+      problems.push(`${name} must be ${mustBe}${found}. Example: ${example}`);
+      return fallback;
+    };
+  const config = readAll({ read: readerThat(true), readSecret: readerThat(false), problems });
   if (problems.length > 0) throw new ConfigError(problems.join('\n'));
   return config;
 }
@@ -217,17 +216,22 @@ function matching(pattern: RegExp): Parse<string> {
   return (text) => (pattern.test(text) ? text : undefined);
 }
 
-function oneOf<T extends string>(words: readonly T[]): Parse<T> {
-  return (text) => words.find((word) => word === text);
+/** A parser, and what it accepts. */
+type Rule<T> = readonly [parse: Parse<T>, mustBe: string];
+
+function oneOf<T extends string>(words: readonly T[]): Rule<T> {
+  return [(text) => words.find((word) => word === text), `one of ${words.join(', ')}`];
 }
 
-function orNull<T>(word: string, parse: Parse<T>): Parse<T | null> {
-  return (text) => (text === word ? null : parse(text));
-}
-
-function wholeNumber(min: number, max: number): Parse<number> {
-  return (text) =>
+function wholeNumber(min: number, max: number): Rule<number> {
+  const parse = (text: string): number | undefined =>
     /^\d{1,15}$/.test(text) && Number(text) >= min && Number(text) <= max ? Number(text) : undefined;
+  return [parse, `a whole number from ${min} to ${max}`];
+}
+
+function wholeNumberOr(word: string, min: number, max: number): Rule<number | null> {
+  const [parse, mustBe] = wholeNumber(min, max);
+  return [(text) => (text === word ? null : parse(text)), `${word}, or ${mustBe}`];
 }
 
 /** Stricter than libraries, which accept `90`, `-5m` or `1d garbage`. */
@@ -238,17 +242,17 @@ export function parseDurationMs(text: string): number | undefined {
 }
 
 /** Parses a number of codes and an interval: 3/10m. */
-function parseLimit(text: string): Config['getcodeLimit'] | undefined {
-  const [count = '', interval = '', ...more] = text.split('/');
-  const codes = wholeNumber(1, 1_000)(count);
+function parseLimit(text: string): { readonly codes: number; readonly withinMs: number } | undefined {
+  const [, count = '', interval = ''] = /^(\d{1,4})\/(\w+)$/.exec(text) ?? [];
+  const codes = Number(count);
   const withinMs = parseDurationMs(interval);
-  if (codes === undefined || withinMs === undefined || withinMs > 7 * DAY_MS || more.length > 0)
-    return undefined;
+  if (withinMs === undefined || withinMs > 7 * DAY_MS || codes < 1 || codes > 1_000) return undefined;
   return { codes, withinMs };
 }
 
 /** setTimeout and setInterval fail above 24 days. */
-function parseInterval(text: string): number | undefined {
+function parseInterval(text: string): number | null | undefined {
+  if (text === 'off') return null;
   const interval = parseDurationMs(text);
   return interval === undefined || interval < 60_000 || interval > 7 * DAY_MS ? undefined : interval;
 }

@@ -1,6 +1,9 @@
 import type { Log } from './log.js';
 import { StorageError } from './storage/storage-error.js';
 
+/** Resolves after `ms`, or when `signal` is aborted. */
+export type Wait = (ms: number, signal?: AbortSignal) => Promise<void>;
+
 /** Calls `task` every `ms` until the returned function is called. */
 export type Every = (ms: number, task: () => void) => () => void;
 
@@ -16,30 +19,32 @@ export class Schedule {
   readonly #stops: (() => void)[] = [];
   readonly #running = new Map<string, Promise<void>>();
 
-  constructor({ log, every = everyMs }: { readonly log: Log; readonly every?: Every | undefined }) {
+  constructor(log: Log, every: Every = everyMs) {
     this.#log = log;
     this.#every = every;
   }
 
   add(name: string, intervalMs: number, task: () => Promise<void>): void {
-    this.#run(name, task);
-    this.#stops.push(this.#every(intervalMs, () => this.#run(name, task)));
+    const run = (): void => {
+      if (!this.#running.has(name)) this.#running.set(name, this.#run(name, task));
+    };
+    run();
+    this.#stops.push(this.#every(intervalMs, run));
   }
 
   /** Starts nothing more and resolves when the running tasks are done. */
   async stop(): Promise<void> {
-    for (const stop of this.#stops.splice(0)) stop();
+    for (const stop of this.#stops) stop();
     await Promise.all(this.#running.values());
   }
 
-  #run(name: string, task: () => Promise<void>): void {
-    if (this.#running.has(name)) return;
-    const work = task()
-      .catch((error: unknown) => {
-        // An outage of the database is logged once, by the storage.
-        if (!(error instanceof StorageError)) this.#log.error({ err: error, task: name }, 'A task failed');
-      })
-      .finally(() => this.#running.delete(name));
-    this.#running.set(name, work);
+  async #run(name: string, task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      // An outage of the database is logged once, by the storage.
+      if (!(error instanceof StorageError)) this.#log.error({ err: error, task: name }, 'A task failed');
+    }
+    this.#running.delete(name);
   }
 }

@@ -1,9 +1,16 @@
 import type { Code } from '../codes/code.js';
+import type { CodeService } from '../services/code-service.js';
+import type { Deliveries } from '../services/deliveries.js';
 import type { ButtonPress, IncomingMessage, MessageBody } from './message.js';
-import type { UserError } from './user-error.js';
 
-/** What must hold before a command runs: returns the refusal, or `null`. */
-export type Precondition = (message: IncomingMessage) => UserError | null;
+/** What commands work with. */
+export interface CommandParts {
+  readonly codes: CodeService;
+  readonly deliveries: Deliveries;
+  /** Returns whether a user has the Administrator permission in a served server now. */
+  readonly isAdministrator: (guildId: string, userId: string) => Promise<boolean>;
+  readonly prefix: string;
+}
 
 /** What a command replies. */
 export type Reply =
@@ -26,14 +33,13 @@ export interface Command {
   /** For the help: arguments, and who may use it. */
   readonly usage: string;
   readonly summary: string;
-  /** Checked in this order; the first refusal counts. */
-  readonly preconditions: readonly Precondition[];
   /**
    * Claims the message in the transaction that does the work. Returns `null` for a repeat.
    *
+   * @param args what follows the name, as typed: see `splitWords`.
    * @throws {UserError} before anything is claimed.
    */
-  run(args: readonly string[], message: IncomingMessage): Promise<Reply | null>;
+  run(args: string, message: IncomingMessage): Promise<Reply | null>;
   /** Handles buttons whose ids start with the command's name and a colon. Returns `null` for a repeat. */
   onButton?(argument: string, press: ButtonPress): Promise<ButtonReply | null>;
 }

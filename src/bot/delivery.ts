@@ -1,9 +1,10 @@
-import type { Code, CodeStatus } from '../codes/code.js';
+import { statusOf, type Code, type CodeStatus } from '../codes/code.js';
 import type { Log } from '../log.js';
+import type { CodeService } from '../services/code-service.js';
 import type { Deliveries } from '../services/deliveries.js';
 import { StorageError } from '../storage/storage-error.js';
 import type { Reply } from './command.js';
-import type { Button, IncomingMessage, MessageBody, SendResult } from './message.js';
+import type { IncomingMessage, MessageBody, SendResult } from './message.js';
 import * as replies from './replies.js';
 
 /** Discord recognizes a nonce for "a few minutes" (its documentation). */
@@ -27,32 +28,29 @@ export class StoppedError extends Error {
   override readonly name = 'StoppedError';
 }
 
+export interface DeliveryOptions {
+  readonly codes: Pick<CodeService, 'textOf'>;
+  readonly deliveries: Deliveries;
+  readonly messenger: Messenger;
+  readonly clock: () => number;
+  readonly log: Log;
+}
+
 /**
  * Sends replies. A code's row is the queue of its delivery: a row without `acknowledgedAt` is unfinished, and any
  * process can finish it. See docs/architecture.md.
  */
 export class Delivery {
+  readonly #options: DeliveryOptions;
   readonly #deliveries: Deliveries;
-  readonly #textOf: (code: Code) => string;
   readonly #messenger: Messenger;
-  readonly #clock: () => number;
-  readonly #log: Log;
   /** Ids of the codes that this process is delivering. */
   readonly #inFlight = new Set<string>();
 
-  constructor(options: {
-    readonly deliveries: Deliveries;
-    /** Decrypts a code. */
-    readonly textOf: (code: Code) => string;
-    readonly messenger: Messenger;
-    readonly clock: () => number;
-    readonly log: Log;
-  }) {
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
     this.#deliveries = options.deliveries;
-    this.#textOf = options.textOf;
     this.#messenger = options.messenger;
-    this.#clock = options.clock;
-    this.#log = options.log;
   }
 
   async send({ id, channelId, author }: IncomingMessage, reply: Reply): Promise<void> {
@@ -73,7 +71,7 @@ export class Delivery {
       await this.#deliver(code);
     } catch (error) {
       if (error instanceof StorageError || error instanceof StoppedError) return;
-      this.#log.error({ err: error, codeId: code.id }, 'Could not deliver a code');
+      this.#options.log.error({ err: error, codeId: code.id }, 'Could not deliver a code');
     } finally {
       this.#inFlight.delete(code.id);
     }
@@ -87,7 +85,7 @@ export class Delivery {
   /** Finishes deliveries of processes that ended. Called every 15 seconds, unless it is still in progress. */
   async recover(): Promise<void> {
     const codes = await this.#deliveries.claimUnfinished();
-    if (codes.length > 0) this.#log.info({ codes: codes.length }, 'Finishing interrupted deliveries');
+    if (codes.length > 0) this.#options.log.info({ codes: codes.length }, 'Finishing interrupted deliveries');
     await Promise.all(codes.map(async (code) => this.deliver(code)));
   }
 
@@ -96,7 +94,7 @@ export class Delivery {
     const wasDelivered = code.deliveredAt !== null;
     const line = wasDelivered ? replies.codeSent(holderId) : await this.#sendCode(code);
     // The line may have been sent before, and Discord may have forgotten its nonce.
-    const isRepeat = wasDelivered && this.#clock() > code.issuedAt + NONCE_MEMORY_MS;
+    const isRepeat = wasDelivered && this.#options.clock() > code.issuedAt + NONCE_MEMORY_MS;
     if (line !== null && !isRepeat) {
       const result = await this.#messenger.toChannel(channelId, line, ackNonce(id));
       // Discord is out of order: the next recovery tries again.
@@ -108,10 +106,10 @@ export class Delivery {
   /** Returns the line for the channel; `null`: none. */
   async #sendCode(code: Code): Promise<MessageBody | null> {
     const { id, holderId } = code;
-    const status = this.#deliveries.statusOf(code);
+    const status = statusOf(code, this.#options.clock());
     if (status === 'suspended') return null;
     if (status !== 'pending') return replies.codeEnded(holderId);
-    const body = replies.accessCode(code, this.#textOf(code));
+    const body = replies.accessCode(code, this.#options.codes.textOf(code));
     const result = await this.#messenger.toUser(holderId, body, id);
     switch (result) {
       case 'sent': {
@@ -125,13 +123,12 @@ export class Delivery {
       case 'refused':
       case 'delayed':
       case 'unknown':
-        return { ...replies.codeNotSent(result, holderId), buttons: [showCodeButton(id)] };
+        return {
+          ...replies.codeNotSent(result, holderId),
+          buttons: [{ id: `getcode:${id}`, label: 'Show my code', disabled: false }],
+        };
     }
   }
-}
-
-function showCodeButton(codeId: string): Button {
-  return { id: `getcode:${codeId}`, label: 'Show my code', disabled: false };
 }
 
 function ackNonce(messageId: string): string {

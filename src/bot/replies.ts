@@ -2,7 +2,6 @@ import { PENDING_MS, type Code } from '../codes/code.js';
 import { MAX_USERNAME_LENGTH } from '../codes/username.js';
 import { CODES_PER_PAGE, type CodePage, type ListedCode, type Revocation } from '../services/code-service.js';
 import type { Embed, EmbedField, MessageBody, SendResult } from './message.js';
-import type { UserError, UserErrorContexts, UserErrorId } from './user-error.js';
 
 /** discord.py's Color.green, blue and purple, which the original bot used. */
 const GREEN = 0x2ecc71;
@@ -36,43 +35,41 @@ export function accessCode({ username, expiresAt }: Code, text: string): Message
 }
 
 export function codeSent(authorId: string): MessageBody {
-  return toMember(authorId, (member) => `✅ Access code sent to ${member} via DM!`);
+  return { content: `✅ Access code sent to ${mention(authorId)} via DM!`, mention: authorId };
 }
 
 type NotSent = Exclude<SendResult, 'sent'>;
 
-const NOT_SENT: { readonly [Result in NotSent]: (member: string) => string } = {
-  refused: (member) => `❌ ${member}, I couldn't send you a DM! Please enable DMs from server members.`,
-  delayed: (member) => `⏳ ${member}, I am sending too many DMs right now. Please try again in a minute.`,
-  failed: (member) =>
-    `❌ ${member}, I couldn't send you a DM because Discord rejected it. Please try again in a minute.`,
-  unknown: (member) =>
-    `❌ ${member}, Discord did not confirm my DM to you. If it did not arrive, please try again in a minute.`,
+const NOT_SENT: Readonly<Record<NotSent, string>> = {
+  refused: "I couldn't send you a DM! Please enable DMs from server members.",
+  delayed: 'I am sending too many DMs right now. Please try again in a minute.',
+  failed: "I couldn't send you a DM because Discord rejected it. Please try again in a minute.",
+  unknown: 'Discord did not confirm my DM to you. If it did not arrive, please try again in a minute.',
 };
 
 export function directMessageNotSent(result: NotSent, authorId: string): MessageBody {
-  return toMember(authorId, NOT_SENT[result]);
+  return toMember(result === 'delayed' ? '⏳' : '❌', authorId, NOT_SENT[result]);
 }
 
 const PRESS_THE_BUTTON = `Press the button within ${PENDING_MS / 60_000} minutes to see your code.`;
 
-const CODE_NOT_SENT: { readonly [Result in Exclude<NotSent, 'failed'>]: (member: string) => string } = {
+const CODE_NOT_SENT: Readonly<Record<Exclude<NotSent, 'failed'>, string>> = {
   refused: NOT_SENT.refused,
-  delayed: (member) =>
-    `⏳ ${member}, many members are asking for codes, so I cannot send you a DM now. ${PRESS_THE_BUTTON}`,
-  unknown: (member) => `❌ ${member}, Discord did not confirm my DM to you. ${PRESS_THE_BUTTON}`,
+  delayed: `many members are asking for codes, so I cannot send you a DM now. ${PRESS_THE_BUTTON}`,
+  unknown: `Discord did not confirm my DM to you. ${PRESS_THE_BUTTON}`,
 };
 
 /** With the button `Show my code`. */
 export function codeNotSent(result: Exclude<NotSent, 'failed'>, authorId: string): MessageBody {
-  return toMember(authorId, CODE_NOT_SENT[result]);
+  return toMember(result === 'delayed' ? '⏳' : '❌', authorId, CODE_NOT_SENT[result]);
 }
 
 /** Revoked, or too old, before it was delivered. */
 export function codeEnded(authorId: string): MessageBody {
   return toMember(
+    '❌',
     authorId,
-    (member) => `❌ ${member}, your access code ended before I could deliver it. Please ask for another.`,
+    'your access code ended before I could deliver it. Please ask for another.',
   );
 }
 
@@ -91,16 +88,17 @@ export function tooManyUsernames(authorId: string, usernames: readonly string[])
   const more = usernames.length - shown.length;
   const held = shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
   return toMember(
+    '❌',
     authorId,
-    (member) =>
-      `❌ ${member}, you already have ${counted(usernames.length, 'username')}: ${held}. Use one of them, or ask an administrator to revoke one.`,
+    `you already have ${counted(usernames.length, 'username')}: ${held}. Use one of them, or ask an administrator to revoke one.`,
   );
 }
 
 export function tooManyCodes(authorId: string, until: number): MessageBody {
   return toMember(
+    '⏳',
     authorId,
-    (member) => `⏳ ${member}, you have asked for too many codes. Please try again ${relativeTime(until)}.`,
+    `you have asked for too many codes. Please try again ${relativeTime(until)}.`,
   );
 }
 
@@ -134,7 +132,7 @@ function describeCode({ username, holderTag, uses, maxUses }: ListedCode): strin
 }
 
 export function codeListSent(authorId: string): MessageBody {
-  return toMember(authorId, (member) => `📋 List of access codes sent to ${member} via DM!`);
+  return { content: `📋 List of access codes sent to ${mention(authorId)} via DM!`, mention: authorId };
 }
 
 export function noCodes(): MessageBody {
@@ -181,29 +179,26 @@ export function help(fields: readonly EmbedField[]): MessageBody {
 
 export function slowDown(authorId: string, until: number): MessageBody {
   return toMember(
+    '⏳',
     authorId,
-    (member) => `⏳ ${member}, you are sending commands too fast. Please try again ${relativeTime(until)}.`,
+    `you are sending commands too fast. Please try again ${relativeTime(until)}.`,
   );
 }
 
-const USER_ERRORS: { readonly [Id in UserErrorId]: (context: UserErrorContexts[Id]) => string } = {
+/** The sentences of `UserError`. */
+export const refusals = {
   guildOnly: () => '❌ Please use this command in a channel of the server, not in a direct message.',
   notAdministrator: () => "❌ You don't have permission to use this command!",
-  missingUsername: ({ usage }) => `❌ Please provide a username! Usage: ${inlineCode(usage)}`,
-  missingArgument: ({ helpCommand }) =>
-    `❌ Missing argument! Use ${inlineCode(helpCommand)} for command usage.`,
+  missingUsername: (usage: string) => `❌ Please provide a username! Usage: ${inlineCode(usage)}`,
+  missingArgument: (command: string) => `❌ Missing argument! Use ${inlineCode(command)} for command usage.`,
   unclosedQuote: () =>
     '❌ A quotation mark is missing, or stands inside a word. Use them in pairs: `"Alice Smith"`',
-  tooManyWords: ({ example }) =>
+  tooManyWords: (example: string) =>
     `❌ A username with a space in it needs quotation marks: ${inlineCode(example)}`,
   invalidUsername: () =>
     `❌ A username has 1 to ${MAX_USERNAME_LENGTH} characters: letters of one alphabet, digits, \`_\`, \`-\`, \`.\`, and single spaces between words. Please choose another.`,
-  invalidPage: ({ example }) => `❌ The page must be a whole number from 1: ${inlineCode(example)}`,
+  invalidPage: (example: string) => `❌ The page must be a whole number from 1: ${inlineCode(example)}`,
 };
-
-export function userError<Id extends UserErrorId>(error: UserError<Id>): MessageBody {
-  return { content: USER_ERRORS[error.id](error.context) };
-}
 
 export function databaseOutage(): MessageBody {
   return { content: '❌ I cannot reach my database. Please try again in a few minutes.' };
@@ -216,8 +211,8 @@ export function unexpected(reference: string): MessageBody {
 
 // Formatting
 
-function toMember(memberId: string, sentence: (member: string) => string): MessageBody {
-  return { content: sentence(mention(memberId)), mention: memberId };
+function toMember(emoji: string, memberId: string, text: string): MessageBody {
+  return { content: `${emoji} ${mention(memberId)}, ${text}`, mention: memberId };
 }
 
 function counted(count: number, noun: string): string {

@@ -1,16 +1,17 @@
 import type { AuditRow } from '../storage/audit.js';
 
-const HEADER = ['time', 'event', 'username', 'holder id', 'by', 'server id', 'code id', 'reason'];
+/** Names come last: a terminal may show them wider than they are, or from right to left. */
+const HEADER = ['time', 'event', 'holder id', 'by', 'server id', 'code id', 'username', 'reason'];
 
 /** Formats rows as a table with aligned columns. Times are local. */
 export function formatTable(rows: readonly AuditRow[]): string {
   const lines = [HEADER, ...rows.map(cellsOf)];
   const widths = HEADER.map((_name, column) =>
-    lines.reduce((widest, cells) => Math.max(widest, widthOf(cells[column] ?? '')), 0),
+    lines.reduce((widest, cells) => Math.max(widest, cells[column]?.length ?? 0), 0),
   );
-  const pad = (cell: string, column: number): string =>
-    cell + ' '.repeat((widths[column] ?? 0) - widthOf(cell));
-  return lines.map((cells) => `${cells.map(pad).join('  ').trimEnd()}\n`).join('');
+  const format = (cells: readonly string[]): string =>
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
+  return lines.map((cells) => `${format(cells).trimEnd()}\n`).join('');
 }
 
 /** Formats each row as one JSON object on a line of its own. */
@@ -19,9 +20,9 @@ export function formatJson(rows: readonly AuditRow[]): string {
   return rows.map((row) => `${printable(format(row))}\n`).join('');
 }
 
-function cellsOf({ at, event, username, holderId, actorId, guildId, codeId, reason }: AuditRow): string[] {
-  const others = [holderId, actorId, guildId, codeId, reason].map((text) => printable(text ?? ''));
-  return [localTime(at), event, isolate(username ?? ''), ...others];
+function cellsOf({ at, event, holderId, actorId, guildId, codeId, username, reason }: AuditRow): string[] {
+  const others = [holderId, actorId, guildId, codeId, username, reason];
+  return [localTime(at), event, ...others.map((text) => printable(text ?? ''))];
 }
 
 function localTime(at: number): string {
@@ -29,20 +30,8 @@ function localTime(at: number): string {
   return new Date(at - offsetMs).toISOString().slice(0, 19).replace('T', ' ');
 }
 
-/** After a right-to-left name, a terminal would show the ids in reverse order. */
-function isolate(username: string): string {
-  const mark = /[\p{scx=Arabic}\p{scx=Hebrew}\p{scx=Thaana}]/u.test(username) ? '\u200E' : '';
-  return printable(username) + mark;
-}
-
 /** Escapes control and invisible characters, as JSON does. */
 function printable(text: string): string {
   const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (found) => found.replaceAll(/[^]/g, escape));
-}
-
-/** In columns of a terminal. */
-function widthOf(text: string): number {
-  const wide = /[\p{scx=Han}\p{scx=Hangul}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Bopomofo}]/gu;
-  return text.replaceAll(/[\p{Mn}\u200E]/gu, '').replaceAll(wide, '--').length;
 }

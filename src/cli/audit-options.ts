@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 import { parseMention } from '../bot/parse.js';
-import { parseUsername, type Username } from '../codes/username.js';
+import { parseUsername } from '../codes/username.js';
 import { parseDurationMs } from '../config.js';
 import { ProgramError } from './program.js';
 
@@ -13,24 +13,15 @@ Prints what happened to codes, oldest first. An entry must match all options.
   --since WHEN     for example 24h, 7d, 2026-01-31 or 2026-01-31T12:00Z
   --json           one JSON object per line`;
 
-/** `null`: any. */
-export interface AuditOptions {
-  /** Unix ms. */
-  readonly since: number;
-  readonly username: Username | null;
-  /** As holder or as administrator. */
-  readonly memberId: string | null;
-  /** As typed. It may be an active code: do not print it. */
-  readonly code: string | null;
-  readonly json: boolean;
-}
+/** `null`: any. `code` is as typed: it may be an active code; do not print it. */
+export type AuditOptions = ReturnType<typeof parseOptions>;
 
 /**
  * Parses the options; durations count back from `now` (Unix ms).
  *
  * @throws {ProgramError} quotes no argument: one may be a code.
  */
-export function parseOptions(args: readonly string[], now: number): AuditOptions {
+export function parseOptions(args: readonly string[], now: number) {
   const { json, code = null, ...typed } = split(args);
   const username = parse(
     typed.username,
@@ -77,10 +68,8 @@ function parse<T>(text: string | undefined, parser: (text: string) => T | null, 
 
 /** Parses an ISO date or date-time, or a time as the table prints it; without a zone it is local time. */
 function parseDate(text: string): number | null {
-  const [, day, time = '00:00', zone = ''] =
-    /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?)?$/.exec(text) ?? [];
-  const at = Date.parse(`${day}T${time}${zone}`);
-  // Date reads 31 February as 3 March.
-  const exists = day !== undefined && new Date(Date.parse(`${day}T00:00Z`)).toJSON()?.startsWith(day);
-  return exists && !Number.isNaN(at) ? at : null;
+  const isDate = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{3})?)?(?:Z|[+-]\d\d:\d\d)?)?$/.test(text);
+  // A date alone would be in UTC.
+  const at = Date.parse(/[T ]/.test(text) ? text : `${text}T00:00`);
+  return isDate && !Number.isNaN(at) ? at : null;
 }

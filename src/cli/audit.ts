@@ -20,18 +20,18 @@ await runProgram(USAGE, async (args, env) => {
   }
 });
 
-async function readRows(options: AuditOptions, { store, keys }: Storage): Promise<AuditRow[]> {
+async function readRows(options: AuditOptions, storage: Storage): Promise<AuditRow[]> {
   const { since, username, memberId, code } = options;
-  const codeId = code === null ? null : await findCode(code, { store, keys });
+  const { store, keys } = storage;
   return store.audit.read({
     since,
-    ...(username !== null && { nameHash: keys.hashName(username.key) }),
-    ...(memberId !== null && { memberId }),
-    ...(codeId !== null && { codeId }),
+    nameHash: username === null ? null : keys.hashName(username.key),
+    memberId,
+    codeId: code === null ? null : await findCode(code, storage),
   });
 }
 
-async function findCode(typed: string, { store, keys }: Pick<Storage, 'store' | 'keys'>): Promise<string> {
+async function findCode(typed: string, { store, keys }: Storage): Promise<string> {
   const text = parseCodeText(typed);
   const id = text === null ? null : await store.codes.findIdByText(keys.hashText(text));
   if (id === null) throw new ProgramError('The bot never issued this code.', EXIT_FAILURE);

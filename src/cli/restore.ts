@@ -17,24 +17,23 @@ await runProgram(USAGE, async (args, env) => {
 });
 
 function report(backupPath: string, { codes, lastChangeAt, replacedPath }: Restored): string {
-  const at = lastChangeAt === null ? null : new Date(lastChangeAt).toISOString();
   const lines = [
     `Restored ${backupPath}: ${codes} ${codes === 1 ? 'code' : 'codes'}, expired and revoked ones included.`,
-    at === null ? '' : `Last change in this backup: ${at.slice(0, 19).replace('T', ' ')} UTC.`,
+    ...(lastChangeAt === null ? [] : [`Last change in this backup: ${timeOf(lastChangeAt)} UTC.`]),
     'Codes issued after this backup are lost: tell those members to type !getcode again.',
     'Codes revoked or replaced after it WORK AGAIN: revoke them again.',
   ];
   if (replacedPath !== null) {
-    const since = lastChangeAt === null ? '' : ` -- --since ${new Date(lastChangeAt + 1).toISOString()}`;
+    const since = new Date((lastChangeAt ?? 0) + 1).toISOString();
     lines.push(
       `The previous database is now ${replacedPath}`,
       'If it is readable, this lists what happened after the backup:',
-      `  DATABASE_URL='${replacedPath}' npm run --silent audit${since}`,
+      `  DATABASE_URL='${replacedPath}' npm run --silent audit -- --since ${since}`,
     );
   }
-  lines.push('Start the bot now.');
-  return lines
-    .filter((line) => line !== '')
-    .map((line) => `${line}\n`)
-    .join('');
+  return [...lines, 'Start the bot now.', ''].join('\n');
+}
+
+function timeOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 19).replace('T', ' ');
 }

@@ -1,6 +1,9 @@
-import { END_REASONS, type EndReason } from './code.js';
+import { END_REASONS } from './code.js';
 
-/** Every event that the audit records. */
+/**
+ * Every event that the audit records. `delivered`: by DM. `shown`: by the button. `listed`: an administrator read a
+ * server's codes. `throttled`: a username was locked after too many wrong codes.
+ */
 export const AUDIT_EVENTS = [
   'issued',
   'delivered',
@@ -12,21 +15,7 @@ export const AUDIT_EVENTS = [
   'throttled',
   ...END_REASONS,
 ] as const;
-
-export type AuditEventName =
-  | 'issued'
-  /** By DM. */
-  | 'delivered'
-  /** By the button under the channel's message. */
-  | 'shown'
-  | 'suspended'
-  | 'resumed'
-  /** An administrator read a server's codes. */
-  | 'listed'
-  | 'redeemed'
-  /** A username was locked after too many wrong codes. */
-  | 'throttled'
-  | EndReason;
+export type AuditEventName = (typeof AUDIT_EVENTS)[number];
 
 /** One row of the audit. It holds ids and hashes, never a code. */
 export interface AuditEvent {

@@ -1,30 +1,25 @@
-import type { Command } from '../bot/command.js';
+import { requireAdministrator } from '../bot/access.js';
+import type { Command, CommandParts } from '../bot/command.js';
 import type { Button, MessageBody } from '../bot/message.js';
-import { administratorOnly } from '../bot/preconditions.js';
+import { splitWords } from '../bot/parse.js';
 import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
-import type { CodePage, CodeService } from '../services/code-service.js';
-
-/** Returns whether a user has the Administrator permission in a server now. */
-export type IsAdministrator = (guildId: string, userId: string) => Promise<boolean>;
+import type { CodePage } from '../services/code-service.js';
 
 /** `!codes [page]`: an administrator receives the server's codes by DM, with buttons to turn pages. */
-export function codesCommand(
-  codes: Pick<CodeService, 'list'>,
-  isAdministrator: IsAdministrator,
-  prefix: string,
-): Command {
+export function codesCommand({ codes, isAdministrator, prefix }: CommandParts): Command {
   return {
     name: 'codes',
     usage: '(Admin)',
     summary: 'View all generated access codes',
-    preconditions: [administratorOnly],
 
-    async run([typed = '1', ...more], { id, guildId, author }) {
-      if (guildId === null) throw new UserError('notAdministrator', null);
+    async run(args, message) {
+      const { id, author } = message;
+      const guildId = requireAdministrator(message);
+      const [typed = '1', ...more] = splitWords(args);
       const page = parsePage(typed);
       if (page === null || more.length > 0)
-        throw new UserError('invalidPage', { example: `${prefix}codes 2` });
+        throw new UserError(replies.refusals.invalidPage(`${prefix}codes 2`));
       const listed = await codes.list({ id, guildId, actorId: author.id }, page);
       if (listed === null) return null;
       if (listed.total === 0) return { to: 'channel', body: replies.noCodes() };
@@ -35,7 +30,8 @@ export function codesCommand(
     /** `argument` is `<server>:<page>`. The list is in a DM, so the permission is checked again. */
     async onButton(argument, { id, author }) {
       const [guildId = '', typed = ''] = argument.split(':');
-      if (!(await isAdministrator(guildId, author.id))) throw new UserError('notAdministrator', null);
+      if (!(await isAdministrator(guildId, author.id)))
+        throw new UserError(replies.refusals.notAdministrator());
       const listed = await codes.list({ id, guildId, actorId: author.id }, parsePage(typed) ?? 1);
       if (listed === null) return null;
       const body = listed.total === 0 ? replies.noCodes() : listMessage(guildId, listed);

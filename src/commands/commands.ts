@@ -1,23 +1,11 @@
-import type { Command } from '../bot/command.js';
-import type { CodeService } from '../services/code-service.js';
-import type { Deliveries } from '../services/deliveries.js';
-import { codesCommand, type IsAdministrator } from './codes.js';
+import type { Command, CommandParts } from '../bot/command.js';
+import { codesCommand } from './codes.js';
 import { getcodeCommand } from './getcode.js';
 import { helpCommand } from './help-chatroom.js';
 import { revokeCommand } from './revoke.js';
 
 /** Returns every command. To add one, add a file beside this one and a line here. */
-export function createCommands(options: {
-  readonly codes: CodeService;
-  readonly deliveries: Deliveries;
-  readonly isAdministrator: IsAdministrator;
-  readonly prefix: string;
-}): Command[] {
-  const { codes, deliveries, isAdministrator, prefix } = options;
-  const commands = [
-    getcodeCommand(codes, deliveries, prefix),
-    codesCommand(codes, isAdministrator, prefix),
-    revokeCommand(codes, prefix),
-  ];
-  return [...commands, helpCommand(commands, codes, prefix)];
+export function createCommands(parts: CommandParts): Command[] {
+  const commands = [getcodeCommand(parts), codesCommand(parts), revokeCommand(parts)];
+  return [...commands, helpCommand(commands, parts)];
 }

@@ -1,27 +1,22 @@
-import type { Command, Reply } from '../bot/command.js';
-import { guildOnly } from '../bot/preconditions.js';
+import { requireServer } from '../bot/access.js';
+import type { Command, CommandParts, Reply } from '../bot/command.js';
+import { splitWords } from '../bot/parse.js';
 import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
 import type { IssueRefusal } from '../codes/code.js';
 import { parseUsername, type Username } from '../codes/username.js';
-import type { CodeService } from '../services/code-service.js';
-import type { Deliveries } from '../services/deliveries.js';
 
 /** `!getcode <username>`: a member receives an access code by DM, or by pressing a button. */
-export function getcodeCommand(
-  codes: Pick<CodeService, 'issue' | 'textOf'>,
-  deliveries: Pick<Deliveries, 'show'>,
-  prefix: string,
-): Command {
+export function getcodeCommand({ codes, deliveries, prefix }: CommandParts): Command {
   return {
     name: 'getcode',
     usage: '<username>',
     summary: 'Generate an access code for the chat room',
-    preconditions: [guildOnly],
 
-    async run(args, { id, guildId, channelId, author }) {
-      const username = usernameIn(args, prefix);
-      if (guildId === null) throw new UserError('guildOnly', null);
+    async run(args, message) {
+      const { id, channelId, author } = message;
+      const guildId = requireServer(message);
+      const username = usernameIn(splitWords(args), prefix);
       const request = { id, guildId, channelId, holderId: author.id, holderTag: author.tag, username };
       const issued = await codes.issue(request);
       if (issued === null) return null;
@@ -38,11 +33,12 @@ export function getcodeCommand(
 }
 
 function usernameIn([typed, ...more]: readonly string[], prefix: string): Username {
-  if (typed === undefined) throw new UserError('missingUsername', { usage: `${prefix}getcode <username>` });
+  if (typed === undefined)
+    throw new UserError(replies.refusals.missingUsername(`${prefix}getcode <username>`));
   // A username is never guessed: the code would go to Alice instead of Alice Smith.
-  if (more.length > 0) throw new UserError('tooManyWords', { example: `${prefix}getcode "Alice Smith"` });
+  if (more.length > 0) throw new UserError(replies.refusals.tooManyWords(`${prefix}getcode "Alice Smith"`));
   const username = parseUsername(typed);
-  if (username === null) throw new UserError('invalidUsername', null);
+  if (username === null) throw new UserError(replies.refusals.invalidUsername());
   return username;
 }
 

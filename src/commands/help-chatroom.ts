@@ -1,18 +1,12 @@
-import type { Command } from '../bot/command.js';
+import type { Command, CommandParts } from '../bot/command.js';
 import * as replies from '../bot/replies.js';
-import type { CodeService } from '../services/code-service.js';
 
 /** `!help_chatroom`: lists the commands. */
-export function helpCommand(
-  commands: readonly Command[],
-  codes: Pick<CodeService, 'claim'>,
-  prefix: string,
-): Command {
+export function helpCommand(commands: readonly Command[], { codes, prefix }: CommandParts): Command {
   return {
     name: 'help_chatroom',
     usage: '',
     summary: 'Show chat room bot help',
-    preconditions: [],
 
     async run(_args, { id }) {
       const fields = commands.map(({ name, usage, summary }) => ({

@@ -1,35 +1,34 @@
-import type { Command } from '../bot/command.js';
-import { parseMention } from '../bot/parse.js';
-import { administratorOnly } from '../bot/preconditions.js';
+import { requireAdministrator } from '../bot/access.js';
+import type { Command, CommandParts } from '../bot/command.js';
+import { parseMention, splitWords } from '../bot/parse.js';
 import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
-import type { CodeService } from '../services/code-service.js';
 
 /** `!revoke <code|username|@member> [reason]`: an administrator ends codes of the server. */
-export function revokeCommand(codes: Pick<CodeService, 'revoke'>, prefix: string): Command {
+export function revokeCommand({ codes, prefix }: CommandParts): Command {
   return {
     name: 'revoke',
     usage: '<code> (Admin)',
     summary: 'Revoke a specific access code',
-    preconditions: [administratorOnly],
 
-    async run([argument, ...words], { id, guildId, author }) {
-      if (guildId === null) throw new UserError('notAdministrator', null);
+    async run(args, message) {
+      const guildId = requireAdministrator(message);
+      const [argument, ...words] = splitWords(args);
       if (argument === undefined)
-        throw new UserError('missingArgument', { helpCommand: `${prefix}help_chatroom` });
-      const by = { id, guildId, actorId: author.id };
+        throw new UserError(replies.refusals.missingArgument(`${prefix}help_chatroom`));
+      const by = { id: message.id, guildId, actorId: message.author.id };
       const reason = words.length === 0 ? null : words.join(' ');
 
       const memberId = parseMention(argument);
-      if (memberId !== null) {
-        const revocation = await codes.revoke(by, { kind: 'member', memberId }, reason);
-        if (revocation === null) return null;
-        return { to: 'channel', body: replies.memberRevoked(memberId, revocation) };
-      }
       const typed = argument.replaceAll('`', '');
-      const revocation = await codes.revoke(by, { kind: 'codeOrUsername', typed }, reason);
+      const target = memberId === null ? { typed } : { memberId };
+      const revocation = await codes.revoke(by, target, reason);
       if (revocation === null) return null;
-      return { to: 'channel', body: replies.codesRevoked(typed, revocation) };
+      const body =
+        memberId === null
+          ? replies.codesRevoked(typed, revocation)
+          : replies.memberRevoked(memberId, revocation);
+      return { to: 'channel', body };
     },
   };
 }

@@ -26,30 +26,21 @@ export function createClient(apiUrl: string, throttle: Parameters<typeof identif
     // DmChannels handles limits of its own route. On other routes discord.js waits by itself.
     rest: { api: apiUrl, rejectOnRateLimit: [Routes.userChannels()] },
     allowedMentions: { parse: [] },
+    // The caches that are not listed stay empty: their events need other intents.
     makeCache: Options.cacheWithLimits({
       UserManager: keepSelf,
       GuildMemberManager: keepSelf,
       // Not 0: while discord.js emits a message it reads it from here.
       MessageManager: 10,
-      ApplicationCommandManager: 0,
-      ApplicationEmojiManager: 0,
-      AutoModerationRuleManager: 0,
       BaseGuildEmojiManager: 0,
-      EntitlementManager: 0,
-      GuildBanManager: 0,
       GuildEmojiManager: 0,
       GuildForumThreadManager: 0,
-      GuildInviteManager: 0,
       GuildScheduledEventManager: 0,
       GuildStickerManager: 0,
       GuildTextThreadManager: 0,
-      PresenceManager: 0,
-      ReactionManager: 0,
-      ReactionUserManager: 0,
       StageInstanceManager: 0,
       ThreadManager: 0,
       ThreadMemberManager: 0,
-      VoiceStateManager: 0,
     }),
   });
 }

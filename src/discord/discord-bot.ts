@@ -1,10 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
-
 import {
   DiscordAPIError,
-  DiscordjsError,
-  DiscordjsErrorCodes,
   Events,
+  PermissionFlagsBits,
   RESTEvents,
   Routes,
   type Client,
@@ -13,18 +10,16 @@ import {
 } from 'discord.js';
 
 import { StoppedError, type Delivery } from '../bot/delivery.js';
+import type { IncomingMessage } from '../bot/message.js';
 import type { Router } from '../bot/router.js';
 import type { Log } from '../log.js';
+import type { Wait } from '../schedule.js';
 import { StorageError } from '../storage/storage-error.js';
-import { toIncomingMessage } from './incoming.js';
 import { inviteUrl, portalUrl } from './links.js';
 import type { Liveness } from './liveness.js';
 import type { Sender } from './sender.js';
 import type { Servers } from './servers.js';
 import { DiscordOutageError, DiscordSetupError } from './errors.js';
-
-/** The process ends within 5 seconds; the database closes last. */
-const STOP_TIMEOUT_MS = 4_000;
 
 /** While Discord cannot be reached at the start; doubled each time. */
 const FIRST_PAUSE_MS = 1_000;
@@ -51,47 +46,35 @@ const FATAL_CLOSE_CODES: ReadonlyMap<number, string> = new Map([
   [4014, INTENT_MISSING],
 ]);
 
+export interface DiscordBotOptions {
+  readonly client: Client;
+  readonly servers: Servers;
+  readonly router: Router;
+  readonly delivery: Delivery;
+  readonly sender: Sender;
+  readonly liveness: Liveness;
+  /** Called when the bot cannot continue, after it was ready; more than once if several things show it. */
+  readonly onFatal: (error: Error) => void;
+  readonly clock: () => number;
+  readonly wait: Wait;
+  readonly log: Log;
+}
+
 /** Connects discord.js to the router and the delivery. */
 export class DiscordBot {
+  readonly #options: DiscordBotOptions;
   readonly #client: Client;
-  readonly #servers: Servers;
-  readonly #router: Router;
-  readonly #delivery: Delivery;
-  readonly #sender: Sender;
-  readonly #liveness: Liveness;
-  readonly #onFatal: (error: Error) => void;
-  readonly #clock: () => number;
-  readonly #wait: (ms: number) => Promise<void>;
   readonly #log: Log;
   readonly #inProgress = new Set<Promise<void>>();
   /** When sessions began or were resumed, in Unix ms. */
   #sessions: number[] = [];
   #isConnected = false;
-  /** Whether the servers are chosen: messages that arrive before wait for it. */
-  #chosen: Promise<boolean> = Promise.resolve(false);
+  /** Resolves when the servers are chosen: messages that arrive before wait for it. */
+  #chosen: Promise<void> = Promise.resolve();
 
-  constructor(options: {
-    readonly client: Client;
-    readonly servers: Servers;
-    readonly router: Router;
-    readonly delivery: Delivery;
-    readonly sender: Sender;
-    readonly liveness: Liveness;
-    /** Called when the bot cannot continue, after it was ready; more than once if several things show it. */
-    readonly onFatal: (error: Error) => void;
-    readonly clock: () => number;
-    readonly wait: (ms: number) => Promise<void>;
-    readonly log: Log;
-  }) {
+  constructor(options: DiscordBotOptions) {
+    this.#options = options;
     this.#client = options.client;
-    this.#servers = options.servers;
-    this.#router = options.router;
-    this.#delivery = options.delivery;
-    this.#sender = options.sender;
-    this.#liveness = options.liveness;
-    this.#onFatal = options.onFatal;
-    this.#clock = options.clock;
-    this.#wait = options.wait;
     this.#log = options.log;
   }
 
@@ -110,24 +93,15 @@ export class DiscordBot {
     client.rest.on(RESTEvents.RateLimited, ({ timeToReset: waitMs, route }) => {
       if (waitMs >= LONG_WAIT_MS) this.#log.warn({ waitMs, route }, 'Discord limits requests of the bot');
     });
-    try {
-      await this.#waitForDiscord(token);
-      const chosen = this.#logIn(token).then(async () => this.#servers.choose());
-      this.#chosen = chosen.then(
-        () => true,
-        () => false,
-      );
-      await chosen;
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
+    await this.#waitForDiscord(token);
+    this.#chosen = this.#logIn(token).then(async () => this.#options.servers.choose());
+    await this.#chosen;
     this.#logReady();
   }
 
   /** Whether messages on Discord reach the bot now. */
   isConnected(): boolean {
-    return this.#liveness.isConnected();
+    return this.#options.liveness.isConnected();
   }
 
   /** Resolves when everything received is handled. */
@@ -135,18 +109,14 @@ export class DiscordBot {
     while (this.#inProgress.size > 0) await Promise.all(this.#inProgress);
   }
 
-  /** Receives nothing more and finishes what is in progress, within {@link STOP_TIMEOUT_MS}. */
+  /** Receives nothing more and finishes what is in progress. On a silent connection it takes half a minute. */
   async stop(): Promise<void> {
     this.#client.removeAllListeners();
     // Without a listener, a late error would end the process.
     this.#client.on(Events.Error, (error) => this.#log.debug({ err: error }, 'Discord connection failed'));
-    this.#liveness.stop();
-    this.#sender.stop();
-    const timer = new AbortController();
-    const timeout = pause(STOP_TIMEOUT_MS, undefined, { signal: timer.signal }).catch(() => undefined);
-    // On a silent connection, destroy() takes half a minute.
-    await Promise.race([this.idle().then(async () => this.#client.destroy()), timeout]);
-    timer.abort();
+    this.#options.liveness.stop();
+    await this.idle();
+    await this.#client.destroy();
   }
 
   /**
@@ -155,17 +125,18 @@ export class DiscordBot {
    * @throws {DiscordSetupError} the token is refused.
    */
   async #waitForDiscord(token: string): Promise<void> {
-    const { rest } = this.#client;
+    const { client, clock, wait } = this.#options;
+    const { rest } = client;
     rest.setToken(token);
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       try {
         const { remaining, resetMs } = sessionStarts(await rest.get(Routes.gatewayBot()));
         if (!(remaining < 1)) return;
-        const until = new Date(this.#clock() + resetMs).toISOString().slice(11, 16);
+        const until = new Date(clock() + resetMs).toISOString().slice(11, 16);
         this.#log.warn(
           `Discord allows no more logins today. The bot tries again at ${until} UTC; leave it running.`,
         );
-        await this.#wait(resetMs);
+        await wait(resetMs);
       } catch (error) {
         if (error instanceof DiscordAPIError && error.status === 401) throw new DiscordSetupError(BAD_TOKEN);
         // Discord answers: the login shows what is wrong.
@@ -176,16 +147,16 @@ export class DiscordBot {
             "Cannot reach Discord. Check this machine's internet connection. Trying again every minute.",
           );
         }
-        await this.#wait(pauseMs);
+        await wait(pauseMs);
       }
     }
   }
 
   async #logIn(token: string): Promise<void> {
-    const client = this.#client;
+    const { client, liveness, onFatal } = this.#options;
     await new Promise<void>((resolve, reject) => {
       let isReady = false;
-      const fail = (error: Error): void => (isReady ? this.#onFatal(error) : reject(error));
+      const fail = (error: Error): void => (isReady ? onFatal(error) : reject(error));
       client.on(Events.ShardDisconnect, ({ code }) => fail(closedBy(code)));
       client.on(Events.ShardReady, () => this.#onConnected(fail));
       client.on(Events.ShardResume, () => this.#onConnected(fail));
@@ -193,30 +164,29 @@ export class DiscordBot {
       client.rest.on(RESTEvents.Response, ({ data }, { status }) => {
         if (status === 401 && data.auth !== false) fail(new DiscordSetupError(BAD_TOKEN));
       });
-      this.#liveness.start(() =>
+      liveness.start(() =>
         fail(new DiscordOutageError('Discord did not respond for minutes. Starting again may help.')),
       );
       client.once(Events.ClientReady, () => {
         isReady = true;
         resolve();
       });
-      client.login(token).catch((error: unknown) => reject(explain(error)));
+      client.login(token).catch(reject);
     });
   }
 
   #onConnected(fail: (error: Error) => void): void {
-    this.#liveness.alive();
+    this.#options.liveness.alive();
     if (this.#sessions.length > 0 && !this.#isConnected) this.#log.info('Reconnected to Discord');
     this.#isConnected = true;
-    const now = this.#clock();
+    const now = this.#options.clock();
     this.#sessions = [...this.#sessions.filter((at) => at > now - SESSIONS_INTERVAL_MS), now];
-    if (this.#sessions.length > MAX_SESSIONS) {
-      fail(
-        new DiscordOutageError(
-          `The connection to Discord broke more than ${MAX_SESSIONS} times in 10 minutes.`,
-        ),
-      );
-    }
+    if (this.#sessions.length <= MAX_SESSIONS) return;
+    fail(
+      new DiscordOutageError(
+        `The connection to Discord broke more than ${MAX_SESSIONS} times in 10 minutes.`,
+      ),
+    );
   }
 
   /** discord.js reports each attempt; the log has one line per outage. */
@@ -238,21 +208,23 @@ export class DiscordBot {
   }
 
   async #onMessage(message: Message): Promise<void> {
+    const { servers, router, delivery } = this.#options;
     // Read before anything is awaited: an edit changes the same object.
     const incoming = toIncomingMessage(message);
-    if (incoming === null || !(await this.#chosen)) return;
-    if (incoming.guildId !== null && !this.#servers.serves(incoming.guildId)) return;
-    const reply = await this.#router.handle(incoming);
-    if (reply !== null) await this.#delivery.send(incoming, reply);
+    await this.#chosen;
+    if (incoming === null || (incoming.guildId !== null && !servers.serves(incoming.guildId))) return;
+    const reply = await router.handle(incoming);
+    if (reply !== null) await delivery.send(incoming, reply);
   }
 
   async #onInteraction(interaction: Interaction): Promise<void> {
+    const { servers, router, sender } = this.#options;
+    await this.#chosen;
     if (!interaction.isButton()) return;
-    if (!(await this.#chosen)) return;
-    if (interaction.guildId !== null && !this.#servers.serves(interaction.guildId)) return;
+    if (interaction.guildId !== null && !servers.serves(interaction.guildId)) return;
     const { id, customId: buttonId, user } = interaction;
-    const reply = await this.#router.press({ id, buttonId, author: { id: user.id, tag: user.tag } });
-    if (reply !== null) await this.#sender.toPress(interaction, reply);
+    const reply = await router.press({ id, buttonId, author: { id: user.id, tag: user.tag } });
+    if (reply !== null) await sender.toPress(interaction, reply);
   }
 
   #logReady(): void {
@@ -262,6 +234,20 @@ export class DiscordBot {
     if (servers.length > 0) return;
     this.#log.info(`The bot is in no server yet. Invite it: ${inviteUrl(this.#client)}`);
   }
+}
+
+/** Returns `null` for messages of bots, webhooks and Discord itself. */
+function toIncomingMessage(message: Message): IncomingMessage | null {
+  const { id, content, channelId, guildId, author, member, webhookId, system } = message;
+  if (author.bot || webhookId !== null || system) return null;
+  return {
+    id,
+    text: content,
+    channelId,
+    guildId,
+    author: { id: author.id, tag: author.tag },
+    authorIsAdministrator: member?.permissions.has(PermissionFlagsBits.Administrator) ?? false,
+  };
 }
 
 /** Reads how many logins Discord still allows; the result of "Get Gateway Bot". */
@@ -278,9 +264,4 @@ function closedBy(code: number): Error {
   return reason === undefined
     ? new DiscordOutageError(`Discord closed the connection with code ${code}.`)
     : new DiscordSetupError(reason);
-}
-
-function explain(error: unknown): unknown {
-  const isToken = error instanceof DiscordjsError && error.code === DiscordjsErrorCodes.TokenInvalid;
-  return isToken ? new DiscordSetupError(BAD_TOKEN) : error;
 }

@@ -1,3 +1,5 @@
+import { DiscordAPIError } from 'discord.js';
+
 /** Discord refuses the bot, or the bot does not know which server to serve. `message` says what to change. */
 export class DiscordSetupError extends Error {
   override readonly name = 'DiscordSetupError';
@@ -7,4 +9,9 @@ export class DiscordSetupError extends Error {
 export class DiscordOutageError extends Error {
   override readonly name = 'DiscordOutageError';
   readonly isTransient = true;
+}
+
+/** Returns whether Discord rejected a request with one of `codes` (`RESTJSONErrorCodes`). */
+export function hasCode(error: unknown, ...codes: readonly number[]): boolean {
+  return error instanceof DiscordAPIError && codes.includes(Number(error.code));
 }

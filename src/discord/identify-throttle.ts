@@ -1,7 +1,7 @@
 import type { WebSocketOptions } from 'discord.js';
 
 import type { Log } from '../log.js';
-import { waitUnlessAborted } from './waits.js';
+import type { Wait } from '../schedule.js';
 
 type BuildThrottler = NonNullable<WebSocketOptions['buildIdentifyThrottler']>;
 /** What Discord says about the logins that are left. */
@@ -27,7 +27,7 @@ const FREE_IN_A_ROW = 3;
  */
 export function identifyThrottle(options: {
   readonly clock: () => number;
-  readonly wait: (ms: number) => Promise<void>;
+  readonly wait: Wait;
   readonly onWait: (isWaiting: boolean) => void;
   readonly log: Log;
 }): BuildThrottler {
@@ -52,7 +52,7 @@ export function identifyThrottle(options: {
         }
         onWait(true);
         try {
-          if (waitMs > 0) await waitUnlessAborted(wait, waitMs, signal);
+          if (waitMs > 0) await wait(waitMs, signal);
           signal.throwIfAborted();
         } finally {
           onWait(false);

@@ -15,92 +15,63 @@ import type { ButtonReply } from '../bot/command.js';
 import { NONCE_MEMORY_MS, StoppedError, type Messenger } from '../bot/delivery.js';
 import type { MessageBody, SendResult } from '../bot/message.js';
 import type { Log } from '../log.js';
+import type { Wait } from '../schedule.js';
 import { StorageError } from '../storage/storage-error.js';
 import { DelayedError, type DmChannels } from './dm-channels.js';
+import { hasCode } from './errors.js';
 import { plain } from './links.js';
-import type { Waits } from './waits.js';
 
 /** Before each repeat of a message that may have arrived: all within {@link NONCE_MEMORY_MS}. */
 const RETRY_PAUSES_MS = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 32_000];
 
-/** The recipient accepts no DM from the bot. discord.js has no name for 50278: no server in common. */
-const REFUSED: ReadonlySet<number | string> = new Set([
-  RESTJSONErrorCodes.CannotSendMessagesToThisUser,
-  50_278,
-]);
+/** The recipient has no server in common with the bot. discord.js has no name for it. */
+const NO_COMMON_SERVER = 50_278;
 
-/** The DM channel is gone, or belongs to another application. */
-const UNKNOWN_CHANNEL: ReadonlySet<number | string> = new Set([
-  RESTJSONErrorCodes.UnknownChannel,
-  RESTJSONErrorCodes.MissingAccess,
-]);
+type Target = { readonly channelId: string } | { readonly userId: string };
+type Post = (channelId: string, body: MessageBody) => Promise<void>;
 
-/** The bot lacks a permission in a channel of a server. */
-const FORBIDDEN: ReadonlySet<number | string> = new Set([
-  RESTJSONErrorCodes.MissingPermissions,
-  RESTJSONErrorCodes.MissingAccess,
-]);
-
-/** Another process answered the press, or it is more than 3 seconds old. */
-const ALREADY_ANSWERED: ReadonlySet<number | string> = new Set([
-  RESTJSONErrorCodes.InteractionHasAlreadyBeenAcknowledged,
-  RESTJSONErrorCodes.UnknownInteraction,
-]);
-
-/** What is known about a message that is sent repeatedly. */
-interface Attempts {
-  /** One of them may have arrived. */
-  areUncertain: boolean;
+export interface SenderOptions {
+  readonly client: Client;
+  readonly channels: DmChannels;
+  readonly clock: () => number;
+  readonly wait: Wait;
+  /** Aborted when the bot stops: messages whose result is unknown then reject with a {@link StoppedError}. */
+  readonly stopping: AbortSignal;
+  readonly log: Log;
 }
 
 /** The one place that sends. Each message pings at most the person that its body names. */
 export class Sender implements Messenger {
-  readonly #client: Client;
-  readonly #channels: DmChannels;
-  readonly #clock: () => number;
-  readonly #waits: Waits;
-  readonly #log: Log;
+  readonly #options: SenderOptions;
 
-  constructor(options: {
-    readonly client: Client;
-    readonly channels: DmChannels;
-    readonly clock: () => number;
-    readonly waits: Waits;
-    readonly log: Log;
-  }) {
-    this.#client = options.client;
-    this.#channels = options.channels;
-    this.#clock = options.clock;
-    this.#waits = options.waits;
-    this.#log = options.log;
-  }
-
-  /** Repeats nothing more: messages whose result is unknown reject with a {@link StoppedError}. */
-  stop(): void {
-    this.#waits.stop();
+  constructor(options: SenderOptions) {
+    this.#options = options;
   }
 
   async toChannel(channelId: string, body: MessageBody, nonce: string): Promise<SendResult> {
-    return this.#retrying({ channelId }, async (attempts) => {
+    return this.#retrying({ channelId }, nonce, async (post) => {
       try {
-        await this.#post(channelId, body, nonce, attempts);
+        await post(channelId, body);
       } catch (error) {
-        if (body.embed === undefined || !isApiError(error, RESTJSONErrorCodes.MissingPermissions))
-          throw error;
+        const isEmbedRefused =
+          body.embed !== undefined && hasCode(error, RESTJSONErrorCodes.MissingPermissions);
+        if (!isEmbedRefused) throw error;
         // Without the permission Embed Links, text is accepted.
-        await this.#post(channelId, withoutEmbed(body), nonce, attempts);
+        await post(channelId, withoutEmbed(body));
       }
     });
   }
 
   async toUser(userId: string, body: MessageBody, nonce: string): Promise<SendResult> {
-    return this.#retrying({ userId }, async (attempts) => {
+    const { channels } = this.#options;
+    return this.#retrying({ userId }, nonce, async (post) => {
       try {
-        await this.#post(await this.#channels.channelOf(userId), body, nonce, attempts);
+        await post(await channels.channelOf(userId), body);
       } catch (error) {
-        if (!(error instanceof DiscordAPIError && UNKNOWN_CHANNEL.has(error.code))) throw error;
-        await this.#channels.forget(userId);
-        await this.#post(await this.#channels.channelOf(userId), body, nonce, attempts);
+        // The DM channel is deleted, or belongs to another application.
+        if (!hasCode(error, RESTJSONErrorCodes.UnknownChannel, RESTJSONErrorCodes.MissingAccess)) throw error;
+        await channels.forget(userId);
+        await post(await channels.channelOf(userId), body);
       }
     });
   }
@@ -112,63 +83,58 @@ export class Sender implements Messenger {
         await interaction.update({ content: '', embeds: [], components: [], ...payload });
       else await interaction.reply({ ...payload, flags: MessageFlags.Ephemeral });
     } catch (error) {
-      if (error instanceof DiscordAPIError && ALREADY_ANSWERED.has(error.code)) return;
-      this.#log.warn({ err: error }, 'Could not reply to a button press');
+      const { InteractionHasAlreadyBeenAcknowledged, UnknownInteraction } = RESTJSONErrorCodes;
+      // Another process answered the press, or it is more than 3 seconds old.
+      if (hasCode(error, InteractionHasAlreadyBeenAcknowledged, UnknownInteraction)) return;
+      this.#options.log.warn({ err: error }, 'Could not reply to a button press');
     }
   }
 
-  async #post(channelId: string, body: MessageBody, nonce: string, attempts: Attempts): Promise<void> {
-    const payload = { ...toPayload(body), nonce, enforce_nonce: true };
-    try {
-      await this.#client.rest.post(Routes.channelMessages(channelId), { body: payload });
-    } catch (error) {
-      if (resultOf(error) === 'unknown') attempts.areUncertain = true;
-      throw error;
-    }
-  }
-
-  async #retrying(
-    target: { readonly channelId?: string; readonly userId?: string },
-    send: (attempts: Attempts) => Promise<void>,
-  ): Promise<SendResult> {
-    const startedAt = this.#clock();
-    const attempts: Attempts = { areUncertain: false };
+  async #retrying(target: Target, nonce: string, send: (post: Post) => Promise<void>): Promise<SendResult> {
+    const { client, clock, wait, stopping } = this.#options;
+    const startedAt = clock();
+    let mayHaveArrived = false;
+    const post: Post = async (channelId, body) => {
+      const payload = { ...toPayload(body), nonce, enforce_nonce: true };
+      try {
+        await client.rest.post(Routes.channelMessages(channelId), { body: payload });
+      } catch (error) {
+        if (resultOf(error) === 'unknown') mayHaveArrived = true;
+        throw error;
+      }
+    };
     for (let tries = 0; ; tries++) {
       try {
-        await send(attempts);
+        await send(post);
         return 'sent';
       } catch (error) {
-        if (error instanceof StorageError || error instanceof StoppedError) throw error;
+        if (error instanceof StorageError) throw error;
         const result = resultOf(error);
         if (result === 'sent') return result;
         const pauseMs = RETRY_PAUSES_MS[tries];
-        const isRemembered = pauseMs !== undefined && this.#clock() + pauseMs < startedAt + NONCE_MEMORY_MS;
+        const isRemembered = pauseMs !== undefined && clock() + pauseMs < startedAt + NONCE_MEMORY_MS;
         if (result === 'unknown' && isRemembered) {
-          await this.#waits.wait(pauseMs);
+          await wait(pauseMs, stopping);
+          if (stopping.aborted) throw new StoppedError('The bot stops');
           continue;
         }
-        this.#logFailure(error, target, result);
+        if (result !== 'refused' && result !== 'delayed') this.#logFailure(error, target);
         // A rejected repeat does not prove that the first attempt did not arrive.
-        return attempts.areUncertain ? 'unknown' : result;
+        return mayHaveArrived ? 'unknown' : result;
       }
     }
   }
 
-  #logFailure(
-    error: unknown,
-    { channelId, userId }: { channelId?: string; userId?: string },
-    result: SendResult,
-  ): void {
-    if (result === 'refused' || result === 'delayed') return;
-    const channel = channelId === undefined ? undefined : this.#client.channels.cache.get(channelId);
-    if (channel !== undefined && 'guild' in channel && isForbidden(error)) {
-      this.#log.warn(
-        { guildId: channel.guild.id, channelId },
+  #logFailure(error: unknown, target: Target): void {
+    const { client, log } = this.#options;
+    const channel = 'channelId' in target ? client.channels.cache.get(target.channelId) : undefined;
+    const { MissingPermissions, MissingAccess } = RESTJSONErrorCodes;
+    if (channel !== undefined && 'guild' in channel && hasCode(error, MissingPermissions, MissingAccess)) {
+      log.warn(
+        { guildId: channel.guild.id, ...target },
         `Cannot reply in #${plain(channel.name)} on ${plain(channel.guild.name)}: the bot needs the permissions View Channel and Send Messages there (in a thread: Send Messages in Threads). See Channel settings > Permissions.`,
       );
-      return;
-    }
-    this.#log.warn({ err: error, channelId, userId, result }, 'Could not send a message');
+    } else log.warn({ err: error, ...target }, 'Could not send a message');
   }
 }
 
@@ -179,15 +145,8 @@ function resultOf(error: unknown): SendResult {
   if (!(error instanceof DiscordAPIError) || error.status >= 500 || error.status === 401) return 'unknown';
   // The repeat of a message that was deleted since.
   if (error.code === RESTJSONErrorCodes.UnknownMessage) return 'sent';
-  return REFUSED.has(error.code) ? 'refused' : 'failed';
-}
-
-function isApiError(error: unknown, code: number): boolean {
-  return error instanceof DiscordAPIError && error.code === code;
-}
-
-function isForbidden(error: unknown): boolean {
-  return error instanceof DiscordAPIError && FORBIDDEN.has(error.code);
+  const isRefused = hasCode(error, RESTJSONErrorCodes.CannotSendMessagesToThisUser, NO_COMMON_SERVER);
+  return isRefused ? 'refused' : 'failed';
 }
 
 /** The embed as text, in bold and normal type. */

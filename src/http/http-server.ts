@@ -6,14 +6,7 @@ import type { Log } from '../log.js';
 import type { Validator, Verdict } from '../services/validator.js';
 import type { Health } from './health.js';
 import { toHttpSetupError } from './http-setup-error.js';
-import {
-  MAX_HEADER_BYTES,
-  refuse,
-  refuseRequest,
-  refuseRoute,
-  refuseSocket,
-  type Problem,
-} from './problems.js';
+import { refuse, refuseRequest, type Problem } from './problems.js';
 import { DESCRIBE, HEALTH, MAX_BODY_BYTES, OPENAPI, REDEEM, VALIDATE } from './schemas.js';
 
 /** A request is a few hundred bytes. */
@@ -26,6 +19,7 @@ const MAX_CONNECTIONS = 500;
 const LOCKED_RETRY_S = 3_600;
 const OUTAGE_RETRY_S = 5;
 const LOG_INTERVAL_MS = 60_000;
+const ENDPOINTS = 'The endpoints are POST /v1/validate, POST /v1/redeem, GET /healthz and GET /openapi.json.';
 
 export interface HttpOptions {
   readonly host: string;
@@ -83,17 +77,8 @@ async function createApp(options: HttpOptions): Promise<FastifyInstance> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: IDLE_TIMEOUT_MS,
     return503OnClosing: false,
-    http: {
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      connectionsCheckingInterval: 1_000,
-    },
+    http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
-    clientErrorHandler: refuseSocket,
-    // Paths that cannot be decoded. No hook runs, and fastify's own response quotes the path.
-    frameworkErrors: (_error, _request, reply: FastifyReply) => {
-      void reply.header('cache-control', 'no-store').send(refuseRoute(reply));
-    },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   app.removeContentTypeParser('text/plain');
@@ -103,7 +88,7 @@ async function createApp(options: HttpOptions): Promise<FastifyInstance> {
     reply.header('cache-control', 'no-store');
     done();
   });
-  app.setNotFoundHandler(async (_request, reply) => refuseRoute(reply));
+  app.setNotFoundHandler(async (_request, reply) => refuse(reply, 404, 'not_found', ENDPOINTS));
 
   const logUnauthorized = oncePerMinute(clock, (count) =>
     log.warn(

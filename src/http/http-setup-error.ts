@@ -17,7 +17,7 @@ export function toHttpSetupError(cause: unknown, host: string, port: number): un
   const sentences: Readonly<Record<string, string>> = {
     EADDRINUSE: `Another program listens on ${host}, port ${port}. Choose another HTTP_PORT, or stop that program.`,
     EACCES: `This account may not listen on ${host}, port ${port}. Choose an HTTP_PORT from 1024 on.`,
-    EAI_AGAIN: `Cannot look up the name ${host}. Set HTTP_HOST to an address of this machine, or remove it.`,
+    EAI_AGAIN: noAddress,
     EADDRNOTAVAIL: noAddress,
     ENOTFOUND: noAddress,
   };

@@ -51,10 +51,8 @@ export interface Revocation {
   readonly codes: readonly Code[];
 }
 
-/** What `!revoke` may name, each found by a column of the codes. */
-export type RevokeTarget =
-  | { readonly kind: 'member'; readonly memberId: string }
-  | { readonly kind: 'codeOrUsername'; readonly typed: string };
+/** What `!revoke` names: a member, or a code or username. */
+export type RevokeTarget = { readonly memberId: string } | { readonly typed: string };
 
 export interface CodeServiceOptions {
   readonly store: Store;
@@ -153,7 +151,7 @@ export class CodeService {
   }
 
   #columnsOf(target: RevokeTarget): (readonly [Revocation['by'], CodeColumn, string])[] {
-    if (target.kind === 'member') return [['member', 'holder_id', target.memberId]];
+    if ('memberId' in target) return [['member', 'holder_id', target.memberId]];
     const text = parseCodeText(target.typed);
     const username = parseUsername(target.typed);
     return [

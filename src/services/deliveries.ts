@@ -67,10 +67,6 @@ export class Deliveries {
       return rows.codes.claimUnfinished(now - ATTEMPT_MS, now);
     });
   }
-
-  statusOf(code: Code): CodeStatus {
-    return statusOf(code, this.#clock());
-  }
 }
 
 /** Makes a pending code active; the code of this username that was requested last wins. */

@@ -6,6 +6,8 @@ import { withdrawPending } from './code-service.js';
 const REQUEST_MEMORY_MS = 24 * 3_600_000;
 /** Keeps the transaction short; the next run deletes more. */
 const CODES_PER_PRUNE = 1_000;
+/** Discord accepts at most 100 members per request. */
+const MEMBERS_PER_LOOKUP = 100;
 
 /** Ends codes that expired, and codes that nobody received in time. */
 export async function endCodes(store: Store, now: number): Promise<void> {
@@ -28,5 +30,65 @@ export async function prune(store: Store, auditSince: number, now: number): Prom
   await store.changeCodes(async ({ codes }) => {
     const nameHashes = await codes.prune(endedBefore, CODES_PER_PRUNE);
     for (const nameHash of new Set(nameHashes)) await codes.pruneLookAlikes(nameHash);
+  });
+}
+
+/** Returns those of at most 100 users who left a server. Members whose lookup failed are omitted. */
+export type FindLeft = (guildId: string, userIds: readonly string[]) => Promise<readonly string[]>;
+
+/** Ends the codes of members who left a server. Returns the number of codes. */
+export async function checkMembership(
+  store: Store,
+  findLeft: FindLeft,
+  guildId: string,
+  clock: () => number,
+): Promise<number> {
+  let ended = 0;
+  let after = '';
+  for (;;) {
+    const holders = await store.codes.listHolders(guildId, after, MEMBERS_PER_LOOKUP);
+    const last = holders.at(-1);
+    if (last === undefined) return ended;
+    after = last;
+    for (const holderId of await findLeft(guildId, holders))
+      ended += await endLeft(store, guildId, holderId, clock());
+  }
+}
+
+async function endLeft(store: Store, guildId: string, holderId: string, now: number): Promise<number> {
+  return store.changeCodes(async ({ codes, audit }) => {
+    const ended = await codes.endLeft(guildId, holderId, now);
+    for (const { id } of ended) await audit.write({ at: now, event: 'left', codeId: id });
+    return ended.length;
+  });
+}
+
+/** What changed for a server's codes. */
+export interface Suspension {
+  readonly guildId: string;
+  readonly event: 'suspended' | 'resumed';
+  readonly codes: number;
+}
+
+/**
+ * Suspends the codes of servers that are not among `servedGuildIds`, and resumes those of servers that are. Nothing is
+ * revoked: a wrong id in a setting, or a bot that is removed and invited again, loses no code.
+ *
+ * @returns the servers for which something changed.
+ */
+export async function suspendUnserved(
+  store: Store,
+  servedGuildIds: ReadonlySet<string>,
+  now: number,
+): Promise<Suspension[]> {
+  return store.changeCodes(async ({ codes, audit }) => {
+    const changes: Suspension[] = [];
+    for (const guildId of await codes.listGuilds()) {
+      const event = servedGuildIds.has(guildId) ? 'resumed' : 'suspended';
+      const ids = event === 'resumed' ? await codes.resume(guildId) : await codes.suspend(guildId, now);
+      for (const codeId of ids) await audit.write({ at: now, event, codeId });
+      if (ids.length > 0) changes.push({ guildId, event, codes: ids.length });
+    }
+    return changes;
   });
 }

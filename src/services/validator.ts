@@ -1,10 +1,10 @@
 import { parseCodeText } from '../codes/code-text.js';
 import { usesLeft, type CodeStatus } from '../codes/code.js';
 import type { Keys } from '../codes/keys.js';
-import { decideLogin, type LoginAttempt, type LoginCode, type LoginDecision } from '../codes/login.js';
-import { afterFailure, throttledMs, type Failures } from '../codes/throttle.js';
+import { decideLogin, type LoginAttempt, type LoginDecision } from '../codes/login.js';
+import { afterFailure, throttledMs } from '../codes/throttle.js';
 import { parseLoginUsername, parseUsername } from '../codes/username.js';
-import type { LoginKeys, LoginRows, StoredLogin } from '../storage/logins.js';
+import type { LoginKeys, StoredLogin } from '../storage/logins.js';
 import type { Rows, Store } from '../storage/store.js';
 
 /** Why a login was refused. For the website only: its visitors are told that the code is invalid, and no more. */
@@ -50,7 +50,10 @@ export type Verdict =
 
 const UNKNOWN: Verdict = Object.freeze({ valid: false, reason: 'unknown' });
 
-type Accepted = Extract<LoginDecision, { readonly kind: 'accepted' }>;
+/** One attempt; what the visitor typed as keyed hashes. */
+interface Login extends LoginKeys, LoginAttempt {
+  readonly now: number;
+}
 
 /** In UTF-16 units: hashing costs time, and strangers may choose the text. */
 const MAX_OPTION_LENGTH = 1_024;
@@ -75,7 +78,7 @@ export class Validator {
   readonly #clock: () => number;
   #refused = 0;
   /** The last attempt whose writes are not known to be committed. */
-  #uncommitted: LoginAttempt | null = null;
+  #uncommitted: Login | null = null;
 
   constructor(options: { readonly store: Store; readonly keys: Keys; readonly clock: () => number }) {
     this.#store = options.store;
@@ -113,22 +116,20 @@ export class Validator {
     if (name === null || text === null) return UNKNOWN;
     const client = textOrNull(options?.client);
     const key = redeem ? textOrNull(options?.idempotencyKey) : null;
-    const keys: LoginKeys = {
+    const login: Login = {
       nameHash: this.#keys.hashName(name.key),
       pairHash: this.#keys.hashPair(name.key, text),
       clientHash: client === null ? null : this.#keys.hashClient(name.key, client),
-    };
-    const attempt: LoginAttempt = {
       redeem,
       redemptionHash: key === null ? null : this.#keys.hashRedemption(key),
+      now: this.#clock(),
     };
-    const now = this.#clock();
-    const { verdict, hasLocked } = await this.#store.logIn(keys.nameHash, async (rows) =>
-      this.#evaluate(rows, keys, attempt, now),
+    const { verdict, hasLocked } = await this.#store.logIn(login.nameHash, async (rows) =>
+      this.#evaluate(rows, login),
     );
-    if (this.#uncommitted === attempt) this.#uncommitted = null;
-    // Not in the transaction: a failure must take no more space than the proof in `count`.
-    if (hasLocked) await this.#store.audit.writeThrottled(keys.nameHash, now);
+    if (this.#uncommitted === login) this.#uncommitted = null;
+    // Not in the transaction: a failure must take no more space than the proof in `#evaluate`.
+    if (hasLocked) await this.#store.audit.writeThrottled(login.nameHash, login.now);
     if (!verdict.valid && ++this.#refused % REFUSALS_PER_PRUNE === 0) await this.prune();
     // A damaged index could lead to another username's row.
     if (verdict.valid && parseUsername(verdict.username)?.key !== name.key) {
@@ -140,95 +141,73 @@ export class Validator {
   /** Checks and counts, in one transaction. */
   async #evaluate(
     rows: Rows,
-    keys: LoginKeys,
-    attempt: LoginAttempt,
-    now: number,
+    login: Login,
   ): Promise<{ readonly verdict: Verdict; readonly hasLocked: boolean }> {
-    const stored = await rows.logins.read(keys);
-    const decision = decideLogin(stored, attempt, now);
+    const { nameHash, clientHash, now } = login;
+    const stored = await rows.logins.read(login);
+    const decision = decideLogin(stored, login, now);
     if (decision.kind === 'throttled') return { verdict: throttled(decision.ms), hasLocked: false };
     const isFailure = decision.kind === 'refused' && decision.isFailure;
     // Read here, not before: attempts that were queued before a write was lost must not pass.
     const mustProve = this.#uncommitted !== null;
     if (isFailure || mustProve || (decision.kind === 'accepted' && decision.countUse))
-      this.#uncommitted = attempt;
-    if (isFailure || mustProve) await count(rows.logins, keys, stored, isFailure, now);
-    if (decision.kind === 'refused') {
-      const hasLocked = isFailure && throttledMs(afterFailure(counterOf(stored), now), now) > 0;
-      return { verdict: refuse(decision.status), hasLocked };
+      this.#uncommitted = login;
+    // A known client has a counter of its own.
+    const counter = stored.client ?? stored.failures;
+    const counted = afterFailure(counter, now);
+    if (isFailure || mustProve) {
+      const key = (stored.client === null ? null : clientHash) ?? nameHash;
+      await rows.logins.writeFailure(key, nameHash, counted, now);
+      // After a write that was lost, an attempt that is not a failure writes the same and takes it back: a smaller
+      // write might fit on a full disk where a failure does not.
+      if (!isFailure) await rows.logins.undoFailure(key, counter.times);
     }
-    const verdict = await logIn(rows, keys, stored, decision, attempt, now);
-    return { verdict, hasLocked: false };
+    if (decision.kind === 'refused') {
+      const verdict: Verdict = { valid: false, reason: reasonOf(decision.status) };
+      return { verdict, hasLocked: isFailure && throttledMs(counted, now) > 0 };
+    }
+    return { verdict: await accept(rows, login, stored, decision), hasLocked: false };
   }
 }
 
 /** Remembers the client and counts a use. */
-async function logIn(
+async function accept(
   { logins, audit }: Rows,
-  { nameHash, clientHash }: LoginKeys,
+  { nameHash, clientHash, redemptionHash, now }: Login,
   { clientSeenAt }: StoredLogin,
-  { code, countUse }: Accepted,
-  { redemptionHash }: LoginAttempt,
-  now: number,
+  { code, countUse }: Extract<LoginDecision, { readonly kind: 'accepted' }>,
 ): Promise<Verdict> {
+  const { id, username, holderId, expiresAt } = code;
   if (clientHash !== null && (clientSeenAt ?? 0) <= now - CLIENT_RENEWAL_MS) {
-    await logins.rememberClient(clientHash, nameHash, code.holderId, now);
+    await logins.rememberClient(clientHash, nameHash, holderId, now);
   }
-  if (!countUse) return accept(code, code.uses);
-  const uses = await logins.redeem(code.id, redemptionHash, now);
+  const uses = countUse ? await logins.redeem(id, redemptionHash, now) : code.uses;
   if (uses === null) return UNKNOWN;
-  await audit.write({ at: now, event: 'redeemed', codeId: code.id });
-  return accept(code, uses);
-}
-
-/**
- * Counts a failure. After a write that was lost, an attempt that is not a failure writes the same and takes it back: a
- * smaller write might fit on a full disk where a failure does not.
- */
-async function count(
-  logins: LoginRows,
-  { nameHash, clientHash }: LoginKeys,
-  stored: StoredLogin,
-  isFailure: boolean,
-  now: number,
-): Promise<void> {
-  const key = stored.client === null || clientHash === null ? nameHash : clientHash;
-  const counter = counterOf(stored);
-  await logins.writeFailure(key, nameHash, afterFailure(counter, now), now);
-  if (!isFailure) await logins.undoFailure(key, counter.times);
-}
-
-/** A known client has a counter of its own. */
-function counterOf({ client, failures }: StoredLogin): Failures {
-  return client ?? failures;
+  if (countUse) await audit.write({ at: now, event: 'redeemed', codeId: id });
+  return { valid: true, username, discordUserId: holderId, expiresAt, usesLeft: usesLeft({ ...code, uses }) };
 }
 
 function throttled(ms: number): Verdict {
   return { valid: false, reason: 'throttled', retryAfterMs: Number.isFinite(ms) ? ms : null };
 }
 
-function refuse(status: CodeStatus | null): Verdict {
+function reasonOf(status: CodeStatus | null): InvalidReason {
   switch (status) {
-    case 'expired':
-    case 'replaced':
-    case 'revoked':
-    case 'suspended':
-    case 'used_up':
-      return { valid: false, reason: status };
     case 'left':
-      return { valid: false, reason: 'revoked' };
+      return 'revoked';
     // Nobody was given a pending or withdrawn code: it was guessed.
     case 'pending':
     case 'withdrawn':
     case 'active':
     case null:
-      return UNKNOWN;
+      return 'unknown';
+    case 'expired':
+    case 'replaced':
+    case 'revoked':
+    case 'suspended':
+    case 'used_up':
+      return status;
   }
-}
-
-function accept(code: LoginCode, uses: number): Verdict {
-  const { username, holderId, expiresAt } = code;
-  return { valid: true, username, discordUserId: holderId, expiresAt, usesLeft: usesLeft({ ...code, uses }) };
 }
 
 function textOrNull(value: unknown): string | null {

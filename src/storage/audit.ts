@@ -1,15 +1,14 @@
 import { AUDIT_EVENTS, type AuditEvent, type AuditEventName } from '../codes/audit.js';
-import type { Query, SqlRow } from './driver.js';
-import { integer, oneOf, textOrNull } from './rows.js';
+import { integer, oneOf, orNull, Table, text, type Columns } from './table.js';
 
-/** Which rows of the audit to read: those that match every property that is given. */
+/** Which rows of the audit to read: those that match every property. `null`: any. */
 export interface AuditFilter {
   /** Unix ms. */
   readonly since?: number;
-  readonly nameHash?: string;
+  readonly nameHash?: string | null;
   /** The holder, or the administrator who acted. */
-  readonly memberId?: string;
-  readonly codeId?: string;
+  readonly memberId?: string | null;
+  readonly codeId?: string | null;
 }
 
 /** A row of the audit, with what the code's row adds. */
@@ -24,16 +23,20 @@ export interface AuditRow {
   readonly reason: string | null;
 }
 
-/** The audit in the database. Each method is one statement. */
-export class AuditRows {
-  readonly #query: Query;
+const AUDIT_ROW: Columns<AuditRow> = {
+  at: integer,
+  event: oneOf(AUDIT_EVENTS),
+  codeId: orNull(text),
+  guildId: orNull(text),
+  username: orNull(text),
+  holderId: orNull(text),
+  actorId: orNull(text),
+  reason: orNull(text),
+};
 
-  constructor(query: Query) {
-    this.#query = query;
-  }
-
+export class AuditRows extends Table {
   async write({ at, event, codeId, nameHash, guildId, actorId, reason }: AuditEvent): Promise<void> {
-    await this.#query(
+    await this.query(
       `INSERT INTO audit (at, event, code_id, name_hash, guild_id, actor_id, reason)
        VALUES ($1, $2, $3, $4, $5, $6, $7)`,
       [at, event, codeId ?? null, nameHash ?? null, guildId ?? null, actorId ?? null, reason ?? null],
@@ -42,7 +45,7 @@ export class AuditRows {
 
   /** Records that a username was locked, if it ever had a code: usernames that strangers invent leave no row. */
   async writeThrottled(nameHash: string, at: number): Promise<void> {
-    await this.#query(
+    await this.query(
       `INSERT INTO audit (at, event, name_hash)
        SELECT CAST($1 AS BIGINT), 'throttled', CAST($2 AS TEXT)
        WHERE EXISTS (SELECT 1 FROM codes WHERE name_hash = $2)`,
@@ -52,9 +55,10 @@ export class AuditRows {
 
   /** Returns matching rows, oldest first. */
   async read({ since, nameHash, memberId, codeId }: AuditFilter): Promise<AuditRow[]> {
-    const rows = await this.#query(
-      `SELECT at, event, code_id, username, holder_id, actor_id, reason,
-         COALESCE(audit.guild_id, codes.guild_id) AS guild_id
+    return this.rows(
+      AUDIT_ROW,
+      `SELECT at, event, code_id AS "codeId", COALESCE(audit.guild_id, codes.guild_id) AS "guildId", username,
+         holder_id AS "holderId", actor_id AS "actorId", reason
        FROM audit LEFT JOIN codes ON codes.id = audit.code_id
        WHERE at >= $1
          AND (CAST($2 AS TEXT) IS NULL OR audit.name_hash = $2 OR codes.name_hash = $2)
@@ -63,23 +67,9 @@ export class AuditRows {
        ORDER BY at`,
       [since ?? 0, nameHash ?? null, memberId ?? null, codeId ?? null],
     );
-    return rows.map(auditRowIn);
   }
 
   async prune(before: number): Promise<void> {
-    await this.#query('DELETE FROM audit WHERE at < $1', [before]);
+    await this.query('DELETE FROM audit WHERE at < $1', [before]);
   }
-}
-
-function auditRowIn(row: SqlRow): AuditRow {
-  return {
-    at: integer(row, 'at'),
-    event: oneOf(AUDIT_EVENTS, row, 'event'),
-    codeId: textOrNull(row, 'code_id'),
-    guildId: textOrNull(row, 'guild_id'),
-    username: textOrNull(row, 'username'),
-    holderId: textOrNull(row, 'holder_id'),
-    actorId: textOrNull(row, 'actor_id'),
-    reason: textOrNull(row, 'reason'),
-  };
 }

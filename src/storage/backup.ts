@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -9,19 +8,17 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { basename, dirname, join, parse, resolve } from 'node:path';
+import { basename, join, parse, resolve } from 'node:path';
 
 import type { Query } from './driver.js';
 import { requireDatabaseFile, requireSound } from './open-storage.js';
-import { integer } from './rows.js';
-import { META, readMeta, requireSchema } from './schema.js';
+import { requireSchema } from './schema.js';
 import { SqliteDriver } from './sqlite-driver.js';
+import { integer } from './table.js';
 import { StorageError } from './storage-error.js';
 
 /** The suffix of a file that is still being written. */
-const UNFINISHED = '.new';
-/** An unfinished backup that is older was left by a process that was killed. */
-const ABANDONED_MS = 3_600_000;
+export const UNFINISHED = '.new';
 
 export interface Backup {
   readonly path: string;
@@ -31,7 +28,7 @@ export interface Backup {
 
 /** Returns whether the newest backup of a database is at least `intervalMs` old. */
 export function isBackupDue(databasePath: string, intervalMs: number, now: number): boolean {
-  const newest = listStamps(databasePath, now).at(-1);
+  const newest = oldestFirst(databasePath, now).at(-1);
   return newest === undefined || newest > stampOf(now) || newest <= stampOf(now - intervalMs);
 }
 
@@ -49,8 +46,8 @@ export async function makeBackup(
   try {
     requireDatabaseFile(path);
     const backup = await writeBackup(path, now);
-    const old = listStamps(path, now).slice(0, -keep);
-    for (const stamp of old) rmSync(backupPath(path, stamp), { force: true });
+    const { pathOf } = placeOf(path);
+    for (const stamp of oldestFirst(path, now).slice(0, -keep)) rmSync(pathOf(stamp), { force: true });
     return backup;
   } catch (error) {
     if (error instanceof StorageError) throw error;
@@ -65,89 +62,75 @@ export async function makeBackup(
 
 /** The backup gets its name when it is complete, checked and synced to disk. */
 async function writeBackup(databasePath: string, now: number): Promise<Backup> {
-  const path = backupPath(databasePath, stampOf(now));
-  const folder = dirname(path);
-  const unfinished = unfinishedPath(join(folder, basename(databasePath)));
+  const { folder, pathOf } = placeOf(databasePath);
+  const path = pathOf(stampOf(now));
+  const unfinished = path + UNFINISHED;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const driver = new SqliteDriver(databasePath);
   try {
+    // Processes that were killed leave them.
+    for (const stamp of stampsOf(databasePath, UNFINISHED))
+      rmSync(pathOf(stamp) + UNFINISHED, { force: true });
     // SQLite fills an empty file and keeps its mode.
     closeSync(openSync(unfinished, 'wx', 0o600));
-    removeAbandoned(folder, basename(databasePath), statSync(unfinished).mtimeMs);
-    const codes = await countCodes(driver.query);
+    const expected = await countCodes(driver.query);
     await driver.query('VACUUM INTO $1', [unfinished]);
-    const copy = await checkCopy(unfinished);
-    if (copy.fingerprint !== (await readMeta(driver.query, META.fingerprint)) || copy.codes < codes) {
-      throw new Error('the copy lacks a part of the database');
-    }
+    const codes = await checkCopy(unfinished);
+    if (codes < expected) throw new Error('the copy lacks a part of the database');
     syncToDisk(unfinished);
     renameSync(unfinished, path);
     syncToDisk(folder);
-    return { path, codes: copy.codes };
+    return { path, codes };
   } finally {
     await driver.close();
     for (const part of ['', '-journal']) rmSync(unfinished + part, { force: true });
   }
 }
 
-async function checkCopy(
-  path: string,
-): Promise<{ readonly fingerprint: string | null; readonly codes: number }> {
-  let driver: SqliteDriver | null = null;
+async function checkCopy(path: string): Promise<number> {
+  const driver = new SqliteDriver(path, { readonly: true });
   try {
-    driver = new SqliteDriver(path, { readonly: true });
     await requireSound(driver.query, path);
     await requireSchema(driver.query, path);
-    const fingerprint = await readMeta(driver.query, META.fingerprint);
-    return { fingerprint, codes: await countCodes(driver.query) };
+    return await countCodes(driver.query);
   } catch (cause) {
     throw new Error('the copy failed its check', { cause });
   } finally {
-    await driver?.close();
+    await driver.close();
   }
 }
 
 export async function countCodes(query: Query): Promise<number> {
   const [row = {}] = await query('SELECT count(*) AS codes FROM codes');
-  return integer(row, 'codes');
+  return integer(row['codes'], 'codes');
 }
 
-/** Lists the times of a database's backups, oldest first; those after `now`, by a clock set back since, come before. */
-function listStamps(databasePath: string, now: number): string[] {
-  const { name, ext } = parse(databasePath);
-  const stamps = filesIn(dirname(backupPath(databasePath, '')))
-    .filter((file) => file.startsWith(`${name}-`) && file.endsWith(ext))
-    .map((file) => file.slice(name.length + 1, file.length - ext.length))
-    .filter((stamp) => /^\d{8}T\d{9}Z$/.test(stamp))
-    .toSorted();
+/** Returns the times of a database's backups; those after `now`, by a clock set back since, come first. */
+function oldestFirst(databasePath: string, now: number): string[] {
+  const stamps = stampsOf(databasePath);
   const isLater = (stamp: string): boolean => stamp > stampOf(now);
   return [...stamps.filter(isLater), ...stamps.filter((stamp) => !isLater(stamp))];
 }
 
-function removeAbandoned(folder: string, databaseName: string, now: number): void {
-  for (const file of filesIn(folder)) {
-    if (!file.startsWith(`${databaseName}.`) || !file.endsWith(UNFINISHED)) continue;
-    const writtenAt = statSync(join(folder, file), { throwIfNoEntry: false })?.mtimeMs ?? now;
-    if (now - writtenAt > ABANDONED_MS) rmSync(join(folder, file), { force: true });
-  }
+function stampsOf(databasePath: string, suffix = ''): string[] {
+  const { folder, pathOf } = placeOf(databasePath);
+  const files = statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [];
+  return files
+    .map((file) => /-(\d{8}T\d{9}Z)/.exec(file)?.[1] ?? '')
+    .filter((stamp, index) => files[index] === basename(pathOf(stamp)) + suffix)
+    .toSorted();
 }
 
-function filesIn(folder: string): string[] {
-  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [];
-}
-
-function backupPath(databasePath: string, stamp: string): string {
+/** Returns where a database's backups are. */
+function placeOf(databasePath: string) {
   const { dir, name, ext } = parse(databasePath);
-  return join(dir, 'backups', `${name}-${stamp}${ext}`);
+  const folder = join(dir, 'backups');
+  return { folder, pathOf: (stamp: string): string => join(folder, `${name}-${stamp}${ext}`) };
 }
 
 /** Returns a time in UTC for a file name: 20260102T030405678Z. */
 export function stampOf(at: number): string {
   return new Date(at).toISOString().replaceAll(/[-:.]/g, '');
-}
-
-export function unfinishedPath(path: string): string {
-  return `${path}.${randomBytes(6).toString('hex')}${UNFINISHED}`;
 }
 
 /** Makes a file's content, or the names in a folder, survive a power cut. */

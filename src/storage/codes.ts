@@ -1,42 +1,47 @@
-import { END_REASONS, type Code, type CodeState, type EndReason } from '../codes/code.js';
-import type { Query, SqlRow } from './driver.js';
-import { integer, integerOrNull, oneOf, text } from './rows.js';
+import { END_REASONS, type Code, type CodeState } from '../codes/code.js';
+import type { SqlValue } from './driver.js';
+import { integer, oneOf, orNull, Table, text, type Columns } from './table.js';
 
-export interface NewCode extends Pick<
-  Code,
-  | 'id'
-  | 'guildId'
-  | 'channelId'
-  | 'holderId'
-  | 'holderTag'
-  | 'username'
-  | 'nameHash'
-  | 'encryptedText'
-  | 'maxUses'
-  | 'issuedAt'
-  | 'expiresAt'
-> {
+export type NewCode = Omit<Code, 'acknowledgedAt' | Exclude<keyof CodeState, 'maxUses' | 'expiresAt'>> & {
   readonly textHash: string;
   readonly pairHash: string;
-}
+};
 
 /** By what `!revoke` finds codes. */
 export type CodeColumn = 'text_hash' | 'name_hash' | 'holder_id';
 
-export const STATE_COLUMNS = 'uses, max_uses, delivered_at, expires_at, suspended_at, ended_at, end_reason';
-const COLUMNS = `id, guild_id, channel_id, holder_id, holder_tag, username, name_hash, encrypted_text,
-  issued_at, acknowledged_at, ${STATE_COLUMNS}`;
+/** What `statusOf` reads. */
+export const CODE_STATE: Columns<CodeState> = {
+  uses: integer,
+  maxUses: orNull(integer),
+  deliveredAt: orNull(integer),
+  expiresAt: orNull(integer),
+  suspendedAt: orNull(integer),
+  endedAt: orNull(integer),
+  endReason: orNull(oneOf(END_REASONS)),
+};
+const CODE: Columns<Code> = {
+  id: text,
+  guildId: text,
+  channelId: text,
+  holderId: text,
+  holderTag: text,
+  username: text,
+  nameHash: text,
+  encryptedText: text,
+  issuedAt: integer,
+  acknowledgedAt: orNull(integer),
+  ...CODE_STATE,
+};
+export const STATE_COLUMNS = `uses, max_uses AS "maxUses", delivered_at AS "deliveredAt", expires_at AS "expiresAt",
+  suspended_at AS "suspendedAt", ended_at AS "endedAt", end_reason AS "endReason"`;
+const COLUMNS = `id, guild_id AS "guildId", channel_id AS "channelId", holder_id AS "holderId",
+  holder_tag AS "holderTag", username, name_hash AS "nameHash", encrypted_text AS "encryptedText",
+  issued_at AS "issuedAt", acknowledged_at AS "acknowledgedAt", ${STATE_COLUMNS}`;
 /** Its username stays reserved. */
 const IS_RESERVED = `end_reason IN ('expired', 'left') AND delivered_at IS NOT NULL`;
 
-/** Codes in the database. Each method is one statement; the rules are in `codes/`. */
-export class CodeRows {
-  readonly #query: Query;
-
-  constructor(query: Query) {
-    this.#query = query;
-  }
-
+export class CodeRows extends Table {
   async find(id: string): Promise<Code | null> {
     return this.#code(`SELECT ${COLUMNS} FROM codes WHERE id = $1`, [id]);
   }
@@ -84,7 +89,7 @@ export class CodeRows {
 
   async insertLookAlikes(nameHash: string, skeletons: readonly string[]): Promise<void> {
     const rows = skeletons.map((_, index) => `(CAST($${index + 2} AS TEXT), $1)`).join(', ');
-    await this.#query(`INSERT INTO look_alikes (skeleton, name_hash) VALUES ${rows} ON CONFLICT DO NOTHING`, [
+    await this.query(`INSERT INTO look_alikes (skeleton, name_hash) VALUES ${rows} ON CONFLICT DO NOTHING`, [
       nameHash,
       ...skeletons,
     ]);
@@ -103,7 +108,7 @@ export class CodeRows {
 
   /** Ends the active codes of a username for which a later one was delivered. Returns their ids. */
   async closeReplaced(nameHash: string, now: number): Promise<string[]> {
-    const rows = await this.#query(
+    return this.#ids(
       `UPDATE codes SET ended_at = $2, end_reason = 'replaced'
        WHERE name_hash = $1 AND ended_at IS NULL AND delivered_at IS NOT NULL AND EXISTS (
          SELECT 1 FROM codes AS later WHERE later.name_hash = $1 AND later.delivered_at IS NOT NULL
@@ -111,12 +116,11 @@ export class CodeRows {
        RETURNING id`,
       [nameHash, now],
     );
-    return rows.map((row) => text(row, 'id'));
   }
 
   /** Starts the failure counters of a username again, and forgets the clients of earlier holders. */
   async resetFailures(nameHash: string, holderId: string): Promise<void> {
-    await this.#query(
+    await this.query(
       `UPDATE failures SET times = '', total = 0, holder_id = CASE WHEN holder_id = $2 THEN holder_id END
        WHERE name_hash = $1`,
       [nameHash, holderId],
@@ -124,7 +128,7 @@ export class CodeRows {
   }
 
   async acknowledge(id: string, now: number): Promise<void> {
-    await this.#query('UPDATE codes SET acknowledged_at = $2 WHERE id = $1', [id, now]);
+    await this.query('UPDATE codes SET acknowledged_at = $2 WHERE id = $1', [id, now]);
   }
 
   /** Ends a code that was not delivered. Returns `null` when it was delivered or has ended. */
@@ -138,27 +142,25 @@ export class CodeRows {
 
   /** Ends all codes that were issued before `issuedBefore` and not delivered. Returns their ids. */
   async withdrawPending(issuedBefore: number, now: number): Promise<string[]> {
-    const rows = await this.#query(
+    return this.#ids(
       `UPDATE codes SET ended_at = $2, end_reason = 'withdrawn'
        WHERE issued_at < $1 AND delivered_at IS NULL AND ended_at IS NULL RETURNING id`,
       [issuedBefore, now],
     );
-    return rows.map((row) => text(row, 'id'));
   }
 
   /** Marks expired codes, so that a clock that is set back revives none. Returns their ids. */
   async expire(now: number): Promise<string[]> {
-    const rows = await this.#query(
+    return this.#ids(
       `UPDATE codes SET ended_at = expires_at, end_reason = 'expired'
        WHERE expires_at IS NOT NULL AND expires_at <= $1 AND ended_at IS NULL RETURNING id`,
       [now],
     );
-    return rows.map((row) => text(row, 'id'));
   }
 
   /** Keeps other processes from finishing this delivery. */
   async renewAttempt(id: string, now: number): Promise<void> {
-    await this.#query('UPDATE codes SET attempted_at = $2 WHERE id = $1', [id, now]);
+    await this.query('UPDATE codes SET attempted_at = $2 WHERE id = $1', [id, now]);
   }
 
   /** Claims the codes whose delivery is unfinished and that no process has worked on since `attemptedBefore`. */
@@ -171,8 +173,7 @@ export class CodeRows {
 
   /** Counts a server's codes that were delivered and have not ended. */
   async count(guildId: string, now: number): Promise<number> {
-    const [row] = await this.#query(`SELECT count(*) AS total FROM codes WHERE ${IS_LISTED}`, [guildId, now]);
-    return row === undefined ? 0 : integer(row, 'total');
+    return this.#total(`SELECT count(*) AS total FROM codes WHERE ${IS_LISTED}`, [guildId, now]);
   }
 
   /** Lists the codes that {@link count} counts, oldest first. */
@@ -212,118 +213,84 @@ export class CodeRows {
 
   /** Returns members who hold codes of a server, by id: at most `limit` after `after`. */
   async listHolders(guildId: string, after: string, limit: number): Promise<string[]> {
-    const rows = await this.#query(
-      `SELECT DISTINCT holder_id FROM codes WHERE guild_id = $1 AND ended_at IS NULL AND holder_id > $2
+    return this.#ids(
+      `SELECT DISTINCT holder_id AS id FROM codes WHERE guild_id = $1 AND ended_at IS NULL AND holder_id > $2
        ORDER BY holder_id LIMIT $3`,
       [guildId, after, limit],
     );
-    return rows.map((row) => text(row, 'holder_id'));
   }
 
   /** Returns the servers with codes that have not ended. */
   async listGuilds(): Promise<string[]> {
-    const rows = await this.#query(
-      'SELECT DISTINCT guild_id FROM codes WHERE ended_at IS NULL ORDER BY guild_id',
-    );
-    return rows.map((row) => text(row, 'guild_id'));
+    return this.#ids('SELECT DISTINCT guild_id AS id FROM codes WHERE ended_at IS NULL ORDER BY guild_id');
   }
 
   /** Suspends a server's codes. Returns the ids of those that were not suspended. */
   async suspend(guildId: string, now: number): Promise<string[]> {
-    const rows = await this.#query(
+    return this.#ids(
       `UPDATE codes SET suspended_at = $2
        WHERE guild_id = $1 AND suspended_at IS NULL AND ended_at IS NULL RETURNING id`,
       [guildId, now],
     );
-    return rows.map((row) => text(row, 'id'));
   }
 
   /** Ends the suspension of a server's codes. Returns their ids. */
   async resume(guildId: string): Promise<string[]> {
-    const rows = await this.#query(
+    return this.#ids(
       `UPDATE codes SET suspended_at = NULL
        WHERE guild_id = $1 AND suspended_at IS NOT NULL AND ended_at IS NULL RETURNING id`,
       [guildId],
     );
-    return rows.map((row) => text(row, 'id'));
   }
 
   /** Returns the number of usernames with a code that has not ended. */
   async countUsernames(): Promise<number> {
-    const [row] = await this.#query(
-      'SELECT count(DISTINCT name_hash) AS total FROM codes WHERE ended_at IS NULL',
-    );
-    return row === undefined ? 0 : integer(row, 'total');
+    return this.#total('SELECT count(DISTINCT name_hash) AS total FROM codes WHERE ended_at IS NULL');
   }
 
   /** Finds a code by its text, ended or not. */
   async findIdByText(textHash: string): Promise<string | null> {
-    const [row] = await this.#query('SELECT id FROM codes WHERE text_hash = $1', [textHash]);
-    return row === undefined ? null : text(row, 'id');
+    return (await this.#ids('SELECT id FROM codes WHERE text_hash = $1', [textHash]))[0] ?? null;
   }
 
   /** Deletes at most `limit` codes that ended before `endedBefore`. Returns the hashes of their usernames. */
   async prune(endedBefore: number, limit: number): Promise<string[]> {
-    const rows = await this.#query(
+    return this.#ids(
       `DELETE FROM codes WHERE id IN (SELECT id FROM codes WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)
-       RETURNING name_hash`,
+       RETURNING name_hash AS id`,
       [endedBefore, limit],
     );
-    return rows.map((row) => text(row, 'name_hash'));
   }
 
   /** Deletes the look-alikes of a username that has no code any more. */
   async pruneLookAlikes(nameHash: string): Promise<void> {
-    await this.#query(
+    await this.query(
       `DELETE FROM look_alikes WHERE name_hash = $1 AND NOT EXISTS (SELECT 1 FROM codes WHERE name_hash = $1)`,
       [nameHash],
     );
   }
 
-  async #codes(sql: string, parameters: readonly (string | number | null)[]): Promise<Code[]> {
-    return (await this.#query(sql, parameters)).map(codeIn);
+  async #codes(sql: string, parameters: readonly SqlValue[]): Promise<Code[]> {
+    return this.rows(CODE, sql, parameters);
   }
 
-  async #code(sql: string, parameters: readonly (string | number | null)[]): Promise<Code | null> {
+  async #code(sql: string, parameters: readonly SqlValue[]): Promise<Code | null> {
     return (await this.#codes(sql, parameters))[0] ?? null;
+  }
+
+  /** Returns the ids that a statement selects. */
+  async #ids(sql: string, parameters: readonly SqlValue[] = []): Promise<string[]> {
+    return (await this.rows({ id: text }, sql, parameters)).map(({ id }) => id);
+  }
+
+  async #total(sql: string, parameters: readonly SqlValue[] = []): Promise<number> {
+    return (await this.rows({ total: integer }, sql, parameters))[0]?.total ?? 0;
   }
 }
 
 /** $1 server, $2 now. */
 const IS_LISTED = `guild_id = $1 AND ended_at IS NULL AND delivered_at IS NOT NULL
   AND (expires_at IS NULL OR expires_at > $2)`;
-
-function codeIn(row: SqlRow): Code {
-  return {
-    id: text(row, 'id'),
-    guildId: text(row, 'guild_id'),
-    channelId: text(row, 'channel_id'),
-    holderId: text(row, 'holder_id'),
-    holderTag: text(row, 'holder_tag'),
-    username: text(row, 'username'),
-    nameHash: text(row, 'name_hash'),
-    encryptedText: text(row, 'encrypted_text'),
-    issuedAt: integer(row, 'issued_at'),
-    acknowledgedAt: integerOrNull(row, 'acknowledged_at'),
-    ...stateIn(row),
-  };
-}
-
-export function stateIn(row: SqlRow): CodeState {
-  return {
-    uses: integer(row, 'uses'),
-    maxUses: integerOrNull(row, 'max_uses'),
-    deliveredAt: integerOrNull(row, 'delivered_at'),
-    expiresAt: integerOrNull(row, 'expires_at'),
-    suspendedAt: integerOrNull(row, 'suspended_at'),
-    endedAt: integerOrNull(row, 'ended_at'),
-    endReason: endReasonIn(row),
-  };
-}
-
-function endReasonIn(row: SqlRow): EndReason | null {
-  return row['end_reason'] === null ? null : oneOf(END_REASONS, row, 'end_reason');
-}
 
 function placeholders(first: number, count: number): string {
   return Array.from({ length: count }, (_, index) => `$${first + index}`).join(', ');

@@ -1,21 +1,18 @@
-import type { Query } from './driver.js';
-import { text } from './rows.js';
+import { Table, text } from './table.js';
 
-/** The DM channels that the bot has opened. Each method is one statement. */
-export class DmChannelRows {
-  readonly #query: Query;
-
-  constructor(query: Query) {
-    this.#query = query;
-  }
-
+/** The DM channels that the bot has opened. */
+export class DmChannelRows extends Table {
   async find(userId: string): Promise<string | null> {
-    const [row] = await this.#query('SELECT channel_id FROM dm_channels WHERE user_id = $1', [userId]);
-    return row === undefined ? null : text(row, 'channel_id');
+    const [row] = await this.rows(
+      { id: text },
+      'SELECT channel_id AS id FROM dm_channels WHERE user_id = $1',
+      [userId],
+    );
+    return row?.id ?? null;
   }
 
   async remember(userId: string, channelId: string): Promise<void> {
-    await this.#query(
+    await this.query(
       `INSERT INTO dm_channels (user_id, channel_id) VALUES ($1, $2)
        ON CONFLICT (user_id) DO UPDATE SET channel_id = excluded.channel_id`,
       [userId, channelId],
@@ -23,6 +20,6 @@ export class DmChannelRows {
   }
 
   async forget(userId: string): Promise<void> {
-    await this.#query('DELETE FROM dm_channels WHERE user_id = $1', [userId]);
+    await this.query('DELETE FROM dm_channels WHERE user_id = $1', [userId]);
   }
 }

@@ -23,12 +23,11 @@ export class KeyedQueue {
   readonly #last = new Map<string, Promise<unknown>>();
 
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const result = (this.#last.get(key) ?? Promise.resolve()).then(work);
-    const settled: Promise<unknown> = result
-      .catch(() => undefined)
-      .finally(() => {
-        if (this.#last.get(key) === settled) this.#last.delete(key);
-      });
+    const result = this.#last.get(key)?.then(work) ?? work();
+    const settle = (): void => {
+      if (this.#last.get(key) === settled) this.#last.delete(key);
+    };
+    const settled = result.then(settle, settle);
     this.#last.set(key, settled);
     return result;
   }

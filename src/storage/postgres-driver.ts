@@ -42,15 +42,14 @@ export class PostgresDriver implements Driver {
 
   async #connected<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect().catch(rethrow);
-    let error: unknown;
     try {
-      return await work(client);
-    } catch (caught) {
-      error = caught;
-      throw caught;
-    } finally {
+      const result = await work(client);
+      client.release();
+      return result;
+    } catch (error) {
       // After an outage the connection's state is unknown: it is closed.
       client.release(error instanceof StorageError);
+      throw error;
     }
   }
 }
@@ -80,8 +79,8 @@ function queryOn(client: pg.PoolClient): Query {
     const name = names.get(sql) ?? `s${names.size}`;
     names.set(sql, name);
     const query = { name, text: sql, values: [...parameters] };
-    const { rows } = await client.query<Record<string, unknown>>(query).catch(rethrow);
-    return rows;
+    // `never`: the caller names the type of the rows.
+    return (await client.query<Record<string, unknown>>(query).catch(rethrow)).rows;
   };
 }
 

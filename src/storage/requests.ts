@@ -1,16 +1,10 @@
-import type { Query } from './driver.js';
+import { Table } from './table.js';
 
-/** The Discord messages that were handled. Each method is one statement. */
-export class RequestRows {
-  readonly #query: Query;
-
-  constructor(query: Query) {
-    this.#query = query;
-  }
-
+/** The Discord messages that were handled. */
+export class RequestRows extends Table {
   /** Claims a message. Returns `false` when it was claimed before, by any process, or has a code. */
   async claim(id: string, now: number): Promise<boolean> {
-    const rows = await this.#query(
+    const rows = await this.query(
       `INSERT INTO requests (id, claimed_at)
        SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT) WHERE NOT EXISTS (SELECT 1 FROM codes WHERE id = $1)
        ON CONFLICT DO NOTHING RETURNING id`,
@@ -20,6 +14,6 @@ export class RequestRows {
   }
 
   async prune(before: number): Promise<void> {
-    await this.#query('DELETE FROM requests WHERE claimed_at < $1', [before]);
+    await this.query('DELETE FROM requests WHERE claimed_at < $1', [before]);
   }
 }

@@ -1,23 +1,13 @@
-import {
-  chmodSync,
-  constants,
-  copyFileSync,
-  linkSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, copyFileSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-import { Keys } from '../codes/keys.js';
-import { countCodes, stampOf, syncToDisk, unfinishedPath } from './backup.js';
-import { COMPANIONS, exists, failSecretMissing, requireSecret, requireSound } from './open-storage.js';
-import { integerOrNull } from './rows.js';
+import { countCodes, stampOf, syncToDisk, UNFINISHED } from './backup.js';
+import { COMPANIONS, exists, requireKeys, requireSound } from './open-storage.js';
 import { requireSchema } from './schema.js';
-import { readSecretFile, secretPathOf } from './secret-file.js';
+import { secretPathOf } from './secret-file.js';
 import { SqliteDriver } from './sqlite-driver.js';
-import { StorageError, toStorageError, type StorageErrorCode } from './storage-error.js';
+import { integer, orNull } from './table.js';
+import { StorageError, toStorageError } from './storage-error.js';
 
 export interface RestoreOptions {
   readonly backupPath: string;
@@ -45,27 +35,21 @@ export interface Restored {
 export async function restore(options: RestoreOptions): Promise<Restored> {
   const databasePath = resolve(options.databasePath);
   const backupPath = resolve(options.backupPath);
+  requireBackupFile(backupPath);
   try {
-    requireBackupFile(backupPath, databasePath);
-    mkdirSync(dirname(databasePath), { recursive: true, mode: 0o700 });
     return await replace({ ...options, databasePath, backupPath });
   } catch (error) {
-    const known = toStorageError(error, databasePath);
-    if (known instanceof StorageError || !(error instanceof Error)) throw known;
-    throw new StorageError(
-      'RESTORE_FAILED',
-      `Cannot restore ${databasePath}: ${error.message}. The previous database is still there.`,
-      { cause: error },
-    );
+    throw toStorageError(error, databasePath);
   }
 }
 
 async function replace(options: RestoreOptions): Promise<Restored> {
   const { databasePath, backupPath, now } = options;
-  const unfinished = unfinishedPath(databasePath);
+  const unfinished = databasePath + UNFINISHED;
   let previous: SqliteDriver | null = null;
+  mkdirSync(dirname(databasePath), { recursive: true, mode: 0o700 });
   try {
-    copyFileSync(backupPath, unfinished, constants.COPYFILE_EXCL);
+    copyFileSync(backupPath, unfinished);
     chmodSync(unfinished, 0o600);
     const content = await checkBackup(unfinished, options);
     syncToDisk(unfinished);
@@ -80,25 +64,16 @@ async function replace(options: RestoreOptions): Promise<Restored> {
   }
 }
 
-function requireBackupFile(backupPath: string, databasePath: string): void {
-  const found = statSync(backupPath, { throwIfNoEntry: false });
-  if (found === undefined || !found.isFile()) {
-    throw unusable(
-      `There is no file at ${backupPath}. Backups are in the folder backups beside the database.`,
-    );
+function requireBackupFile(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw failed(`There is no file at ${path}. Backups are in the folder backups beside the database.`);
   }
-  const database = statSync(databasePath, { throwIfNoEntry: false });
-  if (database?.ino === found.ino && database.dev === found.dev) {
-    throw unusable(`${backupPath} is the database itself. Choose one of its backups.`);
-  }
-  if ((statSync(`${backupPath}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) {
-    throw unusable(
-      `${backupPath} is a database in use, or one whose program was killed, not a backup: ${backupPath}-wal holds a part of it. Choose a file in the folder backups.`,
+  if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+    throw failed(
+      `${path} is a database in use, or one whose program was killed, not a backup: ${path}-wal holds a part of it. Choose a file in the folder backups.`,
     );
   }
 }
-
-const UNSOUND: ReadonlySet<StorageErrorCode> = new Set(['DATABASE_FOREIGN', 'DATABASE_DAMAGED']);
 
 /** Checks the copy of the backup that becomes the database. */
 async function checkBackup(
@@ -110,17 +85,16 @@ async function checkBackup(
     driver = new SqliteDriver(path);
     await requireSound(driver.query, path);
     await requireSchema(driver.query, backupPath);
-    const secretPath = secretPathOf(databasePath);
-    const keys = new Keys(secret ?? readSecretFile(secretPath) ?? failSecretMissing(backupPath, secretPath));
-    await requireSecret(driver.query, keys, backupPath, secret === null ? secretPath : 'CODE_SECRET');
+    await requireKeys(driver.query, backupPath, secret, secretPathOf(databasePath));
     const [last = {}] = await driver.query('SELECT max(at) AS at FROM audit');
     const codes = await countCodes(driver.query);
     // Leaves WAL mode, so that the copy is one file.
     await driver.query('PRAGMA journal_mode = DELETE');
-    return { codes, lastChangeAt: integerOrNull(last, 'at') };
+    return { codes, lastChangeAt: orNull(integer)(last['at'], 'at') };
   } catch (error) {
-    if (!(error instanceof StorageError && UNSOUND.has(error.code))) throw error;
-    throw unusable(
+    const isUnsound = error instanceof StorageError && /^DATABASE_(?:FOREIGN|DAMAGED)$/.test(error.code);
+    if (!isUnsound) throw error;
+    throw failed(
       `${backupPath} is damaged, or not a backup of this program. Choose another one; the database was not changed.`,
       error,
     );
@@ -138,16 +112,13 @@ async function lockDatabase(path: string): Promise<SqliteDriver | null> {
     // Works only without other connections, and moves the content of the WAL into the file.
     await driver.query('PRAGMA journal_mode = DELETE');
     await driver.query('BEGIN EXCLUSIVE');
-    // A connection that was opened between these two has set WAL mode again.
-    const [mode] = await driver.query('PRAGMA journal_mode');
-    if (mode?.['journal_mode'] !== 'delete') throw inUse(path);
     return driver;
   } catch (error) {
     await driver?.close();
     if (!(error instanceof StorageError)) throw error;
-    if (error.code === 'DATABASE_LOCKED') throw inUse(path);
     if (error.code === 'DATABASE_DAMAGED') return null;
-    throw error;
+    if (error.code !== 'DATABASE_LOCKED') throw error;
+    throw failed(`${path} is in use. Stop the bot and every website that opens this file, then try again.`);
   }
 }
 
@@ -161,13 +132,6 @@ function setAside(path: string, now: number): string | null {
   return isThere ? aside : null;
 }
 
-function unusable(message: string, cause?: unknown): StorageError {
-  return new StorageError('BACKUP_UNUSABLE', message, { cause });
-}
-
-function inUse(path: string): StorageError {
-  return new StorageError(
-    'DATABASE_IN_USE',
-    `${path} is in use. Stop the bot and every website that opens this file, then try again.`,
-  );
+function failed(message: string, cause?: unknown): StorageError {
+  return new StorageError('RESTORE_FAILED', message, { cause });
 }

@@ -1,6 +1,6 @@
 import type { Query } from './driver.js';
-import { text } from './rows.js';
 import { StorageError } from './storage-error.js';
+import { text } from './table.js';
 
 /** The version of {@link SCHEMA}. */
 const SCHEMA_VERSION = 1;
@@ -12,8 +12,6 @@ export const META = {
   servedGuild: 'served_guild_id',
   writeProbe: 'write_probe',
 } as const;
-/** Written by versions before the first release, which had other tables. */
-const UNRELEASED_SCHEMA = 'schema_version';
 
 /**
  * One text for SQLite and PostgreSQL. Columns named `..._at` hold Unix times in ms. Discord ids are text: they
@@ -94,33 +92,22 @@ export async function createSchema(query: Query, fingerprint: string): Promise<v
   await writeMeta(query, META.fingerprint, fingerprint);
 }
 
-/**
- * Checks that this program can read the database.
- *
- * @throws {StorageError} SCHEMA_TOO_NEW or SCHEMA_UNRELEASED.
- */
+/** @throws {StorageError} SCHEMA_UNSUPPORTED: this program cannot read the database. */
 export async function requireSchema(query: Query, database: string): Promise<void> {
   const version = Number((await readMeta(query, META.schema)) ?? 0);
   if (version === SCHEMA_VERSION) return;
-  if (version > SCHEMA_VERSION) {
-    throw new StorageError(
-      'SCHEMA_TOO_NEW',
-      `${database} was written by a newer version of this program. Update the program; the database was not changed.`,
-    );
-  }
-  const isUnreleased = (await readMeta(query, UNRELEASED_SCHEMA)) !== null;
   throw new StorageError(
-    'SCHEMA_UNRELEASED',
-    isUnreleased
-      ? `${database} was made by a version from before the first release, which this version cannot read. Move it and its .key file to another folder and start again; members get new codes with !getcode.`
-      : `${database} is not a database of this program. Set DATABASE_URL to another one.`,
+    'SCHEMA_UNSUPPORTED',
+    version > SCHEMA_VERSION
+      ? `${database} was written by a newer version of this program. Update the program; the database was not changed.`
+      : `${database} was made by a version from before the first release, which this version cannot read. Move it and its .key file to another folder and start again; members get new codes with !getcode.`,
   );
 }
 
 /** Returns `null` when nothing is stored under `name`. */
 export async function readMeta(query: Query, name: string): Promise<string | null> {
   const [row] = await query('SELECT value FROM meta WHERE name = $1', [name]);
-  return row === undefined ? null : text(row, 'value');
+  return row === undefined ? null : text(row['value'], 'value');
 }
 
 export async function writeMeta(query: Query, name: string, value: string): Promise<void> {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { MIN_SECRET_LENGTH } from '../codes/keys.js';
-import { isErrno, StorageError } from './storage-error.js';
+import { StorageError } from './storage-error.js';
 
 /** 256 bits: 43 characters in base64url. */
 const SECRET_BYTES = 32;
@@ -19,26 +19,15 @@ export function secretPathOf(databasePath: string): string {
  * @throws {StorageError} SECRET_WRONG: the file is too short.
  */
 export function readSecretFile(path: string): string | null {
-  let secret: string;
-  try {
-    secret = readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return null;
-    throw error;
-  }
+  if (!existsSync(path)) return null;
+  const secret = readFileSync(path, 'utf8').trim();
   if (secret.length >= MIN_SECRET_LENGTH) return secret;
   throw new StorageError('SECRET_WRONG', `${path} is empty or cut off. Put your copy of it there.`);
 }
 
-/** Creates a secret and its file, mode 0600, synced to disk. Rejects with EEXIST when the file exists. */
+/** Creates a secret and its file, which must not exist: mode 0600, synced to disk. */
 export function createSecretFile(path: string): string {
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
-  const file = openSync(path, 'wx', 0o600);
-  try {
-    writeSync(file, `${secret}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  writeFileSync(path, `${secret}\n`, { flag: 'wx', mode: 0o600, flush: true });
   return secret;
 }

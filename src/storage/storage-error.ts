@@ -6,15 +6,11 @@ export type StorageErrorCode =
   | 'DATABASE_UNREADABLE'
   | 'DATABASE_UNREACHABLE'
   | 'DATABASE_LOCKED'
-  | 'DATABASE_IN_USE'
   | 'DISK_FULL'
-  | 'SCHEMA_MISSING'
-  | 'SCHEMA_TOO_NEW'
-  | 'SCHEMA_UNRELEASED'
+  | 'SCHEMA_UNSUPPORTED'
   | 'SECRET_MISSING'
   | 'SECRET_WRONG'
   | 'BACKUP_FAILED'
-  | 'BACKUP_UNUSABLE'
   | 'RESTORE_FAILED';
 
 /** These may pass without anybody changing a setting or a file. */
@@ -49,38 +45,32 @@ export function toStorageError(error: unknown, path: string): unknown {
   const found = SENTENCES.find(([pattern]) => pattern.test(`${String(error.code)}: ${error.message}`));
   if (found === undefined) return error;
   const [, code, sentence] = found;
-  return new StorageError(code, sentence(path), { cause: error });
+  return new StorageError(code, `${path} ${sentence}`, { cause: error });
 }
 
 export function damaged(path: string, cause: unknown): StorageError {
-  return new StorageError('DATABASE_DAMAGED', damagedSentence(path), { cause });
+  return new StorageError('DATABASE_DAMAGED', `${path} ${DAMAGED}`, { cause });
 }
 
-const damagedSentence = (path: string): string =>
-  `${path} is damaged, or not a SQLite database. Restore a backup: npm run restore FILE`;
+const DAMAGED = 'is damaged, or not a SQLite database. Restore a backup: npm run restore FILE';
 
-const SENTENCES: readonly (readonly [RegExp, StorageErrorCode, (path: string) => string])[] = [
-  [/^SQLITE_(?:NOTADB|CORRUPT)|^SQLITE_ERROR: no such (?:table|column)/, 'DATABASE_DAMAGED', damagedSentence],
+/** The sentences begin with the path. */
+const SENTENCES: readonly (readonly [RegExp, StorageErrorCode, string])[] = [
+  [/^SQLITE_(?:NOTADB|CORRUPT)|^SQLITE_ERROR: no such (?:table|column)/, 'DATABASE_DAMAGED', DAMAGED],
   [
     /^(?:SQLITE_FULL|SQLITE_IOERR_SHMSIZE|ENOSPC|EDQUOT)/,
     'DISK_FULL',
-    (path) => `The disk of ${path} is full. Free some space; the bot continues by itself.`,
+    'cannot grow: the disk is full. Free some space; the bot continues by itself.',
   ],
   [
     /^SQLITE_(?:BUSY|LOCKED)/,
     'DATABASE_LOCKED',
-    (path) => `Another program keeps ${path} locked. Stop it; the bot continues by itself.`,
+    'is locked by another program. Stop that program; the bot continues by itself.',
   ],
   [
-    /^SQLITE_IOERR|^EIO/,
+    /^(?:E[A-Z]+:|SQLITE_(?:IOERR|CANTOPEN|READONLY|PERM))/,
     'DATABASE_UNREADABLE',
-    (path) => `The disk of ${path} cannot be read or written. Check the disk and its free space.`,
-  ],
-  [
-    /^(?:EACCES|EPERM|EROFS|SQLITE_CANTOPEN|SQLITE_READONLY|SQLITE_PERM)/,
-    'DATABASE_UNREADABLE',
-    (path) =>
-      `This account cannot write ${path} and its folder. Start the program from the account that the bot runs under, and check that the disk is not read-only.`,
+    'and its folder cannot be read or written by this account. Start the program from the account that the bot runs under, and check the disk.',
   ],
 ];
 

@@ -59,8 +59,8 @@ it(`replies to ${RUNS} random commands without an error, a foreign ping or a bro
   const router = new Router({
     commands: createCommands({ codes, deliveries, isAdministrator: async () => true, prefix: '!' }),
     prefix: '!',
-    claim: async (id) => codes.claim(id),
-    gate: new FloodGate({ limit: RUNS, intervalMs: 1, clock: clock.read }),
+    codes,
+    gate: new FloodGate(clock.read),
     log: createLog('error', { write: (line) => (logged += line) }),
   });
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { parseCommand, parseMention, splitWords } from '../../src/bot/parse.js';
+import { refusals } from '../../src/bot/replies.js';
 import { UserError } from '../../src/bot/user-error.js';
 
 describe('parseCommand', () => {
@@ -41,7 +42,7 @@ describe('splitWords', () => {
   });
 
   it.each(['"', '"Alice', 'Alice"', 'a"b"c', '"a"b', '"a" "b', '“a'])('refuses %j', (rest) => {
-    expect(() => splitWords(rest)).toThrow(expect.objectContaining({ id: 'unclosedQuote' }));
+    expect(() => splitWords(rest)).toThrow(expect.objectContaining({ message: refusals.unclosedQuote() }));
   });
 
   const word = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[\s"“”„‟]/.test(text));
@@ -61,7 +62,7 @@ describe('splitWords', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 2_000 }), (text) => {
         const words = wordsOrRefusal(text);
-        if (words instanceof UserError) expect(words.id).toBe('unclosedQuote');
+        if (words instanceof UserError) expect(words.message).toBe(refusals.unclosedQuote());
         else expect(words.filter((one) => !text.includes(one))).toEqual([]);
       }),
     );

@@ -43,7 +43,7 @@ async function prepare() {
   await service.list({ id: '1', ...admin }, 1);
   await validator.redeem('Alice', alice.text);
   clock.advance(7_000);
-  await service.revoke({ id: '2', ...admin }, { kind: 'codeOrUsername', typed: 'Alice' }, 'left\nthe chat');
+  await service.revoke({ id: '2', ...admin }, { typed: 'Alice' }, 'left\nthe chat');
   for (let tries = 0; tries < 10; tries++) {
     await validator.validate('Alice', 'ZZZZZZ');
     await validator.validate('Nobody', 'ZZZZZZ');
@@ -62,14 +62,14 @@ describe('npm run audit', () => {
       .split('\n')
       .map((line) => line.split(/ {2,}/));
     expect(cells).toEqual([
-      ['time', 'event', 'username', 'holder id', 'by', 'server id', 'code id', 'reason'],
-      [time('00'), 'issued', 'Alice', ALICE, GUILD, alice.id],
-      [time('00'), 'delivered', 'Alice', ALICE, GUILD, alice.id],
-      [time('07'), 'issued', 'Bob', BOB, GUILD, bob.id],
-      [time('07'), 'withdrawn', 'Bob', BOB, GUILD, bob.id],
+      ['time', 'event', 'holder id', 'by', 'server id', 'code id', 'username', 'reason'],
+      [time('00'), 'issued', ALICE, GUILD, alice.id, 'Alice'],
+      [time('00'), 'delivered', ALICE, GUILD, alice.id, 'Alice'],
+      [time('07'), 'issued', BOB, GUILD, bob.id, 'Bob'],
+      [time('07'), 'withdrawn', BOB, GUILD, bob.id, 'Bob'],
       [time('14'), 'listed', ADMIN, GUILD],
-      [time('14'), 'redeemed', 'Alice', ALICE, GUILD, alice.id],
-      [time('21'), 'revoked', 'Alice', ALICE, ADMIN, GUILD, alice.id, 'left\\u000athe chat'],
+      [time('14'), 'redeemed', ALICE, GUILD, alice.id, 'Alice'],
+      [time('21'), 'revoked', ALICE, ADMIN, GUILD, alice.id, 'Alice', 'left\\u000athe chat'],
       [time('21'), 'throttled'],
     ]);
     expect(stdout).not.toContain(alice.text);
@@ -95,21 +95,6 @@ describe('npm run audit', () => {
     expect(await events('--since', '2026-01-01T00:00:21Z')).toEqual(['revoked Alice', 'throttled']);
     expect(await events('--since', '2026-01-01T00:00:21.001Z')).toEqual([]);
     expect(await events('--since', '2026-01-01 00:00:07', '--member', BOB)).toEqual(ofBob);
-  });
-
-  it('prints every field as JSON', async () => {
-    const { env, bob } = await prepare();
-    const { stdout } = await audit(env, '--member', BOB, '--json');
-    expect(JSON.parse(stdout.split('\n')[0] ?? '')).toEqual({
-      at: '2026-01-01T00:00:07.000Z',
-      event: 'issued',
-      codeId: bob.id,
-      guildId: GUILD,
-      username: 'Bob',
-      holderId: BOB,
-      actorId: null,
-      reason: null,
-    });
   });
 
   it('prints and reads local times', async () => {

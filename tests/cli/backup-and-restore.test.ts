@@ -100,7 +100,7 @@ describe('npm run restore', () => {
     const alice = await issueCode({ username: 'Alice' });
     const { stdout: path } = await backup(env);
     clock.advance(1);
-    await service.revoke(byAdmin(), { kind: 'codeOrUsername', typed: 'Alice' }, null);
+    await service.revoke(byAdmin(), { typed: 'Alice' }, null);
     await issueCode({ username: 'Bob', holderId: '2' });
     await storage.close();
 

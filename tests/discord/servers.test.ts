@@ -178,7 +178,7 @@ it('pauses the codes of a server that ALLOWED_GUILD_IDS no longer lists, and res
     reason: 'suspended',
   });
   expect(second.logged()).toContain(
-    `ALLOWED_GUILD_IDS does not list Strangers Server (${theirs.id}), which holds 1 code. It is paused. Add ${theirs.id} to serve it again.`,
+    `ALLOWED_GUILD_IDS does not list Strangers Server (${theirs.id}). Its codes are paused. Add ${theirs.id} to serve it again.`,
   );
   await second.app.stop();
 
@@ -200,9 +200,7 @@ it('pauses the codes while the bot is removed from its server, but not during an
 
   discord.removeBot(guild);
   await expect.poll(async () => accepts(bot, 'Alice', code)).toBe(false);
-  expect(bot.logged()).toContain(
-    `The bot is not in Chat Room (${guild.id}), which holds 1 code. It is paused.`,
-  );
+  expect(bot.logged()).toContain(`The bot is not in Chat Room (${guild.id}). Its codes are paused.`);
   discord.addBot(guild);
   await expect.poll(async () => accepts(bot, 'Alice', code)).toBe(true);
 });

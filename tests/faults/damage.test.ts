@@ -38,7 +38,7 @@ async function makeTemplate(): Promise<Template> {
     const username = `name ${index}`;
     const request = { username, holderId: String(index) };
     issued.push({ username, text: (await issueCode(request)).text });
-    if (index % 4 === 1) await service.revoke(byAdmin(), { kind: 'codeOrUsername', typed: username }, null);
+    if (index % 4 === 1) await service.revoke(byAdmin(), { typed: username }, null);
     if (index % 4 === 2) issued.push({ username, text: (await issueCode(request)).text });
     if (index % 4 === 3) issued.push({ username, text: (await issuePending(request)).text });
     if (index === NAMES / 2) {

@@ -22,8 +22,13 @@ const MEMBERS = 8;
 
 /** Faults of `disk.c`; the exit code and the sentence of a bot that starts meanwhile. */
 const DISKS = [
-  ['full', 'DISK_FULL', 1, (path: string) => `The disk of ${path} is full.`],
-  ['read-only', 'DISK_READONLY', 78, (path: string) => `This account cannot write ${path} and its folder.`],
+  ['full', 'DISK_FULL', 1, (path: string) => `${path} cannot grow: the disk is full.`],
+  [
+    'read-only',
+    'DISK_READONLY',
+    78,
+    (path: string) => `${path} and its folder cannot be read or written by this account.`,
+  ],
 ] as const;
 
 it.each(DISKS)('keeps every acknowledged code when the disk is %s again and again', async (_how, fault) => {

@@ -76,7 +76,7 @@ export function describeDeliveries(engine: Engine): void {
       const first = await issue();
       const later = await issue();
       await deliveries.markDelivered(later.id);
-      const target = { kind: 'codeOrUsername', typed: codes.textOf(later) } as const;
+      const target = { typed: codes.textOf(later) } as const;
       await codes.revoke(admin(), target, null);
       expect(await deliveries.markDelivered(first.id)).toBe('replaced');
     });
@@ -94,7 +94,7 @@ export function describeDeliveries(engine: Engine): void {
     it('does not revive a code that ended before it was confirmed', async () => {
       const { codes, deliveries, issue } = await openWorld(engine);
       const { id } = await issue();
-      await codes.revoke(admin(), { kind: 'member', memberId: '1' }, null);
+      await codes.revoke(admin(), { memberId: '1' }, null);
       expect(await deliveries.markDelivered(id)).toBe('revoked');
     });
 

@@ -17,7 +17,7 @@ import {
 } from './support.js';
 
 const UNKNOWN = { valid: false, reason: 'unknown' };
-const ALICE = { kind: 'codeOrUsername', typed: 'Alice' } as const;
+const ALICE = { typed: 'Alice' } as const;
 
 function throttled(retryAfterMs: number | null) {
   return { valid: false, reason: 'throttled', retryAfterMs };
@@ -101,7 +101,7 @@ export function describeLogins(engine: Engine): void {
       expect([await count(used.id), await count(used.id)]).toEqual([1, null]);
       expect(await count((await issue()).id)).toBeNull();
       const revoked = await deliver({ holderId: '2', username: 'Bob' });
-      await codes.revoke(admin(), { kind: 'member', memberId: '2' }, null);
+      await codes.revoke(admin(), { memberId: '2' }, null);
       expect(await count(revoked.id)).toBeNull();
       const suspended = await deliver({ username: 'Cat' });
       await store.codes.suspend('1', clock.now);

@@ -56,11 +56,7 @@ export function describeRaces(engine: Engine): void {
       const { text } = await one.deliver();
       expect(await other.validator.redeem('Alice', text)).toMatchObject({ usesLeft: 4 });
       expect(await one.validator.redeem('Alice', text)).toMatchObject({ usesLeft: 3 });
-      await one.codes.revoke(
-        { id: '7', guildId: '1', actorId: '9' },
-        { kind: 'member', memberId: '1' },
-        null,
-      );
+      await one.codes.revoke({ id: '7', guildId: '1', actorId: '9' }, { memberId: '1' }, null);
       expect(await other.validator.validate('Alice', text)).toMatchObject({ reason: 'revoked' });
     });
 

@@ -137,9 +137,9 @@ describe('opening a PostgreSQL database', () => {
   it.each<[string, string, Partial<StorageOptions>, string]>([
     ['SECRET_MISSING', 'without CODE_SECRET', { secret: null }, ''],
     ['SECRET_WRONG', 'with another CODE_SECRET', { secret: 'x'.repeat(40) }, ''],
-    ['SCHEMA_MISSING', 'as guest of an empty database', { as: 'guest' }, 'DROP TABLE meta'],
-    ['SCHEMA_TOO_NEW', 'of a newer version', {}, `UPDATE meta SET value = '2' WHERE name = 'schema'`],
-    ['SCHEMA_UNRELEASED', 'of another program', {}, `DELETE FROM meta WHERE name = 'schema'`],
+    ['DATABASE_MISSING', 'as guest of an empty database', { as: 'guest' }, 'DROP TABLE meta'],
+    ['SCHEMA_UNSUPPORTED', 'of a newer version', {}, `UPDATE meta SET value = '2' WHERE name = 'schema'`],
+    ['SCHEMA_UNSUPPORTED', 'of another program', {}, `DELETE FROM meta WHERE name = 'schema'`],
   ])('is refused with %s %s', async (code, _what, options, sql) => {
     const url = await create();
     if (sql !== '') await runOn(url, sql);

@@ -79,14 +79,6 @@ describe('SqliteDriver', () => {
     expect(await driver.query(ALL)).toEqual([{ id: 3, note: 'three' }]);
   });
 
-  it('returns the result of a committed transaction', async () => {
-    const { path, driver } = await openNotes();
-    expect(await driver.transaction('', async (query) => query(`${ADD} RETURNING id`, [1, 'one']))).toEqual([
-      { id: 1 },
-    ]);
-    expect(await openDriver(path).query(ALL)).toEqual([{ id: 1, note: 'one' }]);
-  });
-
   it('runs statements and transactions one after the other', async () => {
     const { driver } = await openNotes();
     const seen: number[] = [];
@@ -188,15 +180,6 @@ describe('a database file that changes while it is in use', () => {
     expect(hasRun).toBe(false);
     await expect(driver.query(ADD, [3, 'three'])).rejects.toEqual(replaced);
     expect(fatal).toEqual(['DATABASE_REPLACED', 'DATABASE_REPLACED']);
-  });
-
-  it('is reported when it is moved during a transaction', async () => {
-    const { path, driver } = await openNotes();
-    const adding = driver.transaction('', async (query) => {
-      await query(ADD, [1, 'one']);
-      renameSync(path, `${path}.away`);
-    });
-    await expect(adding).rejects.toMatchObject({ code: 'DATABASE_REPLACED' });
   });
 });
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
@@ -139,21 +140,25 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
     BACKUP_INTERVAL: 'off',
     ...options.settings,
   });
+  const advance = async (ms: number): Promise<void> => {
+    clock.advance(ms);
+    await nextTurn();
+  };
+  const { wait = advance } = options;
   const log = createLog(config.logLevel, { write: (line) => (logged += line) });
   const app = await startApp(config, {
     log,
     onFatal: (error) => fatal.push(error),
     clock: clock.read,
-    wait:
-      options.wait ??
-      (async (ms) => {
-        clock.advance(ms);
-        await nextTurn();
-      }),
+    wait: async (ms, signal = new AbortController().signal) => {
+      if (!signal.aborted) await Promise.race([wait(ms), once(signal, 'abort')]);
+    },
     ...(options.every === 'by timers' ? {} : { every: options.every ?? (() => () => undefined) }),
     ...(options.random === undefined ? {} : { random: options.random }),
     ...(options.liveness === undefined ? {} : { liveness: options.liveness }),
   });
+  // The scheduled tasks run once at the start.
+  await nextTurn();
   let stopped: Promise<void> | null = null;
   const stop = (): Promise<void> => (stopped ??= app.stop());
   onTestFinished(stop);

@@ -3,22 +3,21 @@ import { join } from 'node:path';
 
 import { onTestFinished } from 'vitest';
 
-import { parseUsername, type Username } from '../../src/codes/username.js';
+import type { Code, IssueRefusal } from '../../src/codes/code.js';
 import { CodeService, type AdminRequest, type CodeServiceOptions } from '../../src/services/code-service.js';
 import { Deliveries } from '../../src/services/deliveries.js';
 import { Validator } from '../../src/services/validator.js';
-import { openStorage, type Storage } from '../../src/storage/open-storage.js';
+import { openStorage, type Storage, type StorageOptions } from '../../src/storage/open-storage.js';
+import { usernameOf } from '../codes/username-of.js';
 import { ManualClock } from './clock.js';
 import { temporaryFolder } from './folder.js';
 
-export interface CodesOptions extends Partial<
-  Pick<CodeServiceOptions, 'codeLength' | 'codeTtlMs' | 'codeMaxUses' | 'limits' | 'random'>
-> {
-  /** Default: a new database of the running test. */
-  readonly databasePath?: string;
-}
+export type ServicesOptions = Partial<
+  Pick<CodeServiceOptions, 'codeLength' | 'codeTtlMs' | 'codeMaxUses' | 'random'>
+> & { readonly limits?: Partial<CodeServiceOptions['limits']> };
 
-interface Request {
+/** Parts of a request; by default holder 1 in server 1 for Alice, with a new message id. */
+export interface Wish {
   readonly id?: string;
   readonly guildId?: string;
   readonly holderId?: string;
@@ -30,28 +29,44 @@ export interface IssuedCode {
   readonly text: string;
 }
 
-export interface Codes {
-  readonly databasePath: string;
-  readonly clock: ManualClock;
+export interface Services {
   readonly storage: Storage;
   readonly service: CodeService;
   readonly deliveries: Deliveries;
   readonly validator: Validator;
-  /** Issues a pending code, by default to holder 1 in guild 1 for Alice; rejects when it is refused. */
-  readonly issuePending: (request?: Request) => Promise<IssuedCode>;
-  /** Issues a code and delivers it. */
-  readonly issueCode: (request?: Request) => Promise<IssuedCode>;
+  readonly request: (wish?: Wish) => Promise<Code | IssueRefusal | null>;
+  /** Issues a pending code; rejects when it is refused. */
+  readonly issue: (wish?: Wish) => Promise<Code>;
+  readonly issuePending: (wish?: Wish) => Promise<IssuedCode>;
+  /** Issues a code and confirms its DM. */
+  readonly issueCode: (wish?: Wish) => Promise<IssuedCode>;
+}
+
+export interface Codes extends Services {
+  readonly databasePath: string;
+  readonly clock: ManualClock;
+}
+
+export interface CodesOptions extends ServicesOptions {
+  /** Default: a new database of the running test. */
+  readonly databasePath?: string;
 }
 
 /** The services over a SQLite database, with a clock that stands still. */
 export async function openCodes(options: CodesOptions = {}): Promise<Codes> {
   const { databasePath = join(temporaryFolder(), 'codes.db'), ...rest } = options;
   const clock = new ManualClock();
-  const storage = await openStorage({
-    database: { engine: 'sqlite', path: databasePath },
-    secret: null,
-    as: 'owner',
-  });
+  const database = { engine: 'sqlite', path: databasePath } as const;
+  return { ...(await openServices({ database, secret: null }, clock, rest)), databasePath, clock };
+}
+
+/** The services over a database, with limits that no test meets by accident. */
+export async function openServices(
+  where: Pick<StorageOptions, 'database' | 'secret'>,
+  clock: ManualClock,
+  { limits, ...options }: ServicesOptions,
+): Promise<Services> {
+  const storage = await openStorage({ ...where, as: 'owner' });
   onTestFinished(async () => storage.close());
   const { store, keys } = storage;
   const service = new CodeService({
@@ -60,54 +75,57 @@ export async function openCodes(options: CodesOptions = {}): Promise<Codes> {
     codeLength: 6,
     codeTtlMs: null,
     codeMaxUses: null,
-    reservedUsernames: [],
-    limits: { codes: 1_000, withinMs: 600_000, usernames: 100 },
-    clock: clock.read,
     random: randomInt,
-    ...rest,
+    ...options,
+    limits: { codes: 1_000, withinMs: 600_000, usernames: 1_000, ...limits },
+    reservedUsernames: [],
+    clock: clock.read,
   });
   const deliveries = new Deliveries({ store, clock: clock.read });
   const validator = new Validator({ store, keys, clock: clock.read });
 
-  async function issuePending(request: Request = {}): Promise<IssuedCode> {
-    const { id = nextId(), guildId = '1', holderId = '1', username = 'Alice' } = request;
-    const issued = await service.issue({
-      id,
-      guildId,
-      channelId: '1',
-      holderId,
-      holderTag: `holder${holderId}`,
+  async function request(wish: Wish = {}): Promise<Code | IssueRefusal | null> {
+    const { username = 'Alice', ...rest } = wish;
+    return service.issue({
+      id: nextId(),
+      guildId: '1',
+      channelId: '5',
+      holderId: '1',
+      holderTag: `tag of ${rest.holderId ?? '1'}`,
       username: usernameOf(username),
+      ...rest,
     });
-    if (issued === null || 'refusal' in issued) throw new Error(`Not issued: ${JSON.stringify(issued)}`);
-    return { id, text: service.textOf(issued) };
   }
 
-  async function issueCode(request?: Request): Promise<IssuedCode> {
-    const issued = await issuePending(request);
-    const status = await deliveries.markDelivered(issued.id);
-    if (status !== 'active') throw new Error(`Not active: ${status}`);
+  async function issue(wish?: Wish): Promise<Code> {
+    const code = await request(wish);
+    if (code === null || 'refusal' in code) throw new Error(`Not issued: ${JSON.stringify(code)}`);
+    return code;
+  }
+
+  async function issuePending(wish?: Wish): Promise<IssuedCode> {
+    const code = await issue(wish);
+    return { id: code.id, text: service.textOf(code) };
+  }
+
+  async function issueCode(wish?: Wish): Promise<IssuedCode> {
+    const issued = await issuePending(wish);
+    await deliveries.markDelivered(issued.id);
     return issued;
   }
 
-  return { databasePath, clock, storage, service, deliveries, validator, issuePending, issueCode };
+  return { storage, service, deliveries, validator, request, issue, issuePending, issueCode };
 }
 
-function usernameOf(typed: string): Username {
-  const username = parseUsername(typed);
-  if (username === null) throw new Error(`Not a username: ${typed}`);
-  return username;
+/** A new command of an administrator of a server. */
+export function byAdmin(guildId = '1', id = nextId()): AdminRequest {
+  return { id, guildId, actorId: 'admin' };
 }
 
-/** A new command of an administrator of guild 1. */
-export function byAdmin(): AdminRequest {
-  return { id: nextId(), guildId: '1', actorId: 'admin' };
-}
+let lastId = 1_000_000;
 
-let ids = 1_000_000;
-
-/** Returns Discord ids: later ones are greater. */
+/** Returns a new message id, greater than the ones before. */
 function nextId(): string {
-  ids += 1;
-  return String(ids);
+  lastId += 1;
+  return String(lastId);
 }

@@ -1,0 +1,15 @@
+import type { IncomingMessage } from './message.js';
+import { refusals } from './replies.js';
+import { UserError } from './user-error.js';
+
+/** Returns the server of a message. @throws {UserError} in a direct message. */
+export function requireServer({ guildId }: IncomingMessage): string {
+  if (guildId === null) throw new UserError(refusals.guildOnly());
+  return guildId;
+}
+
+/** Returns the server of which the author is an administrator. @throws {UserError} */
+export function requireAdministrator({ guildId, authorIsAdministrator }: IncomingMessage): string {
+  if (guildId === null || !authorIsAdministrator) throw new UserError(refusals.notAdministrator());
+  return guildId;
+}
