@@ -78,6 +78,7 @@ async function measureBot(path: string, databaseUrl: string, figures: Figures): 
       DISCORD_API_URL: discord.apiUrl,
       DATABASE_URL: databaseUrl,
       GETCODE_LIMIT: '1000/10m',
+      ALLOWED_GUILD_IDS: guild.id,
     },
   });
 
