@@ -141,24 +141,29 @@ export function noCodes(): MessageBody {
 
 // Revoking
 
-export function codesRevoked(typed: string, { by, codes }: Revocation): MessageBody {
+/** Repeats the reason: in `!revoke Alice Smith`, it is `Smith`. */
+export function codesRevoked(typed: string, { by, codes }: Revocation, reason: string | null): MessageBody {
   const [first] = codes;
   if (first === undefined) return { content: `❌ Code ${inlineCode(typed)} not found.` };
   const user = inlineCode(first.username);
   const what =
     by === 'code'
-      ? `Access code ${inlineCode(typed.trim().toUpperCase())} for user ${user}`
-      : `${counted(codes.length, 'access code')} for user ${user}`;
-  return { content: `✅ ${what} ${hasOrHave(codes.length)} been revoked. The username is free again.` };
+      ? `Access code ${inlineCode(typed.trim().toUpperCase())} for user ${user} has`
+      : `${counted(codes.length, 'access code')} for user ${user} ${hasOrHave(codes.length)}`;
+  return { content: `✅ ${what} been revoked. The username is free again.${because(reason)}` };
 }
 
-export function memberRevoked(memberId: string, { codes }: Revocation): MessageBody {
+export function memberRevoked(memberId: string, { codes }: Revocation, reason: string | null): MessageBody {
   if (codes.length === 0) return { content: `❌ ${mention(memberId)} has no access codes on this server.` };
   const names = new Set(codes.map(({ nameHash }) => nameHash)).size;
   const free = names === 1 ? 'The username is free again.' : 'The usernames are free again.';
   return {
-    content: `✅ ${counted(codes.length, 'access code')} of ${mention(memberId)} ${hasOrHave(codes.length)} been revoked. ${free}`,
+    content: `✅ ${counted(codes.length, 'access code')} of ${mention(memberId)} ${hasOrHave(codes.length)} been revoked. ${free}${because(reason)}`,
   };
+}
+
+function because(reason: string | null): string {
+  return reason === null ? '' : ` Reason: ${inlineCode(reason)}`;
 }
 
 // Help

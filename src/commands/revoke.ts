@@ -26,8 +26,8 @@ export function revokeCommand({ codes, prefix }: CommandParts): Command {
       if (revocation === null) return null;
       const body =
         memberId === null
-          ? replies.codesRevoked(typed, revocation)
-          : replies.memberRevoked(memberId, revocation);
+          ? replies.codesRevoked(typed, revocation, reason)
+          : replies.memberRevoked(memberId, revocation, reason);
       return { to: 'channel', body };
     },
   };

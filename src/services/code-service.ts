@@ -127,14 +127,21 @@ export class CodeService {
     return { ...found, codes: found.codes.map((code) => ({ ...code, text: this.textOf(code) })) };
   }
 
-  /** Ends a server's codes that `target` names, a code before a username. Returns `null` for a repeat. */
+  /**
+   * Ends a server's codes that `target` names, a code before a username. With a code, everything that keeps its username
+   * from others ends too. Returns `null` for a repeat.
+   */
   async revoke(by: AdminRequest, target: RevokeTarget, reason: string | null): Promise<Revocation | null> {
     const now = this.#options.clock();
-    const endedSince = now - RESERVATION_MS;
+    const since = { now, endedSince: now - RESERVATION_MS };
     return this.#store.changeCodes(async ({ requests, codes, audit }) => {
       if (!(await requests.claim(by.id, now))) return null;
       for (const [kind, column, value] of this.#columnsOf(target)) {
-        const revoked = await codes.revoke(by.guildId, column, value, { now, endedSince });
+        const revoked = await codes.revoke(by.guildId, column, value, since);
+        const [first] = revoked;
+        if (kind === 'code' && first !== undefined) {
+          revoked.push(...(await codes.revoke(by.guildId, 'name_hash', first.nameHash, since)));
+        }
         for (const { id } of revoked) {
           const why = reason === null ? {} : { reason };
           await audit.write({ at: now, event: 'revoked', codeId: id, actorId: by.actorId, ...why });

@@ -31,7 +31,7 @@ it('quotes any text on one line, in code style and shortened', () => {
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (typed) => {
       for (const { content = '' } of [
         replies.usernameTaken(typed),
-        replies.codesRevoked(typed, { by: null, codes: [] }),
+        replies.codesRevoked(typed, { by: null, codes: [] }, typed),
       ]) {
         expect(content.split('`')).toHaveLength(3);
         expect(content.split('`')[1]).toMatch(/^[^\n\p{C}]+$/u);

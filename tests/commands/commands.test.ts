@@ -225,7 +225,10 @@ it.each([
 it('frees the username that it revokes, and keeps the reason in the audit', async () => {
   const { server, say, getCode, logIn, databasePath } = await startBot();
   const code = await getCode(server.alice, 'Alice');
-  await say(server.general, server.admin, '!revoke Alice posted  spam, "as warned"');
+  const said = await say(server.general, server.admin, '!revoke Alice posted  spam, "as warned"');
+  expect(summarize(said)).toEqual([
+    '#general ✅ 1 access code for user `Alice` has been revoked. The username is free again. Reason: `posted spam, as warned`',
+  ]);
   expect(await logIn('Alice', code)).toBe('revoked');
   await getCode(server.bob, 'Alice');
 

@@ -126,6 +126,16 @@ export function describeAdministration(engine: Engine): void {
       expect(await issue({ holderId: '2' })).toHaveProperty('holderId', '2');
     });
 
+    it('frees a username by its code although an earlier code of it expired and a later one is pending', async () => {
+      const { clock, codes, request, issue, deliver } = await openWorld(engine, { codeTtlMs: HOUR });
+      await deliver();
+      clock.advance(2 * HOUR);
+      const { text } = await deliver();
+      await issue();
+      await codes.revoke(admin(), { typed: text }, null);
+      expect(await request({ holderId: '2' })).toHaveProperty('holderId', '2');
+    });
+
     it('does not change codes whose reservation has ended', async () => {
       const { clock, codes, store, deliver } = await openWorld(engine, { codeTtlMs: HOUR });
       const { id } = await deliver();

@@ -71,14 +71,14 @@ export function describeDeliveries(engine: Engine): void {
       },
     );
 
-    it('ends it as replaced also when the later code has ended meanwhile', async () => {
+    it('does not activate it when the later code was revoked meanwhile', async () => {
       const { codes, deliveries, issue } = await openWorld(engine);
       const first = await issue();
       const later = await issue();
       await deliveries.markDelivered(later.id);
       const target = { typed: codes.textOf(later) } as const;
       await codes.revoke(admin(), target, null);
-      expect(await deliveries.markDelivered(first.id)).toBe('replaced');
+      expect(await deliveries.markDelivered(first.id)).toBe('revoked');
     });
 
     it('leaves one active code of 20 that are confirmed at once', async () => {
