@@ -56,7 +56,7 @@ export function isDue(session: Session): boolean {
 }
 
 /**
- * Call it before a code is redeemed: without a secret there is no session.
+ * Call it before a code is redeemed: a session needs the secret.
  *
  * @throws it is missing, too short or easy to guess.
  */
