@@ -29,6 +29,8 @@ const UNIT_MS = new Map([
 const MAX_DURATION_MS = 100 * 365 * DAY_MS;
 const MAX_USES = 1_000_000_000;
 const MIN_TOKEN_LENGTH = 32;
+/** In a secret. Of 32 random hexadecimal digits, fewer differ less than once in 10 million times. */
+const MIN_DIFFERENT_CHARACTERS = 8;
 const MAX_TOKENS = 2;
 
 const DEFAULT_RESERVED_USERNAMES = 'admin, administrator, moderator, mod, system, owner, support';
@@ -136,7 +138,7 @@ export function loadConfig(env: Env) {
         'HTTP_TOKEN',
         [],
         parseTokens,
-        `at least ${MIN_TOKEN_LENGTH} characters, only letters, digits and - . _ ~ + / =, or two such tokens with a comma between them`,
+        `at least ${MIN_TOKEN_LENGTH} characters, ${MIN_DIFFERENT_CHARACTERS} of them different, only letters, digits and - . _ ~ + / =, or two such tokens with a comma between them`,
         'what this prints: npm run --silent token',
       ),
       logLevel: read('LOG_LEVEL', 'info', ...oneOf(LEVELS), 'info'),
@@ -174,8 +176,8 @@ function readStorage({ read, readSecret }: Reader) {
     codeSecret: readSecret(
       'CODE_SECRET',
       null,
-      (text) => (text.length < MIN_SECRET_LENGTH ? undefined : text),
-      `at least ${MIN_SECRET_LENGTH} characters that nobody can guess`,
+      (text) => (text.length >= MIN_SECRET_LENGTH && isVaried(text) ? text : undefined),
+      `at least ${MIN_SECRET_LENGTH} characters, ${MIN_DIFFERENT_CHARACTERS} of them different, that nobody can guess`,
       'what this prints: openssl rand -hex 32',
     ),
     /** How many backups to keep. */
@@ -271,8 +273,14 @@ function parseIds(text: string): ReadonlySet<string> | undefined {
 /** A Bearer token has these characters (RFC 6750). */
 function parseTokens(text: string): readonly string[] | undefined {
   const tokens = text.split(',').map((token) => token.trim());
-  const fit = tokens.every((token) => token.length >= MIN_TOKEN_LENGTH && /^[\w.~+/=-]+$/.test(token));
+  const fit = tokens.every(
+    (token) => token.length >= MIN_TOKEN_LENGTH && isVaried(token) && /^[\w.~+/=-]+$/.test(token),
+  );
   return fit && tokens.length <= MAX_TOKENS ? tokens : undefined;
+}
+
+function isVaried(secret: string): boolean {
+  return new Set(secret).size >= MIN_DIFFERENT_CHARACTERS;
 }
 
 function parseApiUrl(text: string): string | undefined {

@@ -74,7 +74,7 @@ it('ends with code 78 when the secret is wrong', async () => {
   first.child.kill('SIGTERM');
   await first.ended;
 
-  const bot = startProcess(server, cwd, { CODE_SECRET: 'x'.repeat(32) });
+  const bot = startProcess(server, cwd, { CODE_SECRET: '76543210'.repeat(4) });
   expect(await bot.ended).toBe(EXIT_CONFIG);
   expect(bot.stdout()).toContain('CODE_SECRET is not the secret that');
 });

@@ -128,7 +128,7 @@ describe('npm run audit', () => {
     const { stdout } = await runToEnd(PROGRAM, ['--username', 'bob', '--json'], { cwd });
     expect(eventsIn(stdout)).toEqual(['issued Bob', 'withdrawn Bob']);
 
-    await writeFile(join(cwd, '.env'), `CODE_SECRET=${'y'.repeat(32)}\n`);
+    await writeFile(join(cwd, '.env'), `CODE_SECRET=${'76543210'.repeat(4)}\n`);
     const wrong = await runToEnd(PROGRAM, [], { cwd });
     expect(wrong).toMatchObject({ exitCode: 78, stdout: '' });
     expect(wrong.stderr).toMatch(/^CODE_SECRET is not the secret that [^\n]*\n$/);
