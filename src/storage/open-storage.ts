@@ -57,7 +57,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 
 async function openSqlite(path: string, options: StorageOptions): Promise<Storage> {
   const { secret, as, onFatal } = options;
-  const create = as === 'owner' && !exists(path);
+  const create = as === 'owner' && (!exists(path) || wasInterrupted(path));
   if (create) {
     requireNoTraces(path, secret);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -189,6 +189,11 @@ function makePrivate(path: string): void {
   for (const file of [path, `${path}-wal`, `${path}-shm`, secretPathOf(path)]) {
     if (exists(file)) chmodSync(file, 0o600);
   }
+}
+
+/** A first start that was killed leaves an empty file; it creates the secret file and the `-wal` file later. */
+function wasInterrupted(path: string): boolean {
+  return statSync(path).size === 0 && ![secretPathOf(path), `${path}-wal`].some(exists);
 }
 
 /** Does not replace a lost database by an empty one. */

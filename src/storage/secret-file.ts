@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { MIN_SECRET_LENGTH } from '../codes/keys.js';
@@ -25,9 +25,16 @@ export function readSecretFile(path: string): string | null {
   throw new StorageError('SECRET_WRONG', `${path} is empty or cut off. Put your copy of it there.`);
 }
 
-/** Creates a secret and its file, which must not exist: mode 0600, synced to disk. */
+/** Creates a secret and its file, which must not exist: complete or not at all, mode 0600, synced to disk. */
 export function createSecretFile(path: string): string {
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
-  writeFileSync(path, `${secret}\n`, { flag: 'wx', mode: 0o600, flush: true });
+  const unfinished = `${path}.new`;
+  writeFileSync(unfinished, `${secret}\n`, { mode: 0o600, flush: true });
+  try {
+    // Unlike a rename, this replaces nothing.
+    linkSync(unfinished, path);
+  } finally {
+    rmSync(unfinished);
+  }
   return secret;
 }

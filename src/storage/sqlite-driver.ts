@@ -79,7 +79,9 @@ export class SqliteDriver implements Driver {
   }
 
   #configure(create: boolean): void {
-    if (create) this.#database.pragma(`application_id = ${APPLICATION_ID}`);
+    // Without pages: SQLite took back the first change of a start that was killed.
+    const isEmpty = this.#database.pragma('page_count', { simple: true }) === 0;
+    if (create || isEmpty) this.#database.pragma(`application_id = ${APPLICATION_ID}`);
     else if (this.#database.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
       throw new StorageError(
         'DATABASE_FOREIGN',
