@@ -130,7 +130,7 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
   const pacing = { client, clock, wait, stopping: stopping.signal, log };
   const channels = new DmChannels({ ...pacing, store: store.dmChannels });
   const sender = new Sender({ ...pacing, channels });
-  const delivery = new Delivery({ codes, deliveries, messenger: sender, clock, log });
+  const delivery = new Delivery({ codes, deliveries, messenger: sender, prefix, clock, log });
   const commands = createCommands({
     codes,
     deliveries,

@@ -32,6 +32,7 @@ export interface DeliveryOptions {
   readonly codes: Pick<CodeService, 'textOf'>;
   readonly deliveries: Deliveries;
   readonly messenger: Messenger;
+  readonly prefix: string;
   readonly clock: () => number;
   readonly log: Log;
 }
@@ -108,14 +109,14 @@ export class Delivery {
     const { id, holderId } = code;
     const status = statusOf(code, this.#options.clock());
     if (status === 'suspended') return null;
-    if (status !== 'pending') return replies.codeEnded(holderId);
+    if (status !== 'pending') return this.#codeEnded(holderId);
     const body = replies.accessCode(code, this.#options.codes.textOf(code));
     const result = await this.#messenger.toUser(holderId, body, id);
     switch (result) {
       case 'sent': {
         const delivered = await this.#deliveries.markDelivered(id);
         const isGood = delivered !== null && GOOD.has(delivered);
-        return isGood ? replies.codeSent(holderId) : replies.codeEnded(holderId);
+        return isGood ? replies.codeSent(holderId) : this.#codeEnded(holderId);
       }
       case 'failed':
         await this.#deliveries.withdraw(id);
@@ -128,6 +129,10 @@ export class Delivery {
           buttons: [{ id: `getcode:${id}`, label: 'Show my code', disabled: false }],
         };
     }
+  }
+
+  #codeEnded(holderId: string): MessageBody {
+    return replies.codeEnded(holderId, `${this.#options.prefix}getcode`);
   }
 }
 

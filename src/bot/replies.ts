@@ -51,12 +51,12 @@ export function directMessageNotSent(result: NotSent, authorId: string): Message
   return toMember(result === 'delayed' ? '⏳' : '❌', authorId, NOT_SENT[result]);
 }
 
-const PRESS_THE_BUTTON = `Press the button within ${PENDING_MS / 60_000} minutes to see your code.`;
+const PRESS = `ress the button within ${PENDING_MS / 60_000} minutes to see your code.`;
 
 const CODE_NOT_SENT: Readonly<Record<Exclude<NotSent, 'failed'>, string>> = {
-  refused: NOT_SENT.refused,
-  delayed: `many members are asking for codes, so I cannot send you a DM now. ${PRESS_THE_BUTTON}`,
-  unknown: `Discord did not confirm my DM to you. ${PRESS_THE_BUTTON}`,
+  refused: `I couldn't send you a DM! Please enable DMs from server members, or p${PRESS}`,
+  delayed: `many members are asking for codes, so I cannot send you a DM now. P${PRESS}`,
+  unknown: `Discord did not confirm my DM to you. P${PRESS}`,
 };
 
 /** With the button `Show my code`. */
@@ -64,12 +64,12 @@ export function codeNotSent(result: Exclude<NotSent, 'failed'>, authorId: string
   return toMember(result === 'delayed' ? '⏳' : '❌', authorId, CODE_NOT_SENT[result]);
 }
 
-/** Revoked, or too old, before it was delivered. */
-export function codeEnded(authorId: string): MessageBody {
+/** The code was revoked, or 30 minutes passed, before it was delivered. */
+export function codeEnded(authorId: string, command: string): MessageBody {
   return toMember(
     '❌',
     authorId,
-    'your access code ended before I could deliver it. Please ask for another.',
+    `your access code is no longer valid. Please ask for another: ${inlineCode(`${command} <username>`)}`,
   );
 }
 
@@ -135,16 +135,29 @@ export function codeListSent(authorId: string): MessageBody {
   return { content: `📋 List of access codes sent to ${mention(authorId)} via DM!`, mention: authorId };
 }
 
-export function noCodes(): MessageBody {
-  return { content: '📝 No access codes have been generated yet.' };
+export function noCodes({ isUnused }: CodePage): MessageBody {
+  return {
+    content: isUnused
+      ? '📝 No access codes have been generated yet.'
+      : '📝 There are no active access codes on this server.',
+  };
 }
 
 // Revoking
 
 /** Repeats the reason: in `!revoke Alice Smith`, it is `Smith`. */
-export function codesRevoked(typed: string, { by, codes }: Revocation, reason: string | null): MessageBody {
+export function codesRevoked(
+  typed: string,
+  { by, codes }: Revocation,
+  reason: string | null,
+  listCommand: string,
+): MessageBody {
   const [first] = codes;
-  if (first === undefined) return { content: `❌ Code ${inlineCode(typed)} not found.` };
+  if (first === undefined) {
+    return {
+      content: `❌ Code ${inlineCode(typed)} not found. No username with a code matches it either. To list the codes: ${inlineCode(listCommand)}`,
+    };
+  }
   const user = inlineCode(first.username);
   const what =
     by === 'code'
@@ -196,8 +209,7 @@ export const refusals = {
   notAdministrator: () => "❌ You don't have permission to use this command!",
   missingUsername: (usage: string) => `❌ Please provide a username! Usage: ${inlineCode(usage)}`,
   missingArgument: (command: string) => `❌ Missing argument! Use ${inlineCode(command)} for command usage.`,
-  unclosedQuote: () =>
-    '❌ A quotation mark is missing, or stands inside a word. Use them in pairs: `"Alice Smith"`',
+  unclosedQuote: () => '❌ Quotation marks must be in pairs, around whole words. Example: `"Alice Smith"`',
   tooManyWords: (example: string) =>
     `❌ A username with a space in it needs quotation marks: ${inlineCode(example)}`,
   invalidUsername: () =>
@@ -209,9 +221,11 @@ export function databaseOutage(): MessageBody {
   return { content: '❌ I cannot reach my database. Please try again in a few minutes.' };
 }
 
-/** Never the error's own text; the log has the same reference. */
+/** Without the error's own text, which may contain a secret. The log has the same reference. */
 export function unexpected(reference: string): MessageBody {
-  return { content: `❌ An error occurred. Reference: ${inlineCode(reference)}` };
+  return {
+    content: `❌ An error occurred. Please try again in a minute. If it happens again, send an administrator this reference: ${inlineCode(reference)}`,
+  };
 }
 
 // Formatting

@@ -22,7 +22,7 @@ export function codesCommand({ codes, isAdministrator, prefix }: CommandParts): 
         throw new UserError(replies.refusals.invalidPage(`${prefix}codes 2`));
       const listed = await codes.list({ id, guildId, actorId: author.id }, page);
       if (listed === null) return null;
-      if (listed.total === 0) return { to: 'channel', body: replies.noCodes() };
+      if (listed.total === 0) return { to: 'channel', body: replies.noCodes(listed) };
       const channelLine = replies.codeListSent(author.id);
       return { to: 'author', body: listMessage(guildId, listed), channelLine };
     },
@@ -34,7 +34,7 @@ export function codesCommand({ codes, isAdministrator, prefix }: CommandParts): 
         throw new UserError(replies.refusals.notAdministrator());
       const listed = await codes.list({ id, guildId, actorId: author.id }, parsePage(typed) ?? 1);
       if (listed === null) return null;
-      const body = listed.total === 0 ? replies.noCodes() : listMessage(guildId, listed);
+      const body = listed.total === 0 ? replies.noCodes(listed) : listMessage(guildId, listed);
       return { kind: 'update', body };
     },
   };

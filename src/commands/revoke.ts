@@ -26,7 +26,7 @@ export function revokeCommand({ codes, prefix }: CommandParts): Command {
       if (revocation === null) return null;
       const body =
         memberId === null
-          ? replies.codesRevoked(typed, revocation, reason)
+          ? replies.codesRevoked(typed, revocation, reason, `${prefix}codes`)
           : replies.memberRevoked(memberId, revocation, reason);
       return { to: 'channel', body };
     },

@@ -43,6 +43,8 @@ export interface CodePage {
   readonly page: number;
   readonly pages: number;
   readonly codes: readonly ListedCode[];
+  /** No code is stored, of any server. */
+  readonly isUnused: boolean;
 }
 
 export interface Revocation {
@@ -121,7 +123,7 @@ export class CodeService {
       const shown = Math.min(page, pages);
       const codes = await rows.codes.list(guildId, now, CODES_PER_PAGE, (shown - 1) * CODES_PER_PAGE);
       await rows.audit.write({ at: now, event: 'listed', guildId, actorId });
-      return { total, page: shown, pages, codes };
+      return { total, page: shown, pages, codes, isUnused: await rows.codes.isEmpty() };
     });
     if (found === null) return null;
     return { ...found, codes: found.codes.map((code) => ({ ...code, text: this.textOf(code) })) };

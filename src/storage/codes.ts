@@ -176,6 +176,11 @@ export class CodeRows extends Table {
     return this.#total(`SELECT count(*) AS total FROM codes WHERE ${IS_LISTED}`, [guildId, now]);
   }
 
+  /** Returns whether no code is stored, of any server. */
+  async isEmpty(): Promise<boolean> {
+    return (await this.#ids('SELECT id FROM codes LIMIT 1')).length === 0;
+  }
+
   /** Lists the codes that {@link count} counts, oldest first. */
   async list(guildId: string, now: number, limit: number, offset: number): Promise<Code[]> {
     return this.#codes(

@@ -9,7 +9,7 @@ const MINUTE_MS = 60_000;
 const ATTEMPT_MS = 40_000;
 const DM = expect.stringMatching(/^@alice \[🎫/);
 const SENT = expect.stringMatching(/^#general ✅ Access code sent to <@\d+> via DM!$/);
-const ENDED = expect.stringContaining('your access code ended before I could deliver it.');
+const ENDED = expect.stringContaining('your access code is no longer valid.');
 
 type Step = 'DM' | 'acknowledgement';
 

@@ -31,10 +31,13 @@ it('quotes any text on one line, in code style and shortened', () => {
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (typed) => {
       for (const { content = '' } of [
         replies.usernameTaken(typed),
-        replies.codesRevoked(typed, { by: null, codes: [] }, typed),
+        replies.memberRevoked('4', { by: 'member', codes: [CODE] }, typed),
+        replies.codesRevoked('x', { by: 'username', codes: [{ ...CODE, username: 'x' }] }, typed, '!codes'),
+        replies.codesRevoked(typed, { by: null, codes: [] }, null, '!codes'),
       ]) {
-        expect(content.split('`')).toHaveLength(3);
-        expect(content.split('`')[1]).toMatch(/^[^\n\p{C}]+$/u);
+        const quoted = content.split('`').filter((_, index) => index % 2 === 1);
+        expect(content.split('`')).toHaveLength(2 * quoted.length + 1);
+        for (const text of quoted) expect(text).toMatch(/^[^\n\p{C}]+$/u);
         expect(Array.from(content).length).toBeLessThan(250);
       }
     }),
@@ -51,6 +54,7 @@ it('keeps a full page of the longest names within the limits of an embed', () =>
         page: 1,
         pages: 100_000,
         codes,
+        isUnused: false,
       });
       const texts = [title, description, footer ?? '', ...fields.flatMap(({ name, value }) => [name, value])];
       expect(texts.join('').length).toBeLessThanOrEqual(6_000);

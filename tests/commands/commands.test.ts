@@ -5,6 +5,7 @@ import { startBot, summarize, TestServer } from '../support/bot.js';
 import { openRaw } from '../support/raw-database.js';
 
 const ABC = 'ABCDEF';
+const NEXT = ' No username with a code matches it either. To list the codes: `!codes`';
 const CODE = /^[A-HJ-NP-Z2-9]{6}$/;
 const INVALID_USERNAME =
   '❌ A username has 1 to 32 characters: letters of one alphabet, digits, `_`, `-`, `.`, and single spaces between words. Please choose another.';
@@ -53,7 +54,7 @@ it.each([
   [
     'a missing quotation mark',
     '!getcode "Alice Smith',
-    '❌ A quotation mark is missing, or stands inside a word. Use them in pairs: `"Alice Smith"`',
+    '❌ Quotation marks must be in pairs, around whole words. Example: `"Alice Smith"`',
   ],
   ['a character that is not allowed', '!getcode @everyone', INVALID_USERNAME],
   ['an empty username', '!getcode ""', INVALID_USERNAME],
@@ -186,7 +187,7 @@ it.each([
     `#general ✅ Access code \`${code}\` for user \`Alice\` has been revoked. The username is free again.`,
   ]);
   expect(summarize(await say(server.general, server.admin, `!revoke ${code}`))).toEqual([
-    `#general ❌ Code \`${code}\` not found.`,
+    `#general ❌ Code \`${code}\` not found.${NEXT}`,
   ]);
 });
 
@@ -211,10 +212,10 @@ it('revokes the codes of a username and of a member, and replies with their numb
 
 it.each([
   ['no argument', '!revoke', '❌ Missing argument! Use `!help_chatroom` for command usage.'],
-  ['an unknown code', `!revoke ${ABC}`, `❌ Code \`${ABC}\` not found.`],
-  ['a mention in backticks', '!revoke "x` @everyone `y"', '❌ Code `x @everyone y` not found.'],
-  ['a line break', '!revoke "x\n✅ done"', '❌ Code `x ✅ done` not found.'],
-  ['a very long word', `!revoke ${'x'.repeat(1_900)}`, `❌ Code \`${'x'.repeat(40)}…\` not found.`],
+  ['an unknown code', `!revoke ${ABC}`, `❌ Code \`${ABC}\` not found.${NEXT}`],
+  ['a mention in backticks', '!revoke "x` @everyone `y"', `❌ Code \`x @everyone y\` not found.${NEXT}`],
+  ['a line break', '!revoke "x\n✅ done"', `❌ Code \`x ✅ done\` not found.${NEXT}`],
+  ['a very long word', `!revoke ${'x'.repeat(1_900)}`, `❌ Code \`${'x'.repeat(40)}…\` not found.${NEXT}`],
 ])('refuses to revoke %s', async (_, text, sentence) => {
   const { server, say } = await startBot();
   const said = await say(server.general, server.admin, text);
@@ -236,6 +237,15 @@ it('frees the username that it revokes, and keeps the reason in the audit', asyn
   const reasons = database.prepare('SELECT actor_id, reason FROM audit WHERE reason IS NOT NULL').all();
   database.close();
   expect(reasons).toEqual([{ actor_id: server.admin.id, reason: 'posted spam, as warned' }]);
+});
+
+it('lists no codes after the last one was revoked', async () => {
+  const { server, say, getCode } = await startBot();
+  await getCode(server.alice, 'Alice');
+  await say(server.general, server.admin, '!revoke Alice');
+  expect(summarize(await say(server.general, server.admin, '!codes'))).toEqual([
+    '#general 📝 There are no active access codes on this server.',
+  ]);
 });
 
 it('lists its commands in the help', async () => {

@@ -26,7 +26,7 @@ it('offers the button to a member who accepts no DMs', async () => {
   await requestWithoutDms(bot);
   const message = discord.messages(general).at(-1);
   expect(message?.content).toBe(
-    `❌ <@${alice.id}>, I couldn't send you a DM! Please enable DMs from server members.`,
+    `❌ <@${alice.id}>, I couldn't send you a DM! Please enable DMs from server members, or press the button within 30 minutes to see your code.`,
   );
   expect(message?.components[0]?.components.map(({ label }) => label)).toEqual(['Show my code']);
 });
@@ -76,7 +76,7 @@ it('reserves the username of a code that was not shown yet, and does not list th
   const { server, say } = bot;
   await requestWithoutDms(bot);
   expect(summarize(await say(server.general, server.admin, '!codes'))).toEqual([
-    '#general 📝 No access codes have been generated yet.',
+    '#general 📝 There are no active access codes on this server.',
   ]);
   expect(summarize(await say(server.general, server.bob, '!getcode Alice'))).toEqual([
     expect.stringContaining('belongs to another member'),

@@ -130,7 +130,7 @@ it('closes direct messages, turns pages and lists its own words', async () => {
     '/nonsense',
   ]);
   expect(answerTo(stdout, '!getcode Alice')[1]).toBe(
-    "❌ @alice, I couldn't send you a DM! Please enable DMs from server members.",
+    "❌ @alice, I couldn't send you a DM! Please enable DMs from server members, or press the button within 30 minutes to see your code.",
   );
   expect(answerTo(stdout, '!codes')).toContain('( Previous ) [ Next ]');
   expect(answerTo(stdout, '/press next')[0]).toBe(

@@ -5,7 +5,7 @@ import { deferred } from '../support/deferred.js';
 import { accepts } from '../support/website.js';
 
 const REFUSED = (id: string): string =>
-  `#general ❌ <@${id}>, I couldn't send you a DM! Please enable DMs from server members.`;
+  `#general ❌ <@${id}>, I couldn't send you a DM! Please enable DMs from server members, or press the button within 30 minutes to see your code.`;
 const FAILED = (id: string): string =>
   `#general ❌ <@${id}>, I couldn't send you a DM because Discord rejected it. Please try again in a minute.`;
 const UNKNOWN = (id: string): string =>
@@ -243,7 +243,7 @@ it('does not deliver a code that was pending for more than 30 minutes', async ()
   await next.app.tasks.recover();
   await next.settled();
   expect(summarize(server.takeSaid())).toEqual([
-    `#general ❌ <@${alice.id}>, your access code ended before I could deliver it. Please ask for another.`,
+    `#general ❌ <@${alice.id}>, your access code is no longer valid. Please ask for another: \`!getcode <username>\``,
   ]);
   expect((await next.say(general, server.bob, '!getcode Alice'))[0]?.where).toBe('@bob');
 });
@@ -286,7 +286,9 @@ it('replies to an unexpected error with a reference that is also in the log', as
   expect(await getCode(server.alice, 'Alice')).toBe('AAAAAA');
   const [said] = await say(server.general, server.bob, '!getcode Bob');
   const [, reference = 'none'] =
-    /^❌ An error occurred\. Reference: `([0-9a-f]{8})`$/.exec(said?.message.content ?? '') ?? [];
+    /^❌ An error occurred\. .*send an administrator this reference: `([0-9a-f]{8})`$/.exec(
+      said?.message.content ?? '',
+    ) ?? [];
   expect(logged()).toContain(reference);
   expect(logged()).toContain('the random source does not work');
 });

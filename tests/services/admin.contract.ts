@@ -60,7 +60,19 @@ export function describeAdministration(engine: Engine): void {
 
     it('returns one empty page for a server without codes', async () => {
       const { codes } = await openWorld(engine);
-      expect(await codes.list(admin(), 3)).toEqual({ total: 0, page: 1, pages: 1, codes: [] });
+      expect(await codes.list(admin(), 3)).toEqual({
+        total: 0,
+        page: 1,
+        pages: 1,
+        codes: [],
+        isUnused: true,
+      });
+    });
+
+    it('is unused until the first code is issued', async () => {
+      const { codes, issue } = await openWorld(engine);
+      await issue({ guildId: '2' });
+      expect(await codes.list(admin(), 1)).toMatchObject({ total: 0, isUnused: false });
     });
 
     it('lists once per message and records who read which server', async () => {

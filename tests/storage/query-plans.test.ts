@@ -46,6 +46,7 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'codes.renewAttempt': async ({ codes }) => codes.renewAttempt('', 1),
   'codes.claimUnfinished': async ({ codes }) => codes.claimUnfinished(1, 1),
   'codes.count': async ({ codes }) => codes.count('', 1),
+  'codes.isEmpty': async ({ codes }) => codes.isEmpty(),
   'codes.list': async ({ codes }) => codes.list('', 1, 10, 0),
   'codes.revoke by text': async ({ codes }) => codes.revoke('', 'text_hash', '', { now: 1, endedSince: 1 }),
   'codes.revoke by name': async ({ codes }) => codes.revoke('', 'name_hash', '', { now: 1, endedSince: 1 }),
@@ -73,8 +74,8 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'requests.prune': async ({ requests }) => requests.prune(1),
 };
 
-/** These read whole tables, once at the start or once an hour. */
-const SCANS = new Set(['codes.listGuilds', 'codes.countUsernames', 'logins.prune']);
+/** These read whole tables, once at the start or once an hour; `isEmpty` reads one row. */
+const SCANS = new Set(['codes.isEmpty', 'codes.listGuilds', 'codes.countUsernames', 'logins.prune']);
 
 async function planOf(name: string, driver: SqliteDriver): Promise<string> {
   const statements: [string, readonly SqlValue[]][] = [];
