@@ -108,7 +108,8 @@ export class Delivery {
   async #sendCode(code: Code): Promise<MessageBody | null> {
     const { id, holderId } = code;
     const status = statusOf(code, this.#options.clock());
-    if (status === 'suspended') return null;
+    // It ended while its server was not served.
+    if (code.suspendedAt !== null) return null;
     if (status !== 'pending') return this.#codeEnded(holderId);
     const body = replies.accessCode(code, this.#options.codes.textOf(code));
     const result = await this.#messenger.toUser(holderId, body, id);

@@ -163,10 +163,14 @@ export class CodeRows extends Table {
     await this.query('UPDATE codes SET attempted_at = $2 WHERE id = $1', [id, now]);
   }
 
-  /** Claims the codes whose delivery is unfinished and that no process has worked on since `attemptedBefore`. */
+  /**
+   * Claims the codes whose delivery is unfinished and that no process has worked on since `attemptedBefore`. A suspended
+   * code waits until its server is served again.
+   */
   async claimUnfinished(attemptedBefore: number, now: number): Promise<Code[]> {
     return this.#codes(
-      `UPDATE codes SET attempted_at = $2 WHERE acknowledged_at IS NULL AND attempted_at < $1 RETURNING ${COLUMNS}`,
+      `UPDATE codes SET attempted_at = $2 WHERE acknowledged_at IS NULL AND attempted_at < $1
+         AND (suspended_at IS NULL OR ended_at IS NOT NULL) RETURNING ${COLUMNS}`,
       [attemptedBefore, now],
     );
   }

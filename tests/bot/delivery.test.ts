@@ -95,6 +95,35 @@ it('does not send a code after 30 minutes, and frees its username', async () => 
   await bot.getCode(bot.server.bob, 'Alice');
 });
 
+it('delivers a code when its server is served again within 30 minutes', async () => {
+  const { bot: stopped, repair } = await startHanging('DM');
+  const { server, databasePath, clock } = stopped;
+  await stopped.app.stop();
+  repair();
+  server.discord.removeBot(server.guild);
+  const bot = await startBot({ server, databasePath, clock });
+  clock.advance(10 * MINUTE_MS);
+  expect(await recover(bot)).toEqual([]);
+  server.discord.addBot(server.guild);
+  await bot.settled();
+  await expect.poll(async () => recover(bot)).toEqual([DM, SENT]);
+});
+
+it('says nothing of a code that ended while its server was not served', async () => {
+  const { bot: stopped, repair } = await startHanging('DM');
+  const { server, databasePath, clock } = stopped;
+  await stopped.app.stop();
+  repair();
+  server.discord.removeBot(server.guild);
+  const bot = await startBot({ server, databasePath, clock });
+  clock.advance(30 * MINUTE_MS + 1);
+  expect(await recover(bot)).toEqual([]);
+  clock.advance(ATTEMPT_MS + 1);
+  expect(await recover(bot)).toEqual([]);
+  expect(bot.logged().split('Finishing interrupted deliveries')).toHaveLength(2);
+  expect(bot.logged()).not.toContain('Could not send a message');
+});
+
 it('delivers a code after an outage of Discord of several minutes', async () => {
   const bot = await startBot();
   const { server, say, clock } = bot;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Code } from '../../src/codes/code.js';
+import { suspendUnserved } from '../../src/services/maintenance.js';
 import { admin, atOnce, HOUR, MINUTE, openWorld, type Engine } from './support.js';
 
 const UNKNOWN = { valid: false, reason: 'unknown' };
@@ -221,6 +222,20 @@ export function describeDeliveries(engine: Engine): void {
       clock.advance(30 * MINUTE + 1);
       expect(await deliveries.claimUnfinished()).toMatchObject([{ id, endReason: 'withdrawn' }]);
       expect(await events()).toEqual([`issued ${id}`, `withdrawn ${id}`]);
+    });
+
+    it('claims a suspended code when its server is served again, or when it is too old to be sent', async () => {
+      const { clock, deliveries, store, issue } = await openWorld(engine);
+      const served = await issue();
+      const unserved = await issue({ username: 'Bob', guildId: '2' });
+      await suspendUnserved(store, new Set(), clock.now);
+      clock.advance(10 * MINUTE);
+      expect(await deliveries.claimUnfinished()).toEqual([]);
+      await suspendUnserved(store, new Set(['1']), clock.now);
+      expect(await deliveries.claimUnfinished()).toMatchObject([{ id: served.id, endReason: null }]);
+      await deliveries.markAcknowledged(served.id);
+      clock.advance(20 * MINUTE + 1);
+      expect(await deliveries.claimUnfinished()).toMatchObject([{ id: unserved.id, endReason: 'withdrawn' }]);
     });
 
     it('gives each delivery to one of two processes', async () => {
