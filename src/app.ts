@@ -173,7 +173,7 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
       if (!isBackupDue(database.path, backupIntervalMs, clock())) return;
       try {
         const made = await makeBackup(database.path, { keep: backupKeep, now: clock() });
-        log.info({ path: made.path, codes: made.codes }, 'Made a backup');
+        log.info({ path: made.path, codes: made.codes }, 'Created a backup');
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;
         log.error({ code: error.code }, error.message);
@@ -200,7 +200,7 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
     }
     await bot.start(config.discordToken);
     servers.onChange = () =>
-      void tasks.checkServers().catch((error: unknown) => log.error({ err: error }, 'A task failed'));
+      void tasks.checkServers().catch((error: unknown) => log.error({ err: error }, 'Could not run a task'));
     await tasks.checkServers();
     schedule.add('renew', RECOVERY_INTERVAL_MS, tasks.renew);
     schedule.add('recover', RECOVERY_INTERVAL_MS, tasks.recover);
@@ -232,18 +232,18 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
 async function logStorage(log: Log, storage: Storage, { codeLength, codeSecret }: Config): Promise<void> {
   const { store, name: database, isNew, newSecretPath } = storage;
   if (!isNew) log.info({ database }, 'Opened the database');
-  else if (codeSecret === null) log.info({ database }, 'Made a new database');
+  else if (codeSecret === null) log.info({ database }, 'Created a new database');
   else {
-    // Nothing tells a first start from a lost database.
+    // A first start and a lost database look the same.
     log.warn(
       { database },
-      'Made a new database. If there was one before, stop the bot and restore a backup.',
+      'Created a new database. If there was one before, stop the bot and restore a backup.',
     );
   }
   if (newSecretPath !== null) {
     log.info(
       { secret: newSecretPath },
-      'Made the secret that encrypts the codes. Copy this file to a safe place: without it no code and no backup can be read.',
+      'Created the secret that encrypts the codes. Copy this file to a safe place: without it no code and no backup can be read.',
     );
   }
   const usernames = await store.codes.countUsernames();

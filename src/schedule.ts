@@ -43,7 +43,8 @@ export class Schedule {
       await task();
     } catch (error) {
       // An outage of the database is logged once, by the storage.
-      if (!(error instanceof StorageError)) this.#log.error({ err: error, task: name }, 'A task failed');
+      if (!(error instanceof StorageError))
+        this.#log.error({ err: error, task: name }, 'Could not run a task');
     }
     this.#running.delete(name);
   }

@@ -110,7 +110,7 @@ it('logs its servers, or an invitation link when it is in none', async () => {
   server.discord.removeBot(server.guild);
   const uninvited = startProcess(server, temporaryFolder());
   await uninvited.printed('Invite it');
-  // View Channel, Send Messages, Embed Links.
+  // View Channels, Send Messages, Embed Links.
   const permissions = (1 << 10) | (1 << 11) | (1 << 14);
   expect(uninvited.stdout()).toContain(
     `https://discord.com/oauth2/authorize?client_id=${server.discord.botUser.id}&scope=bot&permissions=${permissions}`,

@@ -20,10 +20,10 @@ export interface Messenger {
   toChannel(channelId: string, body: MessageBody, nonce: string): Promise<SendResult>;
 }
 
-/** Of a code that was delivered: it works, did work, or will work again. */
-const GOOD: ReadonlySet<CodeStatus> = new Set(['active', 'used_up', 'suspended', 'replaced']);
+/** Statuses of a code whose DM counts as delivered. */
+const DELIVERED_STATUSES: ReadonlySet<CodeStatus> = new Set(['active', 'used_up', 'suspended', 'replaced']);
 
-/** The bot stops: another process, or the next start, finishes the delivery. */
+/** The bot is stopping: another process, or the next start, finishes the delivery. */
 export class StoppedError extends Error {
   override readonly name = 'StoppedError';
 }
@@ -64,7 +64,7 @@ export class Delivery {
     await this.#messenger.toChannel(channelId, line, ackNonce(id));
   }
 
-  /** Delivers a fresh or a recovered code. After an outage of the database it is recovered later. Never rejects. */
+  /** Delivers a fresh or a recovered code. If the database fails, the next recovery tries again. Never rejects. */
   async deliver(code: Code): Promise<void> {
     if (this.#inFlight.has(code.id)) return;
     this.#inFlight.add(code.id);
@@ -98,13 +98,13 @@ export class Delivery {
     const isRepeat = wasDelivered && this.#options.clock() > code.issuedAt + NONCE_MEMORY_MS;
     if (line !== null && !isRepeat) {
       const result = await this.#messenger.toChannel(channelId, line, ackNonce(id));
-      // Discord is out of order: the next recovery tries again.
+      // Discord cannot be reached: the next recovery tries again.
       if (result === 'unknown') return;
     }
     await this.#deliveries.markAcknowledged(id);
   }
 
-  /** Returns the line for the channel; `null`: none. */
+  /** Sends the DM of a pending code. Returns the line for the channel; `null`: none. */
   async #sendCode(code: Code): Promise<MessageBody | null> {
     const { id, holderId } = code;
     const status = statusOf(code, this.#options.clock());
@@ -116,8 +116,8 @@ export class Delivery {
     switch (result) {
       case 'sent': {
         const delivered = await this.#deliveries.markDelivered(id);
-        const isGood = delivered !== null && GOOD.has(delivered);
-        return isGood ? replies.codeSent(holderId) : this.#codeEnded(holderId);
+        const isDelivered = delivered !== null && DELIVERED_STATUSES.has(delivered);
+        return isDelivered ? replies.codeSent(holderId) : this.#codeEnded(holderId);
       }
       case 'failed':
         await this.#deliveries.withdraw(id);

@@ -16,7 +16,7 @@ const MAX_LISTED = 10;
 
 // Getting a code
 
-/** The code is also plain text, so that a phone can copy it. */
+/** The code is also plain text: phones cannot copy from an embed. */
 export function accessCode({ username, expiresAt }: Code, text: string): MessageBody {
   return {
     content: text,
@@ -257,7 +257,7 @@ function relativeTime(unixMs: number): string {
   return `<t:${Math.ceil(unixMs / 1_000)}:R>`;
 }
 
-/** In code style nothing pings or formats; characters that could end it or forge a line are removed. */
+/** In code style, nothing pings or formats. Removes characters that could end it or forge a line. */
 function inlineCode(text: string): string {
   const plain = text.replaceAll(/[`\p{C}\p{Z}]+/gu, ' ');
   const characters = Array.from(plain);

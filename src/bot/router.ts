@@ -74,7 +74,7 @@ export class Router {
   #describe(command: Command, error: unknown): MessageBody {
     if (error instanceof StorageError) return replies.databaseOutage();
     const reference = randomBytes(4).toString('hex');
-    this.#options.log.error({ err: error, reference, command: command.name }, 'A command failed');
+    this.#options.log.error({ err: error, reference, command: command.name }, 'Could not run a command');
     return replies.unexpected(reference);
   }
 }

@@ -35,7 +35,7 @@ export function getcodeCommand({ codes, deliveries, prefix }: CommandParts): Com
 function usernameIn([typed, ...more]: readonly string[], prefix: string): Username {
   if (typed === undefined)
     throw new UserError(replies.refusals.missingUsername(`${prefix}getcode <username>`));
-  // A username is never guessed: the code would go to Alice instead of Alice Smith.
+  // Otherwise Alice Smith would get a code for Alice.
   if (more.length > 0) throw new UserError(replies.refusals.tooManyWords(`${prefix}getcode "Alice Smith"`));
   const username = parseUsername(typed);
   if (username === null) throw new UserError(replies.refusals.invalidUsername());

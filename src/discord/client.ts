@@ -2,7 +2,7 @@ import { Client, GatewayIntentBits, Options, Partials, Routes } from 'discord.js
 
 import { identifyThrottle } from './identify-throttle.js';
 
-/** How many users and members stay in memory. Whoever writes is in the event itself. */
+/** How many users and members stay in memory. The event contains its author. */
 const CACHED_USERS = 200;
 
 /** Creates the discord.js client with the intents that reading messages needs, and nearly no caches. */

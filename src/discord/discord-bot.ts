@@ -85,13 +85,13 @@ export class DiscordBot {
    */
   async start(token: string): Promise<void> {
     const client = this.#client;
-    client.on(Events.Error, (error) => this.#log.error({ err: error }, 'Discord connection failed'));
-    client.on(Events.ShardError, (error) => this.#log.debug({ err: error }, 'Discord connection broke'));
+    client.on(Events.Error, (error) => this.#log.error({ err: error }, 'discord.js reported an error'));
+    client.on(Events.ShardError, (error) => this.#log.debug({ err: error }, 'discord.js reported an error'));
     client.on(Events.ShardReconnecting, () => this.#onDisconnected());
     client.on(Events.MessageCreate, (message) => this.#track(this.#onMessage(message)));
     client.on(Events.InteractionCreate, (interaction) => this.#track(this.#onInteraction(interaction)));
     client.rest.on(RESTEvents.RateLimited, ({ timeToReset: waitMs, route }) => {
-      if (waitMs >= LONG_WAIT_MS) this.#log.warn({ waitMs, route }, 'Discord limits requests of the bot');
+      if (waitMs >= LONG_WAIT_MS) this.#log.warn({ waitMs, route }, "Waiting for Discord's rate limit");
     });
     await this.#waitForDiscord(token);
     this.#chosen = this.#logIn(token).then(async () => this.#options.servers.choose());
@@ -113,7 +113,7 @@ export class DiscordBot {
   async stop(): Promise<void> {
     this.#client.removeAllListeners();
     // Without a listener, a late error would end the process.
-    this.#client.on(Events.Error, (error) => this.#log.debug({ err: error }, 'Discord connection failed'));
+    this.#client.on(Events.Error, (error) => this.#log.debug({ err: error }, 'discord.js reported an error'));
     this.#options.liveness.stop();
     await this.idle();
     await this.#client.destroy();
@@ -183,9 +183,7 @@ export class DiscordBot {
     this.#sessions = [...this.#sessions.filter((at) => at > now - SESSIONS_INTERVAL_MS), now];
     if (this.#sessions.length <= MAX_SESSIONS) return;
     fail(
-      new DiscordOutageError(
-        `The connection to Discord broke more than ${MAX_SESSIONS} times in 10 minutes.`,
-      ),
+      new DiscordOutageError(`Lost the connection to Discord more than ${MAX_SESSIONS} times in 10 minutes.`),
     );
   }
 

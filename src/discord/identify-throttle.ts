@@ -47,7 +47,7 @@ export function identifyThrottle(options: {
         if (waitMs > MIN_INTERVAL_MS) {
           log.warn(
             { loginsLeft: limit?.remaining, loginsPerDay: limit?.total },
-            `Waiting ${inWords(waitMs)} before the next login to Discord. Find out why the bot reconnects so often.`,
+            `Waiting ${formatWait(waitMs)} before the next login to Discord. Find out why the bot reconnects so often.`,
           );
         }
         onWait(true);
@@ -90,7 +90,7 @@ function spreadMs({ total, remaining, reset_after: resetMs }: SessionStartLimit)
   return remaining * 2 > total ? 0 : resetMs / Math.max(remaining, 1);
 }
 
-function inWords(ms: number): string {
+function formatWait(ms: number): string {
   const minutes = Math.round(ms / 60_000);
   return minutes < 2 ? `${Math.ceil(ms / 1_000)} seconds` : `${minutes.toLocaleString('en')} minutes`;
 }

@@ -83,7 +83,7 @@ export class Servers {
           this.#allowed?.has(guildId) === false
             ? ['ALLOWED_GUILD_IDS does not list', `Add ${guildId} to serve it again.`]
             : ['The bot is not in', `Invite the bot again: ${inviteUrl(this.#client)}`];
-        this.#log.warn({ guildId, codes }, `${why} ${name}. Its codes are paused. ${next}`);
+        this.#log.warn({ guildId, codes }, `${why} ${name}. Its codes are suspended. ${next}`);
       }
     }
   }

@@ -101,7 +101,7 @@ export class CodeService {
     return this.#store.changeCodes(async (rows) => {
       if (!(await rows.requests.claim(request.id, now))) return null;
       if (this.#isReserved(username)) return { refusal: 'reserved' };
-      await withdrawPending(rows, now);
+      await withdrawOverdue(rows, now);
       const since = { issuedSince: now - limits.withinMs, endedSince: now - RESERVATION_MS };
       const known = await rows.codes.findKnown(holderId, skeletons, since);
       const refusal = decideIssue(known, { holderId, nameHash }, limits, now);
@@ -191,9 +191,9 @@ export class CodeService {
   }
 }
 
-/** Ends the codes that nobody received in time: their usernames are free again. */
-export async function withdrawPending({ codes, audit }: Rows, now: number): Promise<void> {
-  for (const codeId of await codes.withdrawPending(now - PENDING_MS, now)) {
+/** Ends the codes that were not delivered in time: their usernames are free again. */
+export async function withdrawOverdue({ codes, audit }: Rows, now: number): Promise<void> {
+  for (const codeId of await codes.withdrawOverdue(now - PENDING_MS, now)) {
     await audit.write({ at: now, event: 'withdrawn', codeId });
   }
 }

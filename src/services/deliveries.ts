@@ -1,11 +1,11 @@
 import { PENDING_MS, statusOf, type Code, type CodeStatus } from '../codes/code.js';
 import type { Rows, Store } from '../storage/store.js';
-import { withdrawPending } from './code-service.js';
+import { withdrawOverdue } from './code-service.js';
 
 /** A delivery that no process has renewed for this long is free to be claimed. */
 const ATTEMPT_MS = 40_000;
 
-/** Records what became of a code that was issued: the row of the code is the queue of its delivery. */
+/** Records each step of a delivery in the row of its code. */
 export class Deliveries {
   readonly #store: Store;
   readonly #clock: () => number;
@@ -44,7 +44,7 @@ export class Deliveries {
     });
   }
 
-  /** Finishes a delivery: the channel was told. */
+  /** Finishes a delivery: the channel got its line. */
   async markAcknowledged(id: string): Promise<void> {
     await this.#store.codes.acknowledge(id, this.#clock());
   }
@@ -62,8 +62,8 @@ export class Deliveries {
   async claimUnfinished(): Promise<Code[]> {
     const now = this.#clock();
     return this.#store.changeCodes(async (rows) => {
-      // After an outage, a code that is too old is not sent first and withdrawn then.
-      await withdrawPending(rows, now);
+      // Otherwise an overdue code would be sent after an outage and then withdrawn.
+      await withdrawOverdue(rows, now);
       return rows.codes.claimUnfinished(now - ATTEMPT_MS, now);
     });
   }

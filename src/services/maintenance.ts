@@ -1,6 +1,6 @@
 import { RESERVATION_MS } from '../codes/code.js';
 import type { Store } from '../storage/store.js';
-import { withdrawPending } from './code-service.js';
+import { withdrawOverdue } from './code-service.js';
 
 /** Discord repeats an event within minutes. */
 const REQUEST_MEMORY_MS = 24 * 3_600_000;
@@ -9,10 +9,10 @@ const CODES_PER_PRUNE = 1_000;
 /** Discord accepts at most 100 members per request. */
 const MEMBERS_PER_LOOKUP = 100;
 
-/** Ends codes that expired, and codes that nobody received in time. */
+/** Ends codes that expired, and codes that were not delivered in time. */
 export async function endCodes(store: Store, now: number): Promise<void> {
   await store.changeCodes(async (rows) => {
-    await withdrawPending(rows, now);
+    await withdrawOverdue(rows, now);
     for (const codeId of await rows.codes.expire(now)) {
       await rows.audit.write({ at: now, event: 'expired', codeId });
     }
@@ -20,8 +20,8 @@ export async function endCodes(store: Store, now: number): Promise<void> {
 }
 
 /**
- * Deletes what is older than the audit may be, and claimed messages of more than a day ago. A code that ended is kept
- * for as long as it may reserve its username.
+ * Deletes audit rows and ended codes from before `auditSince`, and claims of messages that are more than a day old.
+ * Keeps an ended code for as long as it may reserve its username.
  */
 export async function prune(store: Store, auditSince: number, now: number): Promise<void> {
   await store.requests.prune(now - REQUEST_MEMORY_MS);

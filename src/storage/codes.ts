@@ -141,7 +141,7 @@ export class CodeRows extends Table {
   }
 
   /** Ends all codes that were issued before `issuedBefore` and not delivered. Returns their ids. */
-  async withdrawPending(issuedBefore: number, now: number): Promise<string[]> {
+  async withdrawOverdue(issuedBefore: number, now: number): Promise<string[]> {
     return this.#ids(
       `UPDATE codes SET ended_at = $2, end_reason = 'withdrawn'
        WHERE issued_at < $1 AND delivered_at IS NULL AND ended_at IS NULL RETURNING id`,

@@ -20,7 +20,7 @@ export interface StorageOptions {
   readonly secret: string | null;
   /** The owner (the bot) creates a missing database and checks an existing one; guests do neither. */
   readonly as: 'owner' | 'guest';
-  /** Called at the first failure of an outage, at each other failure, and with `null` when it is over. */
+  /** Called when an outage begins, each time the error code changes, and with `null` when it ends. */
   readonly onOutage?: (error: StorageError | null) => void;
   /** Called when the database turns out damaged or replaced: the process should end. */
   readonly onFatal?: (error: StorageError) => void;

@@ -1,7 +1,7 @@
 import type { Driver } from './driver.js';
 import { StorageError } from './storage-error.js';
 
-/** Wraps a driver to report the first failure of an outage, each other failure, and `null` when it is over. */
+/** Wraps a driver to report an outage: when it begins, each time the error code changes, and `null` when it ends. */
 export function reportOutages(driver: Driver, onChange: (error: StorageError | null) => void): Driver {
   let current: StorageError | null = null;
   async function report<T>(work: Promise<T>, endsOutage: boolean): Promise<T> {

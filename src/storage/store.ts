@@ -23,7 +23,7 @@ export class Rows {
   }
 }
 
-/** The database: its rows by single statements, and two kinds of transactions, of which nobody nests any. */
+/** The database: its rows by single statements, and two kinds of transactions. Transactions do not nest. */
 export class Store extends Rows {
   readonly #driver: Driver;
 

@@ -14,7 +14,7 @@ it('makes a backup at the start, and the next when BACKUP_INTERVAL is over', asy
   const first = await startBot({ server, settings });
   const { databasePath, clock } = first;
   const folder = join(dirname(databasePath), 'backups');
-  await expect.poll(() => first.logged()).toContain('"Made a backup"');
+  await expect.poll(() => first.logged()).toContain('"Created a backup"');
   await first.app.stop();
   clock.advance(DAY_MS - HOUR_MS);
   const second = await startBot({ server, settings, databasePath, clock });
@@ -33,7 +33,7 @@ it('makes no backup with BACKUP_INTERVAL=off', async () => {
 
 it('logs a failed backup in one sentence and continues to issue codes', async () => {
   const bot = await startBot({ settings: { BACKUP_INTERVAL: '24h' } });
-  await expect.poll(() => bot.logged()).toContain('"Made a backup"');
+  await expect.poll(() => bot.logged()).toContain('"Created a backup"');
   const folder = join(dirname(bot.databasePath), 'backups');
   rmSync(folder, { recursive: true });
   writeFileSync(folder, 'in the way');

@@ -22,7 +22,7 @@ function answerTo(stdout: string, line: string): string[] {
   return (next === -1 ? rest : rest.slice(0, next)).map((one) => one.trim()).filter((one) => one !== '');
 }
 
-it('walks the whole way through a pipe: code, login, list, revocation, and the end with code 0', async () => {
+it('runs every command from a pipe and exits with code 0', async () => {
   const { end, stdout, stderr, left } = await type([
     '!getcode Alice',
     '/login',
@@ -85,7 +85,7 @@ it('walks the whole way through a pipe: code, login, list, revocation, and the e
   ]);
 });
 
-it('shows who speaks and where in its prompt', async () => {
+it('shows the current user and channel in its prompt', async () => {
   const { stdout } = await type([
     '/as bob',
     '/in thread',
@@ -111,7 +111,7 @@ it('shows who speaks and where in its prompt', async () => {
   expect(stdout).not.toContain("don't have permission");
 });
 
-it('closes direct messages, turns pages and lists its own words', async () => {
+it('closes direct messages, turns pages and lists its own commands', async () => {
   // Three codes for each member, and eleven for a second page.
   const many = ['ada', 'ben', 'cleo', 'dan'].flatMap((name) => [
     `/as ${name}`,
@@ -144,7 +144,7 @@ it('closes direct messages, turns pages and lists its own words', async () => {
   expect(answerTo(stdout, '/nonsense')).toEqual(['Unknown command /nonsense. Type /help for the list.']);
 });
 
-it('tries out settings, and says what is wrong with them', async () => {
+it('applies settings, and reports invalid ones', async () => {
   const expiring = await type(['!getcode Alice'], { CODE_TTL: '90m', CODE_LENGTH: '8' });
   expect(answerTo(expiring.stdout, '!getcode Alice')[1]).toMatch(/^[A-Z2-9]{8}$/);
   expect(expiring.stdout).toContain('(in 1 hour)');

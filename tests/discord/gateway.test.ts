@@ -20,7 +20,7 @@ it('is connected from the start to the end, except while it has no connection', 
   expect(bot.app.isConnected()).toBe(false);
 });
 
-it('receives what was said while the connection was broken', async () => {
+it('receives messages sent during a disconnect', async () => {
   const bot = await startBot();
   const { discord, general, alice } = bot.server;
   discord.dropConnections();
@@ -125,7 +125,7 @@ it('ends with a failure after more than 20 sessions in 10 minutes', async () => 
   expect(bot.fatal).toEqual([]);
   await resume();
   await expect.poll(() => bot.fatal.length).toBe(1);
-  expect(bot.fatal[0]?.message).toContain('broke more than 20 times in 10 minutes');
+  expect(bot.fatal[0]?.message).toContain('Lost the connection to Discord more than 20 times in 10 minutes');
   expect(bot.fatal[0]).not.toBeInstanceOf(DiscordSetupError);
 });
 

@@ -43,7 +43,7 @@ it('leaves logins after a day of crashes', () => {
   expect(crashForADay({ isLimitKnown: true })).toBeGreaterThan(0);
 });
 
-it('control: without the limit that Discord reports, a day of crashes uses up all logins', () => {
+it('uses up all logins in a day of crashes when it ignores the limit that Discord reports (control)', () => {
   expect(crashForADay({ isLimitKnown: false })).toBe(0);
 });
 

@@ -161,7 +161,7 @@ it('ends with exit 78 when ALLOWED_GUILD_IDS lists no server of the bot, and cha
   expect(rowsIn(databaseIn(cwd))).toEqual(before);
 });
 
-it('pauses the codes of a server that ALLOWED_GUILD_IDS no longer lists, and resumes them', async () => {
+it('suspends the codes of a server that ALLOWED_GUILD_IDS no longer lists, and resumes them', async () => {
   const server = await TestServer.start();
   const { stranger, theirs, lobby } = addStranger(server);
   const both = { ALLOWED_GUILD_IDS: `${server.guild.id},${theirs.id}` };
@@ -178,7 +178,7 @@ it('pauses the codes of a server that ALLOWED_GUILD_IDS no longer lists, and res
     reason: 'suspended',
   });
   expect(second.logged()).toContain(
-    `ALLOWED_GUILD_IDS does not list Strangers Server (${theirs.id}). Its codes are paused. Add ${theirs.id} to serve it again.`,
+    `ALLOWED_GUILD_IDS does not list Strangers Server (${theirs.id}). Its codes are suspended. Add ${theirs.id} to serve it again.`,
   );
   await second.app.stop();
 
@@ -187,7 +187,7 @@ it('pauses the codes of a server that ALLOWED_GUILD_IDS no longer lists, and res
   expect(third.logged()).toContain(`The codes of Strangers Server (${theirs.id}) work again`);
 });
 
-it('pauses the codes while the bot is removed from its server, but not during an outage', async () => {
+it('suspends the codes while the bot is removed from its server, but not during an outage', async () => {
   const bot = await startBot();
   const { server } = bot;
   const { discord, guild } = server;
@@ -200,7 +200,7 @@ it('pauses the codes while the bot is removed from its server, but not during an
 
   discord.removeBot(guild);
   await expect.poll(async () => accepts(bot, 'Alice', code)).toBe(false);
-  expect(bot.logged()).toContain(`The bot is not in Chat Room (${guild.id}). Its codes are paused.`);
+  expect(bot.logged()).toContain(`The bot is not in Chat Room (${guild.id}). Its codes are suspended.`);
   discord.addBot(guild);
   await expect.poll(async () => accepts(bot, 'Alice', code)).toBe(true);
 });

@@ -236,7 +236,7 @@ it('accepts no code that was never issued and creates no new database, whatever 
   expect(Math.min(tally.refusedStarts, tally.outages, tally.answered)).toBeGreaterThan(0);
 });
 
-it('the control counts a login with a code that was not issued', async () => {
+it('detects a login with a code that was not issued (control)', async () => {
   const template = await makeTemplate();
   const path = join(folderInMemory(), 'codes.db');
   writeTemplate(template, path);

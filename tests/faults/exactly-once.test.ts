@@ -258,7 +258,7 @@ it('tolerates a bot that continues after another one finished its deliveries', a
   expect(await interrupt('SIGSTOP')).toEqual(NO_FAULTS);
 });
 
-it('control: repeats messages when Discord does not recognize nonces', async () => {
+it('repeats messages of a bot that was killed when Discord does not recognize nonces (control)', async () => {
   const { repeated, ...others } = await interrupt('SIGKILL', { enforcesNonces: false });
   expect(others).toEqual({ lost: [], twoCodes: [], unaware: [] });
   expect(repeated).not.toEqual([]);
@@ -350,7 +350,7 @@ it('delivers or ends every code exactly once while bots are killed, Discord fail
   expect(found, `seed ${seed}`).toEqual(NO_FAULTS);
 });
 
-it('control: the same repeats messages when Discord does not recognize nonces', async () => {
+it('repeats messages whose responses are lost when Discord does not recognize nonces (control)', async () => {
   const requests = sized(20, 40);
   const storm = { seed: 1, requests, kills: 0, faults: ['lose-answer'], enforcesNonces: false } as const;
   const { repeated } = await weather(storm);

@@ -104,7 +104,7 @@ it('loses no acknowledged code and leaves no transaction half done when it is ki
 it.each<[string, IssuerMode, (outcome: Outcome) => boolean]>([
   ['loses a code that is acknowledged before it is stored', 'early', ({ lost }) => lost.length > 0],
   ['leaves halves when each statement commits by itself', 'halves', ({ halves }) => halves > 0],
-])('the control %s', async (_what, mode, isHarmed) => {
+])('%s (control)', async (_what, mode, isHarmed) => {
   for (let kill = 0; kill < CONTROL_KILLS; kill++) {
     if (isHarmed(await killAtRandom(`r${kill}`, 1, () => randomInt(1, 20), mode))) return;
   }

@@ -180,7 +180,7 @@ it('loses no acknowledged code and damages no database in a power cut', async ()
   expect(outcome.acknowledged).toBeGreaterThan(sized(500, 50_000));
 });
 
-it('the control loses codes with synchronous = NORMAL', async () => {
+it('loses codes with synchronous = NORMAL (control)', async () => {
   const { lost } = await cutPowerOften('normal', sized(10, 100), 1);
   expect(lost).toBeGreaterThan(0);
 });

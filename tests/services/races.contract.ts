@@ -88,8 +88,7 @@ export function describeRaces(engine: Engine): void {
       expect(counts).toEqual(Array(50).fill(1));
     });
 
-    // The control: it shows that the race of the test before takes place.
-    it('over-use one-time codes when a use is counted by SELECT and UPDATE', async () => {
+    it('over-use one-time codes when a use is counted by SELECT and UPDATE (control)', async () => {
       const one = await openWorld(engine, { codeMaxUses: 1 });
       const drivers = [await engine.openDriver(one.database), await engine.openDriver(one.database)];
       const ids: string[] = [];

@@ -41,7 +41,7 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'codes.resetFailures': async ({ codes }) => codes.resetFailures('', ''),
   'codes.acknowledge': async ({ codes }) => codes.acknowledge('', 1),
   'codes.withdraw': async ({ codes }) => codes.withdraw('', 1),
-  'codes.withdrawPending': async ({ codes }) => codes.withdrawPending(1, 1),
+  'codes.withdrawOverdue': async ({ codes }) => codes.withdrawOverdue(1, 1),
   'codes.expire': async ({ codes }) => codes.expire(1),
   'codes.renewAttempt': async ({ codes }) => codes.renewAttempt('', 1),
   'codes.claimUnfinished': async ({ codes }) => codes.claimUnfinished(1, 1),

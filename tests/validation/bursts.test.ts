@@ -127,7 +127,7 @@ describe('the check of a burst', () => {
     };
   }
 
-  it('finds a validator guilty whose attempts are not serialised', async () => {
+  it('detects a validator that does not serialize attempts', async () => {
     const right = 'ABCDEF';
     const position = GUESSES - 1;
     const codes = deal(wrongCodes(GUESSES, right), right, position, 1).flat();

@@ -100,7 +100,7 @@ describe.each(['guild', 'dm'] as const)('a button in a %s', (where) => {
   });
 });
 
-it('is acknowledged once, in time, by those who know its token', async () => {
+it('is acknowledged once, in time, by clients that know its token', async () => {
   let now = Date.UTC(2026, 0);
   const scene = await setScene({ now: () => now });
   const client = await login(scene.discord);
@@ -126,7 +126,7 @@ it('is acknowledged once, in time, by those who know its token', async () => {
   expect(await refusalOf(followUp)).toMatchObject({ status: 401, code: 50027 });
 });
 
-it('tells what the one who pressed it may do', async () => {
+it('reports the permissions of the user who pressed it', async () => {
   const scene = await setScene();
   const client = await login(scene.discord);
   const message = await offer(scene, client, 'guild');
@@ -140,7 +140,7 @@ it('tells what the one who pressed it may do', async () => {
   expect(await mayAdminister(scene.bob)).toBe(true);
 });
 
-it('cannot be pressed by those who do not see it', async () => {
+it('cannot be pressed by users who do not see it', async () => {
   const scene = await setScene();
   const client = await login(scene.discord);
   const message = await offer(scene, client, 'guild');

@@ -32,7 +32,7 @@ describe('a login', () => {
     expect(discord.identifies).toBe(1);
   });
 
-  it('of two clients brings everything to both', async () => {
+  it('of two clients delivers every event to both', async () => {
     const { discord, general, bob } = await setScene();
     const heard = [listen(await login(discord)), listen(await login(discord))];
     discord.say(general, bob, 'hello');
@@ -44,10 +44,10 @@ describe('a login', () => {
 
 describe('the gateway', () => {
   it.each([
-    ['is told to reconnect', 'reconnect', []],
+    ['receives RECONNECT', 'reconnect', []],
     ['loses its connection', 'dropConnections', []],
     ['is closed with a code that can be resumed', 'closeGateway', [4000]],
-    ['hears that its session is invalid but resumable', 'invalidateSession', [true]],
+    ['receives a resumable INVALID_SESSION', 'invalidateSession', [true]],
   ] as const)('resumes a client that %s', async (_, fault, parameters) => {
     const { discord, general, bob } = await setScene();
     const client = await login(discord);
@@ -65,7 +65,7 @@ describe('the gateway', () => {
     expect([discord.identifies, discord.resumes]).toEqual([1, 1]);
   });
 
-  it('makes a client whose session is gone identify anew', async () => {
+  it('makes a client whose session has ended identify again', async () => {
     const { discord, general, bob } = await setScene();
     const client = await login(discord);
     const heard = listen(client);
@@ -79,7 +79,7 @@ describe('the gateway', () => {
     expect([discord.identifies, discord.resumes]).toEqual([2, 0]);
   });
 
-  it('sends away whoever it cannot serve', async () => {
+  it('closes the connections of clients that it cannot serve', async () => {
     const { discord } = await setScene();
     const url = `${discord.apiUrl.replace('http', 'ws').replace('/api', '/gateway')}?v=10&encoding=json`;
     const { token } = discord;
@@ -95,7 +95,7 @@ describe('the gateway', () => {
     expect(await codeAfter(url, { op: 2, d: { token, intents: 1 << 1 } })).toBe(4014);
   });
 
-  it('falls silent, and speaks again', async () => {
+  it('sends nothing while it is silenced, and everything afterwards', async () => {
     const { discord, general, bob } = await setScene();
     const heard = listen(await login(discord));
     const speak = discord.silence();
@@ -109,7 +109,7 @@ describe('the gateway', () => {
     expect(heard).toEqual(['unheard for now', 'heard']);
   });
 
-  it('lets nobody in with a revoked token', async () => {
+  it('rejects a revoked token', async () => {
     const { discord } = await setScene();
     const client = await login(discord);
     const closed = next(client, Events.ShardDisconnect);
@@ -121,7 +121,7 @@ describe('the gateway', () => {
 });
 
 describe('delivered()', () => {
-  it('waits until the listeners have had everything', async () => {
+  it('waits until the listeners have received every event', async () => {
     const { discord, general, bob } = await setScene();
     const heard = listen(await login(discord));
     const texts = Array.from({ length: 500 }, (_, index) => `message ${index}`);
@@ -177,7 +177,7 @@ describe('a fault', () => {
     expect(discord.messages(general)).toHaveLength(2);
   });
 
-  it('answers as Discord does: with an error, a code, and the time to wait', async () => {
+  it('responds as Discord does: with an error, a code, and the time to wait', async () => {
     const { discord, general } = await setScene();
     const url = `${discord.apiUrl}/v10/channels/${general.id}`;
     const answers = [];
@@ -267,7 +267,7 @@ describe('a fault', () => {
     await Promise.all([expect(refused).rejects.toThrow('closed'), client.destroy(), discord.close()]);
   });
 
-  it('ends after its number of calls, spares calls by chance, and ends when its function is called', async () => {
+  it('ends after its number of calls, skips calls at random, and ends when its function is called', async () => {
     const scene = await setScene();
     const { discord, general } = scene;
     discord.fail({ to: general, times: 0 }, 500);
@@ -291,7 +291,7 @@ describe('a hold', () => {
     ['answers in its place', { status: 403, code: 40_003 }, 403, 0],
     ['resets its connection', 'reset', 'reset', 0],
     ['loses its answer', 'lose-answer', 'reset', 1],
-  ] as const)('has the call wait, then %s', async (_, fault, outcome, messages) => {
+  ] as const)('delays the call, then %s', async (_, fault, outcome, messages) => {
     const scene = await setScene();
     const { discord, general } = scene;
     const hold = discord.hold({ to: general }, fault);
@@ -320,7 +320,7 @@ it('onCall() shows each selected call before it has an effect', async () => {
   expect(seen).toEqual([[{ content: 'x' }, 0]]);
 });
 
-it('closes with clients connected and requests under way, and leaves nothing open', async () => {
+it('closes while clients are connected and requests are in progress, and leaves nothing open', async () => {
   const { discord, general } = await setScene();
   const client = await login(discord);
   const { arrived } = discord.hold({});

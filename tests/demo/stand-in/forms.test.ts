@@ -117,7 +117,7 @@ describe('a message that is too much', () => {
 describe('a nonce', () => {
   const body = { content: 'once', nonce: '7', enforce_nonce: true };
 
-  it('makes repeats give back the first message, in whatever channel', async () => {
+  it('makes repeats return the first message, in any channel', async () => {
     const scene = await setScene();
     const first = await post(scene, body);
     expect(await post(scene, { ...body, content: 'twice' })).toEqual(first);
@@ -179,7 +179,7 @@ describe('a request', () => {
     expect([answer.status, await answer.json()]).toMatchObject([400, { code: 50109 }]);
   });
 
-  it('is written down', async () => {
+  it('is recorded with its body and status', async () => {
     const scene = await setScene();
     await post(scene, { content: 'x' });
     await refusalOf(post(scene, {}));

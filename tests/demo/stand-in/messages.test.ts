@@ -20,7 +20,7 @@ it('shows a client its guilds, channels and threads', async () => {
   expect(client.channels.cache.get(thread.id)?.type).toBe(ChannelType.PublicThread);
 });
 
-it('tells of guilds and channels that come later', async () => {
+it('announces guilds and channels that are added later', async () => {
   const { discord, ada } = await setScene();
   const client = await login(discord);
   const joined = next(client, Events.GuildCreate);
@@ -35,7 +35,7 @@ it('tells of guilds and channels that come later', async () => {
   expect((await threaded)[0].name).toBe('lost and found');
 });
 
-it('delivers what is said in a channel, a thread and a direct message', async () => {
+it('delivers messages of a channel, a thread and a direct message', async () => {
   const { discord, guild, general, bob } = await setScene();
   const thread = discord.addThread(general, 'aside');
   const client = await login(discord);
@@ -109,14 +109,14 @@ it('repeats, edits and deletes', async () => {
   expect(discord.messages(general)).toEqual([]);
 });
 
-it('refuses to let somebody speak where they are not', async () => {
+it('refuses messages of users who are not in the channel', async () => {
   const { discord, guild, general, ada, bob } = await setScene();
   discord.leave(guild, bob);
   expect(() => discord.say(general, bob, 'hello')).toThrow('bob is not in general');
   expect(() => discord.say(bob, ada, 'hello')).toThrow('ada is not in bob');
 });
 
-it('takes replies with embeds, and tells the bot of its own messages', async () => {
+it('accepts replies with embeds, and sends the bot its own messages', async () => {
   const { discord, general, bob } = await setScene();
   const client = await login(discord);
   const asked = next(client, Events.MessageCreate);
@@ -194,7 +194,7 @@ it('lets the bot do only what it may', async () => {
   expect(await refusalOf(call)).toMatchObject({ status: 403, code: 50001 });
 });
 
-it('is silent about a guild during an outage', async () => {
+it('sends no event of a guild during an outage', async () => {
   const { discord, guild, general, bob } = await setScene();
   const client = await login(discord);
   const heard = listen(client);
@@ -211,7 +211,7 @@ it('is silent about a guild during an outage', async () => {
   expect(heard).toEqual(['after']);
 });
 
-it('hides content from those without the intent, but not what is meant for the bot', async () => {
+it('hides content from clients without the intent, except mentions and direct messages', async () => {
   const { discord, general, bob } = await setScene({ messageContentIntent: false });
   const { Guilds, GuildMessages, DirectMessages } = GatewayIntentBits;
   const client = await login(discord, createClient(discord, [Guilds, GuildMessages, DirectMessages]));
@@ -251,7 +251,7 @@ it('looks members up by id without a privileged intent', async () => {
   expect(unknown).toMatchObject({ status: 404, code: 10007 });
 });
 
-it('keeps the bot from what others wrote, and from what it may not read', async () => {
+it('refuses to edit messages of others, and to read without permission', async () => {
   const { discord, general, bob } = await setScene({ messageContentIntent: false });
   const rest = restOf(discord);
   const said = discord.say(general, bob, 'mine');
@@ -273,7 +273,7 @@ it('keeps the bot from what others wrote, and from what it may not read', async 
   expect(discord.messages(general)).toEqual([said]);
 });
 
-it('gives the history after a message, newest first', async () => {
+it('returns the messages after a given one, newest first', async () => {
   const { discord, general, bob } = await setScene();
   const [first, second, third] = ['one', 'two', 'three'].map((text) => discord.say(general, bob, text));
   const rest = restOf(discord);
