@@ -148,7 +148,7 @@ export function noCodes({ isUnused }: CodePage): MessageBody {
 /** Repeats the reason: in `!revoke Alice Smith`, it is `Smith`. */
 export function codesRevoked(
   typed: string,
-  { by, codes }: Revocation,
+  { by, codes, isFree }: Revocation,
   reason: string | null,
   listCommand: string,
 ): MessageBody {
@@ -163,13 +163,21 @@ export function codesRevoked(
     by === 'code'
       ? `Access code ${inlineCode(typed.trim().toUpperCase())} for user ${user} has`
       : `${counted(codes.length, 'access code')} for user ${user} ${hasOrHave(codes.length)}`;
-  return { content: `✅ ${what} been revoked. The username is free again.${because(reason)}` };
+  const free = isFree
+    ? 'The username is free again.'
+    : 'A code for a look-alike, or of another server, still reserves the username.';
+  return { content: `✅ ${what} been revoked. ${free}${because(reason)}` };
 }
 
-export function memberRevoked(memberId: string, { codes }: Revocation, reason: string | null): MessageBody {
+export function memberRevoked(
+  memberId: string,
+  { codes, isFree }: Revocation,
+  reason: string | null,
+): MessageBody {
   if (codes.length === 0) return { content: `❌ ${mention(memberId)} has no access codes on this server.` };
   const names = new Set(codes.map(({ nameHash }) => nameHash)).size;
-  const free = names === 1 ? 'The username is free again.' : 'The usernames are free again.';
+  const freed = names === 1 ? 'The username is free again.' : 'The usernames are free again.';
+  const free = isFree ? freed : 'A code for a look-alike, or of another server, still reserves a username.';
   return {
     content: `✅ ${counted(codes.length, 'access code')} of ${mention(memberId)} ${hasOrHave(codes.length)} been revoked. ${free}${because(reason)}`,
   };

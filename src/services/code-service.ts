@@ -3,6 +3,7 @@ import {
   decideIssue,
   PENDING_MS,
   RESERVATION_MS,
+  reserves,
   type Code,
   type IssueLimits,
   type IssueRefusal,
@@ -51,6 +52,8 @@ export interface Revocation {
   /** What the argument named; `null`: no code. */
   readonly by: 'code' | 'username' | 'member' | null;
   readonly codes: readonly Code[];
+  /** Whether other members can get the usernames now. */
+  readonly isFree: boolean;
 }
 
 /** What `!revoke` names: a member, or a code or username. */
@@ -130,8 +133,8 @@ export class CodeService {
   }
 
   /**
-   * Ends a server's codes that `target` names, a code before a username. With a code, everything that keeps its username
-   * from others ends too. Returns `null` for a repeat.
+   * Ends a server's codes that `target` names, a code before a username. With a code, the server's other codes for its
+   * username end too. Returns `null` for a repeat.
    */
   async revoke(by: AdminRequest, target: RevokeTarget, reason: string | null): Promise<Revocation | null> {
     const now = this.#options.clock();
@@ -148,9 +151,15 @@ export class CodeService {
           const why = reason === null ? {} : { reason };
           await audit.write({ at: now, event: 'revoked', codeId: id, actorId: by.actorId, ...why });
         }
-        if (revoked.length > 0) return { by: kind, codes: revoked };
+        if (revoked.length === 0) continue;
+        let isFree = true;
+        for (const name of new Set(revoked.map(({ nameHash }) => nameHash))) {
+          const others = await codes.findReserving(name, since.endedSince);
+          isFree &&= !others.some((code) => reserves(code, now));
+        }
+        return { by: kind, codes: revoked, isFree };
       }
-      return { by: null, codes: [] };
+      return { by: null, codes: [], isFree: false };
     });
   }
 

@@ -211,6 +211,16 @@ export class CodeRows extends Table {
     );
   }
 
+  /** Returns the codes that may reserve a username: those for it, and for usernames that look like it. */
+  async findReserving(nameHash: string, endedSince: number): Promise<Code[]> {
+    return this.#codes(
+      `SELECT ${COLUMNS} FROM codes WHERE (ended_at IS NULL OR (ended_at > $2 AND ${IS_RESERVED})) AND name_hash IN
+         (SELECT other.name_hash FROM look_alikes AS own JOIN look_alikes AS other ON other.skeleton = own.skeleton
+          WHERE own.name_hash = $1)`,
+      [nameHash, endedSince],
+    );
+  }
+
   /** Ends a member's codes of a server because they left it. */
   async endLeft(guildId: string, holderId: string, now: number): Promise<Code[]> {
     return this.#codes(

@@ -31,9 +31,14 @@ it('quotes any text on one line, in code style and shortened', () => {
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (typed) => {
       for (const { content = '' } of [
         replies.usernameTaken(typed),
-        replies.memberRevoked('4', { by: 'member', codes: [CODE] }, typed),
-        replies.codesRevoked('x', { by: 'username', codes: [{ ...CODE, username: 'x' }] }, typed, '!codes'),
-        replies.codesRevoked(typed, { by: null, codes: [] }, null, '!codes'),
+        replies.memberRevoked('4', { by: 'member', codes: [CODE], isFree: true }, typed),
+        replies.codesRevoked(
+          'x',
+          { by: 'username', codes: [{ ...CODE, username: 'x' }], isFree: true },
+          typed,
+          '!codes',
+        ),
+        replies.codesRevoked(typed, { by: null, codes: [], isFree: false }, null, '!codes'),
       ]) {
         const quoted = content.split('`').filter((_, index) => index % 2 === 1);
         expect(content.split('`')).toHaveLength(2 * quoted.length + 1);

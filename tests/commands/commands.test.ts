@@ -239,6 +239,19 @@ it('frees the username that it revokes, and keeps the reason in the audit', asyn
   expect(reasons).toEqual([{ actor_id: server.admin.id, reason: 'posted spam, as warned' }]);
 });
 
+it('does not call a username free while its holder has a look-alike of it', async () => {
+  const { server, say, getCode } = await startBot();
+  const code = await getCode(server.alice, 'Alice');
+  await getCode(server.alice, 'A1ice');
+  expect(summarize(await say(server.general, server.admin, `!revoke ${code}`))).toEqual([
+    `#general ✅ Access code \`${code}\` for user \`Alice\` has been revoked. A code for a look-alike, or of another server, still reserves the username.`,
+  ]);
+  expect(summarize(await say(server.general, server.admin, `!revoke <@${server.alice.id}>`))).toEqual([
+    `#general ✅ 1 access code of <@${server.alice.id}> has been revoked. The username is free again.`,
+  ]);
+  await getCode(server.bob, 'Alice');
+});
+
 it('lists no codes after the last one was revoked', async () => {
   const { server, say, getCode } = await startBot();
   await getCode(server.alice, 'Alice');

@@ -10,6 +10,7 @@ import {
 import { admin, atOnce, DAY, HOUR, MINUTE, openWorld, type Engine, type World } from './support.js';
 
 const TAKEN = { refusal: 'taken' };
+const NONE = { by: null, codes: [], isFree: false };
 const ALICE = { typed: 'Alice' } as const;
 
 export function describeAdministration(engine: Engine): void {
@@ -124,7 +125,7 @@ export function describeAdministration(engine: Engine): void {
       const { codes, validator, deliver } = await openWorld(engine);
       const { text } = await deliver();
       for (const target of [ALICE, { ...ALICE, typed: text }, { memberId: '1' } as const]) {
-        expect(await codes.revoke(admin('2'), target, null)).toEqual({ by: null, codes: [] });
+        expect(await codes.revoke(admin('2'), target, null)).toEqual(NONE);
       }
       expect(await validator.validate('Alice', text)).toHaveProperty('valid', true);
     });
@@ -148,13 +149,34 @@ export function describeAdministration(engine: Engine): void {
       expect(await request({ holderId: '2' })).toHaveProperty('holderId', '2');
     });
 
+    it.each([
+      ['of a look-alike', { username: 'A1ice' }, true],
+      ['of another server', { guildId: '2' }, false],
+    ])(
+      'does not report a username as free while a code %s reserves it',
+      async (_what, other, freedByMember) => {
+        const { clock, codes, store, request, deliver } = await openWorld(engine, { codeTtlMs: HOUR });
+        await deliver(other);
+        clock.advance(2 * HOUR);
+        await endCodes(store, clock.now);
+        const { text } = await deliver();
+        expect(await codes.revoke(admin(), { typed: text }, null)).toMatchObject({
+          by: 'code',
+          isFree: false,
+        });
+        expect(await request({ holderId: '2' })).toEqual(TAKEN);
+        await deliver();
+        expect(await codes.revoke(admin(), { memberId: '1' }, null)).toHaveProperty('isFree', freedByMember);
+      },
+    );
+
     it('does not change codes whose reservation has ended', async () => {
       const { clock, codes, store, deliver } = await openWorld(engine, { codeTtlMs: HOUR });
       const { id } = await deliver();
       clock.advance(HOUR);
       await endCodes(store, clock.now);
       clock.advance(30 * DAY);
-      expect(await codes.revoke(admin(), ALICE, null)).toEqual({ by: null, codes: [] });
+      expect(await codes.revoke(admin(), ALICE, null)).toEqual(NONE);
       expect(await store.codes.find(id)).toMatchObject({ endReason: 'expired' });
     });
 
@@ -162,7 +184,7 @@ export function describeAdministration(engine: Engine): void {
       const { clock, codes, store, issue } = await openWorld(engine);
       await issue();
       await checkMembership(store, membersWithout(['1']).findLeft, '1', clock.read);
-      expect(await codes.revoke(admin(), ALICE, null)).toEqual({ by: null, codes: [] });
+      expect(await codes.revoke(admin(), ALICE, null)).toEqual(NONE);
     });
 
     it('revokes once per message and records who did it and why', async () => {

@@ -51,6 +51,7 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'codes.revoke by text': async ({ codes }) => codes.revoke('', 'text_hash', '', { now: 1, endedSince: 1 }),
   'codes.revoke by name': async ({ codes }) => codes.revoke('', 'name_hash', '', { now: 1, endedSince: 1 }),
   'codes.revoke by holder': async ({ codes }) => codes.revoke('', 'holder_id', '', { now: 1, endedSince: 1 }),
+  'codes.findReserving': async ({ codes }) => codes.findReserving('', 1),
   'codes.endLeft': async ({ codes }) => codes.endLeft('', '', 1),
   'codes.listHolders': async ({ codes }) => codes.listHolders('', '', 100),
   'codes.listGuilds': async ({ codes }) => codes.listGuilds(),
