@@ -132,7 +132,7 @@ export class Sender implements Messenger {
     if (channel !== undefined && 'guild' in channel && hasCode(error, MissingPermissions, MissingAccess)) {
       log.warn(
         { guildId: channel.guild.id, ...target },
-        `Cannot reply in #${plain(channel.name)} on ${plain(channel.guild.name)}: the bot needs the permissions View Channels and Send Messages there (in a thread: Send Messages in Threads). See Channel settings > Permissions.`,
+        `Cannot reply in #${plain(channel.name)} on ${plain(channel.guild.name)}: the bot needs the permissions View Channel and Send Messages there (in a thread: Send Messages in Threads). See Channel settings > Permissions.`,
       );
     } else log.warn({ err: error, ...target }, 'Could not send a message');
   }
