@@ -1,3 +1,5 @@
+import type { Server, Socket } from 'node:net';
+
 import bearerAuth from '@fastify/bearer-auth';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
@@ -11,10 +13,13 @@ import { DESCRIBE, HEALTH, MAX_BODY_BYTES, OPENAPI, REDEEM, VALIDATE } from './s
 
 /** A request is a few hundred bytes. */
 const REQUEST_TIMEOUT_MS = 5_000;
-const IDLE_TIMEOUT_MS = 5_000;
+/** Longer than in a proxy (nginx 60 s, Caddy 120 s): a request that is sent while the bot hangs up is lost. */
+const IDLE_TIMEOUT_MS = 125_000;
 const CLOSE_TIMEOUT_MS = 1_000;
 /** A process may often open no more than 1,024 files. */
 const MAX_CONNECTIONS = 500;
+/** Half, so that one address cannot keep the others out. A website may need two for each request in progress. */
+const MAX_CONNECTIONS_PER_ADDRESS = 250;
 /** For a username that stays locked until its holder's next code. */
 const LOCKED_RETRY_S = 3_600;
 const OUTAGE_RETRY_S = 5;
@@ -81,6 +86,7 @@ async function createApp(options: HttpOptions): Promise<FastifyInstance> {
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
+  limitAddresses(app.server);
   app.removeContentTypeParser('text/plain');
   // The response schemas are documentation: serializing by them would cost more and drop properties.
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));
@@ -148,6 +154,15 @@ function respond(reply: FastifyReply, verdict: Verdict): Verdict | Problem {
     'throttled',
     `Too many wrong codes for this username. Its codes are not evaluated until ${until}.`,
   );
+}
+
+function limitAddresses(server: Server): void {
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    const others = [...open].filter(({ remoteAddress }) => remoteAddress === socket.remoteAddress);
+    if (others.length >= MAX_CONNECTIONS_PER_ADDRESS) socket.destroy();
+    else open.add(socket.once('close', () => open.delete(socket)));
+  });
 }
 
 function stateOf(works: boolean): 'ok' | 'failing' {

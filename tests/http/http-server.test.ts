@@ -1,9 +1,10 @@
 import dns from 'node:dns';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { Server } from 'node:http';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 
 import fc from 'fast-check';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { byAdmin } from '../support/codes.js';
 import { openRaw } from '../support/raw-database.js';
@@ -16,8 +17,8 @@ const UNKNOWN = { valid: false, reason: 'unknown' };
 
 const problem = (error: string) => ({ error, message: expect.stringMatching(/^[A-Z].*\.$/) });
 
-async function connectTo(port: number, host = '127.0.0.1'): Promise<Socket> {
-  const socket = connect(port, host);
+async function connectTo(port: number, options: Partial<TcpNetConnectOpts> = {}): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', ...options });
   onTestFinished(() => void socket.destroy());
   await once(socket, 'connect');
   // A reset closes it, too.
@@ -317,15 +318,40 @@ describe('the HTTP server', () => {
     expect(logged()).not.toContain('"level":50');
   });
 
-  it('closes connections beyond 500 at once', async () => {
+  it('closes connections beyond 250 of one address, and answers another address', async () => {
     const { server, url, logged } = await openServer();
     const sockets = await Promise.all(Array.from({ length: 510 }, async () => connectTo(server.port)));
     const open = (): number => sockets.filter((socket) => !socket.closed).length;
-    await expect.poll(open).toBe(500);
+    await expect.poll(open).toBe(250);
+    const website = await connectTo(server.port, { localAddress: '127.0.0.2' });
+    website.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+    expect(await receive(website)).toMatch(/^HTTP\/1\.1 200 /);
     for (const socket of sockets) socket.destroy();
-    await expect.poll(open).toBe(0);
     await expect.poll(async () => fetch(`${url}/healthz`).then(({ status }) => status)).toBe(200);
     expect(logged()).not.toContain('"level":50');
+  });
+
+  it('closes connections beyond 500 at once', async () => {
+    const { server } = await openServer();
+    const sockets = await Promise.all(
+      Array.from({ length: 510 }, async (_, n) =>
+        connectTo(server.port, { localAddress: `127.0.0.${1 + (n % 5)}` }),
+      ),
+    );
+    await expect.poll(() => sockets.filter((socket) => !socket.closed).length).toBe(500);
+  });
+
+  it('keeps an idle connection for 125 seconds, and closes it at once when it is closed', async () => {
+    const { server } = await openServer();
+    const socket = await connectTo(server.port);
+    const socketClosed = closed(socket);
+    socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+    expect(await receive(socket)).toMatch(/^HTTP\/1\.1 200 [^]*\r\nkeep-alive: timeout=125\r\n/i);
+    const closeAll = vi.spyOn(Server.prototype, 'closeAllConnections');
+    onTestFinished(() => closeAll.mockRestore());
+    await server.close();
+    await socketClosed;
+    expect(closeAll).not.toHaveBeenCalled();
   });
 
   it('reports a port that is in use as transient', async () => {
@@ -363,7 +389,7 @@ describe('the HTTP server', () => {
     });
     const { server, get } = await openServer({ host: 'localhost' });
     expect(await get('/healthz')).toHaveProperty('status', 200);
-    await expect(connectTo(server.port, '127.0.0.2')).rejects.toThrow('ECONNREFUSED');
+    await expect(connectTo(server.port, { host: '127.0.0.2' })).rejects.toThrow('ECONNREFUSED');
   });
 
   it('closes connections that stay open after 1 second when it is closed', async () => {
