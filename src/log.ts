@@ -3,12 +3,20 @@ import type { Writable } from 'node:stream';
 import pino, { type DestinationStream, type Logger } from 'pino';
 
 import type { LogFormat, LogLevel } from './config.js';
+import { printable } from './printable.js';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
 
 /** Creates a log. Each call returns after its line is written. */
 export function createLog(level: LogLevel, destination: DestinationStream): Log {
-  return pino({ level, base: null, serializers: { err: describeError } }, destination);
+  const hooks = { streamWrite: (line: string) => `${JSON.stringify(JSON.parse(line), toPrintable)}\n` };
+  return pino({ level, base: null, serializers: { err: describeError }, hooks }, destination);
+}
+
+/** A stack has several lines. */
+function toPrintable(key: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  return key === 'stack' ? value.split('\n').map(printable).join('\n') : printable(value);
 }
 
 /** Opens the destination of log lines. Default output: stdout. */

@@ -8,7 +8,7 @@ const SRC = fileURLToPath(new URL('../src/', import.meta.url));
 
 /** Files and folders of `src`. Each imports only from the lines above its own; type imports count. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['codes', 'exit-codes.ts'],
+  ['codes', 'exit-codes.ts', 'printable.ts'],
   ['storage'],
   ['services', 'config.ts'],
   ['log.ts'],

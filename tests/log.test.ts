@@ -123,6 +123,20 @@ describe.each(FORMATS)('createLog, %s', (format) => {
     expect(text()).toMatch(/one.*\n.*two.*\n$/);
   });
 
+  it.each(['000A', '000D', '001B', '007F', '009B', '2028', '200B', '202E', 'E0041'])(
+    'escapes U+%s in messages, fields and errors',
+    async (codePoint) => {
+      const raw = String.fromCodePoint(Number.parseInt(codePoint, 16));
+      const { log, text } = await captureLog('info', format);
+      const name = `<${raw}>`;
+      log.warn({ name, servers: [{ name }], err: new Error(name) }, name);
+      const escaped = `<\\u${raw.charCodeAt(0).toString(16).padStart(4, '0')}`;
+      expect(text().replaceAll('\\\\', '\\').split(escaped).length).toBeGreaterThan(4);
+      if (raw === '\n') expect(text().match(/^>/gm)).toBeNull();
+      else expect(text()).not.toContain(raw);
+    },
+  );
+
   it('writes the fields of a line', async () => {
     const { log, text } = await captureLog('info', format);
     log.info({ guildId: '900719925474099312' }, 'Joined a server');
@@ -141,7 +155,7 @@ describe('createLog, json', () => {
       level: 30,
       time: expect.any(Number),
       codes: 3,
-      msg: 'two\nlines',
+      msg: 'two\\u000alines',
     });
   });
 });

@@ -1,3 +1,4 @@
+import { printable } from '../printable.js';
 import type { AuditRow } from '../storage/audit.js';
 
 /** Names come last: a terminal may show them wider than they are, or from right to left. */
@@ -28,10 +29,4 @@ function cellsOf({ at, event, holderId, actorId, guildId, codeId, username, reas
 function localTime(at: number): string {
   const offsetMs = new Date(at).getTimezoneOffset() * 60_000;
   return new Date(at - offsetMs).toISOString().slice(0, 19).replace('T', ' ');
-}
-
-/** Escapes control and invisible characters, as JSON does. */
-function printable(text: string): string {
-  const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (found) => found.replaceAll(/[^]/g, escape));
 }

@@ -19,8 +19,3 @@ export function inviteUrl(client: Client): string {
   });
   return `https://discord.com/oauth2/authorize?${query.toString()}`;
 }
-
-/** A name that strangers choose, without what could forge a line of the log. */
-export function plain(name: string): string {
-  return name.replaceAll(/\p{C}/gu, '');
-}

@@ -19,7 +19,6 @@ import type { Wait } from '../schedule.js';
 import { StorageError } from '../storage/storage-error.js';
 import { DelayedError, type DmChannels } from './dm-channels.js';
 import { hasCode } from './errors.js';
-import { plain } from './links.js';
 
 /** Before each repeat of a message that may have arrived: all within {@link NONCE_MEMORY_MS}. */
 const RETRY_PAUSES_MS = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 32_000];
@@ -132,7 +131,7 @@ export class Sender implements Messenger {
     if (channel !== undefined && 'guild' in channel && hasCode(error, MissingPermissions, MissingAccess)) {
       log.warn(
         { guildId: channel.guild.id, ...target },
-        `Cannot reply in #${plain(channel.name)} on ${plain(channel.guild.name)}: the bot needs the permissions View Channel and Send Messages there (in a thread: Send Messages in Threads). See Channel settings > Permissions.`,
+        `Cannot reply in #${channel.name} on ${channel.guild.name}: the bot needs the permissions View Channel and Send Messages there (in a thread: Send Messages in Threads). See Channel settings > Permissions.`,
       );
     } else log.warn({ err: error, ...target }, 'Could not send a message');
   }

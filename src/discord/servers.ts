@@ -3,7 +3,7 @@ import { Events, type Client } from 'discord.js';
 import type { Log } from '../log.js';
 import type { Suspension } from '../services/maintenance.js';
 import type { Store } from '../storage/store.js';
-import { inviteUrl, plain, portalUrl } from './links.js';
+import { inviteUrl, portalUrl } from './links.js';
 import { DiscordSetupError } from './errors.js';
 
 export interface ServersOptions {
@@ -159,7 +159,7 @@ export class Servers {
   /** Returns the ids of the servers that the bot is in. Of a server in an outage, Discord gives the id alone. */
   #present(): string[] {
     return this.#client.guilds.cache.map(({ id, name, available }) => {
-      if (available) this.#names.set(id, plain(name));
+      if (available) this.#names.set(id, name);
       return id;
     });
   }

@@ -80,9 +80,30 @@ it('ends a first start in several servers with exit 78, and starts once ALLOWED_
   const refused = startBotProcess(server, cwd);
   expect(await refused.ended).toBe(EXIT_CONFIG);
   expect(refused.stdout()).toContain(
-    `The bot is in 2 servers: Chat Room (${server.guild.id}), StrangersServer (${theirs.id}). Members of a server that it serves get codes for your website. Set ALLOWED_GUILD_IDS in .env to the ids of yours, with commas between them, and start the bot again.`,
+    `The bot is in 2 servers: Chat Room (${server.guild.id}), Strangers\\\\u000aServer\\\\u202e (${theirs.id}). Members of a server that it serves get codes for your website. Set ALLOWED_GUILD_IDS in .env to the ids of yours, with commas between them, and start the bot again.`,
   );
   await startBotProcess(server, cwd, { ALLOWED_GUILD_IDS: server.guild.id }).printed('is ready');
+});
+
+it.each(['json', 'pretty'])('escapes the names of servers and channels in the %s log', async (format) => {
+  const server = await TestServer.start();
+  const { discord } = server;
+  const name = 'Fun\u001B[2J\u009B\u202E\n{"level":60}';
+  const { stranger, theirs } = addStranger(server, name);
+  const lobby = discord.addChannel(theirs, name);
+  discord.setBotPermissions(lobby, 1n << 10n);
+  const bot = startBotProcess(server, temporaryFolder(), {
+    ALLOWED_GUILD_IDS: theirs.id,
+    LOG_FORMAT: format,
+  });
+  await bot.printed('is ready');
+  discord.say(lobby, stranger, '!getcode Alice');
+  await bot.printed('Cannot reply in #Fun');
+  discord.removeBot(theirs);
+  await bot.printed('is no longer in Fun');
+  const escaped = 'Fun\\u001b[2J\\u009b\\u202e\\u000a';
+  expect(bot.stdout().replaceAll('\\\\', '\\').split(escaped).length).toBeGreaterThan(4);
+  for (const raw of ['\u001B', '\u009B', '\u202E', '\n{"level":60}']) expect(bot.stdout()).not.toContain(raw);
 });
 
 it('serves the first server that it joins, remembers it, and ignores the next one', async () => {
