@@ -9,11 +9,14 @@ export const USAGE = `Usage: npm run --silent audit -- [options]
 Prints what happened to codes, oldest first. An entry must match all options.
   --username NAME  codes for this username, and when it was locked after wrong codes
   --member ID      a member's codes, and what they did as an administrator
-  --code CODE      one code, also after it ended
+  --code           one code, also after it ended: type it when asked, or send it to standard input
   --since WHEN     for example 24h, 7d, 2026-01-31 or 2026-01-31T12:00Z
   --json           one JSON object per line`;
 
-/** `null`: any. `code` is as typed: it may be an active code; do not print it. */
+const NO_CODE =
+  '--code has no value, because other accounts can see arguments. Type the code when asked, or send it to standard input.';
+
+/** `null`: any. `code`: the code is read from standard input. */
 export type AuditOptions = ReturnType<typeof parseOptions>;
 
 /**
@@ -22,7 +25,7 @@ export type AuditOptions = ReturnType<typeof parseOptions>;
  * @throws {ProgramError} quotes no argument: one may be a code.
  */
 export function parseOptions(args: readonly string[], now: number) {
-  const { json, code = null, ...typed } = split(args);
+  const { json, code, ...typed } = split(args);
   const username = parse(
     typed.username,
     parseUsername,
@@ -49,13 +52,13 @@ function split(args: readonly string[]) {
     const options = {
       username: { type: 'string' },
       member: { type: 'string' },
-      code: { type: 'string' },
+      code: { type: 'boolean', default: false },
       since: { type: 'string' },
       json: { type: 'boolean', default: false },
     } as const;
     return parseArgs({ args: [...args], options }).values;
   } catch {
-    throw new ProgramError(USAGE);
+    throw new ProgramError(args.some((arg) => /^--code(?:=|$)/.test(arg)) ? `${NO_CODE}\n${USAGE}` : USAGE);
   }
 }
 

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
 import { parseCodeText } from '../codes/code-text.js';
 import { loadStorageConfig } from '../config.js';
 import { EXIT_FAILURE } from '../exit-codes.js';
@@ -27,8 +30,20 @@ async function readRows(options: AuditOptions, storage: Storage): Promise<AuditR
     since,
     nameHash: username === null ? null : keys.hashName(username.key),
     memberId,
-    codeId: code === null ? null : await findCode(code, storage),
+    codeId: code ? await findCode(await readCode(), storage) : null,
   });
+}
+
+/** Not from an argument: every account on the machine can read those, and the shell remembers them. */
+async function readCode(): Promise<string> {
+  const { stdin: input, stderr } = process;
+  if (input.isTTY) stderr.write('Code (it is not shown): ');
+  // Without an output, a terminal shows nothing of what is typed.
+  const lines = createInterface({ input, terminal: input.isTTY });
+  const [line]: string[] = await Promise.race([once(lines, 'line'), once(lines, 'close')]);
+  lines.close();
+  if (input.isTTY) stderr.write('\n');
+  return line ?? '';
 }
 
 async function findCode(typed: string, { store, keys }: Storage): Promise<string> {

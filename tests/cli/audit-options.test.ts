@@ -5,7 +5,7 @@ import { ProgramError } from '../../src/cli/program.js';
 
 const NOW = Date.UTC(2026, 0, 31, 12);
 const HOUR = 3_600_000;
-const DEFAULTS = { since: 0, username: null, memberId: null, code: null, json: false };
+const DEFAULTS = { since: 0, username: null, memberId: null, code: false, json: false };
 
 /** Returns the message of the error that the options throw. */
 function errorOf(args: readonly string[]): string {
@@ -28,7 +28,7 @@ describe('parseOptions', () => {
     ['--member', ['--member', '197038439483310086'], { memberId: '197038439483310086' }],
     ['--member with a mention', ['--member', '<@197038439483310086>'], { memberId: '197038439483310086' }],
     ['--member with an old mention', ['--member=<@!197038439483310086>'], { memberId: '197038439483310086' }],
-    ['--code', ['--code', 'abc234'], { code: 'abc234' }],
+    ['--code', ['--code', '--json'], { code: true, json: true }],
     ['--json', ['--json'], { json: true }],
   ])('reads %s', (_what, args, expected) => {
     expect(parseOptions(args, NOW)).toEqual({ ...DEFAULTS, ...expected });
@@ -87,12 +87,23 @@ describe('parseOptions', () => {
   });
 
   it.each([
-    ['an option without its value', ['--code']],
-    ['a value that looks like an option', ['--code', '--json']],
+    ['an option without its value', ['--member']],
+    ['a value that looks like an option', ['--member', '--json']],
     ['an unexpected value', ['--json=ABC234']],
     ['an unknown option', ['--codeABC234']],
     ['a word without an option', ['ABC234']],
   ])('rejects %s with the usage and quotes no argument', (_what, args) => {
     expect(errorOf(args)).toBe(USAGE);
+  });
+
+  it.each([
+    ['--code', 'ABC234'],
+    ['--code=ABC234', '--json'],
+    ['--json', '--code='],
+    ['ABC234', '--code'],
+  ])('rejects a code in the arguments %s %s, and names standard input', (...args) => {
+    expect(errorOf(args)).toBe(
+      `--code has no value, because other accounts can see arguments. Type the code when asked, or send it to standard input.\n${USAGE}`,
+    );
   });
 });

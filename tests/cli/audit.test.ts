@@ -20,6 +20,15 @@ async function audit(env: Readonly<Record<string, string>>, ...args: readonly st
   return runToEnd(PROGRAM, args, { env, cwd: temporaryFolder() });
 }
 
+/** Runs `audit --code`, with `code` on standard input. */
+async function auditCode(
+  env: Readonly<Record<string, string>>,
+  code: string,
+  ...args: readonly string[]
+): Promise<Printed> {
+  return runToEnd(PROGRAM, ['--code', ...args], { env, cwd: temporaryFolder(), input: code });
+}
+
 /** Events with the usernames that they concern, as `--json` prints them. */
 function eventsIn(json: string): string[] {
   const lines = json.split('\n').filter((line) => line !== '');
@@ -76,7 +85,7 @@ describe('npm run audit', () => {
   });
 
   it('prints only entries that match every option', async () => {
-    const { env, alice } = await prepare();
+    const { env } = await prepare();
     const events = async (...args: readonly string[]): Promise<string[]> => {
       const { exitCode, stdout, stderr } = await audit(env, ...args, '--json');
       expect([exitCode, stderr]).toEqual([0, '']);
@@ -84,17 +93,28 @@ describe('npm run audit', () => {
     };
     const ofAlice = ['issued Alice', 'delivered Alice', 'redeemed Alice', 'revoked Alice'];
     const ofBob = ['issued Bob', 'withdrawn Bob'];
-    expect(await events('--code', ` ${alice.text.toLowerCase()} `)).toEqual(ofAlice);
     expect(await events('--username', 'ALICE')).toEqual([...ofAlice, 'throttled']);
     expect(await events('--username', 'nobody')).toEqual([]);
     expect(await events('--member', ALICE)).toEqual(ofAlice);
     expect(await events('--member', `<@${BOB}>`)).toEqual(ofBob);
     expect(await events('--member', ADMIN)).toEqual(['listed', 'revoked Alice']);
-    expect(await events('--code', alice.text, '--member', ADMIN)).toEqual(['revoked Alice']);
-    expect(await events('--code', alice.text, '--member', BOB)).toEqual([]);
     expect(await events('--since', '2026-01-01T00:00:21Z')).toEqual(['revoked Alice', 'throttled']);
     expect(await events('--since', '2026-01-01T00:00:21.001Z')).toEqual([]);
     expect(await events('--since', '2026-01-01 00:00:07', '--member', BOB)).toEqual(ofBob);
+  });
+
+  it('reads a code from standard input', async () => {
+    const { env, alice } = await prepare();
+    const events = async (input: string, ...args: readonly string[]): Promise<string[]> => {
+      const { exitCode, stdout, stderr } = await auditCode(env, input, ...args, '--json');
+      expect([exitCode, stderr]).toEqual([0, '']);
+      return eventsIn(stdout);
+    };
+    const ofAlice = ['issued Alice', 'delivered Alice', 'redeemed Alice', 'revoked Alice'];
+    for (const input of [alice.text, ` ${alice.text.toLowerCase()} \r\n`, `${alice.text}\nZZZZZZ\n`])
+      expect(await events(input)).toEqual(ofAlice);
+    expect(await events(alice.text, '--member', ADMIN)).toEqual(['revoked Alice']);
+    expect(await events(alice.text, '--member', BOB)).toEqual([]);
   });
 
   it('prints and reads local times', async () => {
@@ -109,7 +129,7 @@ describe('npm run audit', () => {
     'rejects the code %j, which was never issued, without quoting it',
     async (code) => {
       const { env } = await prepare();
-      expect(await audit(env, '--code', code)).toEqual({
+      expect(await auditCode(env, code)).toEqual({
         exitCode: 1,
         stdout: '',
         stderr: 'The bot never issued this code.\n',
@@ -146,6 +166,7 @@ describe('npm run audit', () => {
     ['--help', 0, /^$/],
     ['--bogus', 2, /^Usage: npm run --silent audit -- \[options\]\n/],
     ['ABC234', 2, /^Usage: (?:(?!ABC234)[^])*$/],
+    ['--code=ABC234', 2, /^--code has no value, .* to standard input\.\nUsage: (?:(?!ABC234)[^])*$/],
     ['--since=yesterday', 2, /^--since must be .*24h.*\n$/],
   ])('answers %s with exit code %i', async (option, expected, message) => {
     const { exitCode, stdout, stderr } = await audit({}, option);

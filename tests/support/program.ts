@@ -13,13 +13,19 @@ export interface Printed {
 export async function runToEnd(
   path: string,
   args: readonly string[],
-  { env = {}, cwd }: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string },
+  {
+    env = {},
+    cwd,
+    input = '',
+  }: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string; readonly input?: string },
 ): Promise<Printed> {
   const program = fileURLToPath(new URL(path, ROOT));
   return new Promise((resolve) => {
     const options = { cwd, env: { PATH: process.env['PATH'], TZ: 'UTC', ...env } };
-    execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) => {
       resolve({ exitCode: error === null ? 0 : error.code, stdout, stderr });
     });
+    // EPIPE, when the program ends before it has read its input.
+    child.stdin?.on('error', () => undefined).end(input);
   });
 }
