@@ -1,3 +1,6 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+
 import { config as loadDotenv } from 'dotenv';
 
 import { startApp, type App } from './app.js';
@@ -23,6 +26,11 @@ try {
 
 const logFormat = config.logFormat ?? (process.stdout.isTTY ? 'pretty' : 'json');
 const log = createLog(config.logLevel, await openLogDestination(logFormat));
+
+const envFile = resolve('.env');
+const envMode = statSync(envFile, { throwIfNoEntry: false })?.mode ?? 0;
+if (process.platform !== 'win32' && (envMode & 0o077) !== 0)
+  log.warn(`Other accounts on this machine can read the secrets in ${envFile}. Run: chmod 600 "${envFile}"`);
 
 let app: App | null = null;
 let ending = false;

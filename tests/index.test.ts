@@ -1,4 +1,4 @@
-import { readdirSync, renameSync } from 'node:fs';
+import { chmodSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect, it } from 'vitest';
@@ -40,6 +40,21 @@ it('lists every wrong setting and quotes no secret', async () => {
     'CODE_TTL',
   ]);
   expect(bot.stderr()).not.toMatch(/no token|hunter2/);
+});
+
+it.each([
+  ['600', false],
+  ['640', true],
+  ['604', true],
+])('warns at the start when other accounts can read .env (mode %s: %s)', async (mode, warns) => {
+  const cwd = temporaryFolder();
+  const envFile = join(cwd, '.env');
+  writeFileSync(envFile, 'CODE_LENGTH=8\n');
+  chmodSync(envFile, Number.parseInt(mode, 8));
+  const bot = startProcess(await TestServer.start(), cwd);
+  await bot.printed('is ready');
+  const warning = `Other accounts on this machine can read the secrets in ${envFile}. Run: chmod 600`;
+  expect(bot.stdout().includes(warning)).toBe(warns);
 });
 
 it('ends with code 78 when Discord refuses the token', async () => {
