@@ -145,11 +145,18 @@ it('lists 10 codes per page by DM, with buttons for the other pages', async () =
   }
 });
 
-it('shows no other page to a former administrator', async () => {
+it.each<[string, (server: TestServer) => unknown]>([
+  ['a former administrator', ({ discord, guild, admin }) => discord.setAdministrator(guild, admin, false)],
+  ['an administrator who left the server', ({ discord, guild, admin }) => discord.leave(guild, admin)],
+  [
+    'an administrator whose account was deleted',
+    ({ discord }) => discord.fail({ route: 'GET /guilds/*/members/*' }, { status: 404, code: 10_013 }),
+  ],
+])('shows no other page to %s', async (_who, change) => {
   const { server, say, getCode } = await startBot();
   for (let number = 1; number <= 11; number++) await getCode(server.alice, `user_${number}`);
   const [list] = await say(server.general, server.admin, '!codes');
-  server.discord.setAdministrator(server.guild, server.admin, false);
+  change(server);
   const answer = await server.discord.pressButton(server.admin, 'Next');
   expect(answer).toMatchObject({ ephemeral: true, message: { content: NO_PERMISSION } });
   expect(list?.message.embeds[0]?.footer?.text).toBe('Showing 1-10 of 11 codes');
