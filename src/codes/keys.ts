@@ -55,6 +55,11 @@ export class Keys {
     return hmac(this.#clientKey, `${usernameKey}\0${client}`);
   }
 
+  /** Counts failures of a client within a clock hour over all usernames. No username contains NUL. */
+  hashClientHour(client: string, hour: number): string {
+    return hmac(this.#clientKey, `\0${hour}\0${client}`);
+  }
+
   /** Recognizes a repeated redemption by its idempotency key. */
   hashRedemption(key: string): string {
     return hmac(this.#redemptionKey, key);

@@ -1,5 +1,5 @@
 import { statusOf, type Code, type CodeState, type CodeStatus } from './code.js';
-import { throttledMs, type Failures } from './throttle.js';
+import { clientThrottledMs, throttledMs, type Failures } from './throttle.js';
 
 /** What a login reads of a code. */
 export type LoginCode = CodeState &
@@ -17,6 +17,8 @@ export interface LoginFacts {
   readonly failures: Failures;
   /** Counted for the client; `null`: it has not logged in with the holder's code before. */
   readonly client: Failures | null;
+  /** Failures of the client in this clock hour, over all usernames where it is not known. */
+  readonly clientTotal: number;
 }
 
 export interface LoginAttempt {
@@ -36,10 +38,13 @@ export type LoginDecision =
 /** How long a repeated redemption with the same key counts no second use: 10 minutes. */
 const REDEMPTION_MEMORY_MS = 10 * 60_000;
 
-/** Decides a login from what is stored at `now`. A known client has a counter of its own. */
+/** Decides a login from what is stored at `now`. A known client has a counter of its own, and no other limit. */
 export function decideLogin(facts: LoginFacts, attempt: LoginAttempt, now: number): LoginDecision {
-  const { code } = facts;
-  const ms = throttledMs(facts.client ?? facts.failures, now);
+  const { code, client } = facts;
+  const ms =
+    client === null
+      ? Math.max(throttledMs(facts.failures, now), clientThrottledMs(facts.clientTotal, now))
+      : throttledMs(client, now);
   if (ms > 0) return { kind: 'throttled', ms };
   const status = code === null ? null : statusOf(code, now);
   if (code !== null && attempt.redeem && isRepeat(code, status, attempt, now))

@@ -6,6 +6,9 @@ const WINDOW_MS = 3_600_000;
 /** Failures until the holder's next code is delivered: NIST SP 800-63B allows 100. */
 const MAX_FAILURES_PER_CODE = 100;
 
+/** Wrong codes of one client per clock hour, over all usernames where it is not known. */
+const MAX_CLIENT_FAILURES = 100;
+
 /** The failures counted under one throttle key: a username, or a username and a client. */
 export interface Failures {
   /** Unix ms of the latest ones, oldest first, at most {@link MAX_FAILURES}. */
@@ -27,6 +30,16 @@ export function throttledMs({ times, total }: Failures, now: number): number {
   if (oldest === undefined || times.length < MAX_FAILURES) return 0;
   // After the clock was set back, nobody waits longer than the window.
   return Math.min(WINDOW_MS, Math.max(0, oldest + WINDOW_MS - now));
+}
+
+/** The clock hour in which failures of a client count together. */
+export function clientHour(now: number): number {
+  return Math.floor(now / WINDOW_MS);
+}
+
+/** Returns for how many ms no code of a client is evaluated that has entered `total` wrong ones in this clock hour. */
+export function clientThrottledMs(total: number, now: number): number {
+  return total < MAX_CLIENT_FAILURES ? 0 : (clientHour(now) + 1) * WINDOW_MS - now;
 }
 
 /** Returns the odds of guessing the code of one of `usernames` within a year. */

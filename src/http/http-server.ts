@@ -147,12 +147,15 @@ function respond(reply: FastifyReply, verdict: Verdict): Verdict | Problem {
   if (verdict.valid || verdict.reason !== 'throttled') return verdict;
   const { retryAfterMs } = verdict;
   reply.header('retry-after', retryAfterMs === null ? LOCKED_RETRY_S : Math.ceil(retryAfterMs / 1_000));
-  const until = retryAfterMs === null ? 'its holder gets a new code' : 'the time in Retry-After has passed';
+  const until =
+    retryAfterMs === null
+      ? 'the holder of the username gets a new one'
+      : 'the time in Retry-After has passed';
   return refuse(
     reply,
     429,
     'throttled',
-    `Too many wrong codes for this username. Its codes are not evaluated until ${until}.`,
+    `Too many wrong codes for this username or from this client. No code is evaluated until ${until}.`,
   );
 }
 

@@ -49,7 +49,7 @@ const LOGIN = {
       username: text('As the visitor typed it.'),
       code: text('As the visitor typed it.'),
       client: text(
-        'An address or device id of the visitor. Failures of others never lock out a client that has logged in with this username before. Only a keyed hash of it is stored.',
+        'An address or device id of the visitor. Failures of others never lock out a client that has logged in with this username before. Any other client can enter 100 wrong codes per clock hour, over all usernames. Only a keyed hash of it is stored.',
       ),
     },
     { description: `At most ${MAX_BODY_BYTES} bytes.`, required: ['username', 'code'] },
@@ -60,7 +60,10 @@ const LOGIN = {
     401: problem('The token is missing or wrong.'),
     413: problem('The body is too large.'),
     415: problem('The body is not application/json.'),
-    429: problem('Too many wrong codes for this username: the code was not evaluated.', RETRY_AFTER),
+    429: problem(
+      'Too many wrong codes for this username or from this client: the code was not evaluated.',
+      RETRY_AFTER,
+    ),
     503: problem('The bot cannot check codes right now: let nobody in.', RETRY_AFTER),
   },
 };

@@ -2,9 +2,10 @@ import { parseCodeText } from '../codes/code-text.js';
 import { usesLeft, type CodeStatus } from '../codes/code.js';
 import type { Keys } from '../codes/keys.js';
 import { decideLogin, type LoginAttempt, type LoginDecision } from '../codes/login.js';
-import { afterFailure, throttledMs } from '../codes/throttle.js';
+import { afterFailure, clientHour, throttledMs } from '../codes/throttle.js';
 import { parseLoginUsername, parseUsername } from '../codes/username.js';
 import type { LoginKeys, StoredLogin } from '../storage/logins.js';
+import { StorageError } from '../storage/storage-error.js';
 import type { Rows, Store } from '../storage/store.js';
 
 /** Why a login was refused. For the website only: its visitors are told that the code is invalid, and no more. */
@@ -13,7 +14,8 @@ export type InvalidReason = 'unknown' | 'expired' | 'replaced' | 'revoked' | 'su
 export interface LoginOptions {
   /**
    * An address or device id of the visitor. Failures of others never lock out a client that has logged in with this
-   * username before. Only a keyed hash of it is stored. Ignored when it is longer than 1,024 characters.
+   * username before. Any other client can enter 100 wrong codes per clock hour, over all usernames. Only a keyed hash
+   * of it is stored. Ignored when it is longer than 1,024 characters.
    */
   readonly client?: string | undefined;
 }
@@ -116,20 +118,23 @@ export class Validator {
     if (name === null || text === null) return UNKNOWN;
     const client = textOrNull(options?.client);
     const key = redeem ? textOrNull(options?.idempotencyKey) : null;
+    const now = this.#clock();
     const login: Login = {
       nameHash: this.#keys.hashName(name.key),
       pairHash: this.#keys.hashPair(name.key, text),
       clientHash: client === null ? null : this.#keys.hashClient(name.key, client),
+      hourHash: client === null ? null : this.#keys.hashClientHour(client, clientHour(now)),
       redeem,
       redemptionHash: key === null ? null : this.#keys.hashRedemption(key),
-      now: this.#clock(),
+      now,
     };
-    const { verdict, hasLocked } = await this.#store.logIn(login.nameHash, async (rows) =>
+    const { verdict, countsForClient, hasLocked } = await this.#store.logIn(login.nameHash, async (rows) =>
       this.#evaluate(rows, login),
     );
     if (this.#uncommitted === login) this.#uncommitted = null;
     // Not in the transaction: a failure must take no more space than the proof in `#evaluate`.
-    if (hasLocked) await this.#store.audit.writeThrottled(login.nameHash, login.now);
+    if (countsForClient && login.hourHash !== null) await this.#countForClient(login.hourHash, now);
+    if (hasLocked) await this.#store.audit.writeThrottled(login.nameHash, now);
     if (!verdict.valid && ++this.#refused % REFUSALS_PER_PRUNE === 0) await this.prune();
     // A damaged index could lead to another username's row.
     if (verdict.valid && parseUsername(verdict.username)?.key !== name.key) {
@@ -138,15 +143,31 @@ export class Validator {
     return verdict;
   }
 
+  /**
+   * Logins with different usernames do not wait for each other: those in progress may overrun the limit of a client. In
+   * an outage the failure counts for the username alone, as without a client.
+   */
+  async #countForClient(hourHash: string, now: number): Promise<void> {
+    try {
+      await this.#store.logins.writeClientFailure(hourHash, now);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+    }
+  }
+
   /** Checks and counts, in one transaction. */
   async #evaluate(
     rows: Rows,
     login: Login,
-  ): Promise<{ readonly verdict: Verdict; readonly hasLocked: boolean }> {
+  ): Promise<{
+    readonly verdict: Verdict;
+    readonly countsForClient?: boolean;
+    readonly hasLocked?: boolean;
+  }> {
     const { nameHash, clientHash, now } = login;
     const stored = await rows.logins.read(login);
     const decision = decideLogin(stored, login, now);
-    if (decision.kind === 'throttled') return { verdict: throttled(decision.ms), hasLocked: false };
+    if (decision.kind === 'throttled') return { verdict: throttled(decision.ms) };
     const isFailure = decision.kind === 'refused' && decision.isFailure;
     // Read here, not before: attempts that were queued before a write was lost must not pass.
     const mustProve = this.#uncommitted !== null;
@@ -164,9 +185,10 @@ export class Validator {
     }
     if (decision.kind === 'refused') {
       const verdict: Verdict = { valid: false, reason: reasonOf(decision.status) };
-      return { verdict, hasLocked: isFailure && throttledMs(counted, now) > 0 };
+      const countsForClient = isFailure && stored.client === null;
+      return { verdict, countsForClient, hasLocked: isFailure && throttledMs(counted, now) > 0 };
     }
-    return { verdict: await accept(rows, login, stored, decision), hasLocked: false };
+    return { verdict: await accept(rows, login, stored, decision) };
   }
 }
 

@@ -9,6 +9,8 @@ export interface LoginKeys {
   readonly pairHash: string;
   /** `null`: the website names no client. */
   readonly clientHash: string | null;
+  /** Of the client in this clock hour. */
+  readonly hourHash: string | null;
 }
 
 export interface StoredLogin extends LoginFacts {
@@ -17,14 +19,18 @@ export interface StoredLogin extends LoginFacts {
 }
 
 export class LoginRows extends Table {
-  async read({ nameHash, pairHash, clientHash }: LoginKeys): Promise<StoredLogin> {
-    const [row] = await this.query(READ, [pairHash, nameHash, clientHash]);
+  async read({ nameHash, pairHash, clientHash, hourHash }: LoginKeys): Promise<StoredLogin> {
+    const [row] = await this.query(READ, [pairHash, nameHash, clientHash, hourHash]);
     if (row === undefined) throw new TypeError('The database returned no row for a login');
-    const { times, total, clientHolder, clientTimes, clientTotal, clientSeenAt } = readRow(COUNTERS, row);
+    const { times, total, clientHolder, clientTimes, ownTotal, clientSeenAt, hourTotal } = readRow(
+      COUNTERS,
+      row,
+    );
     return {
       code: row['id'] === null ? null : readRow(LOGIN_CODE, row),
       failures: failuresOf(times, total),
-      client: clientHolder === null ? null : failuresOf(clientTimes, clientTotal),
+      client: clientHolder === null ? null : failuresOf(clientTimes, ownTotal),
+      clientTotal: hourTotal ?? 0,
       clientSeenAt: clientHolder === null ? null : clientSeenAt,
     };
   }
@@ -37,6 +43,15 @@ export class LoginRows extends Table {
        SET times = CASE WHEN failures.total + 1 = $5 THEN excluded.times ELSE CAST(excluded.changed_at AS TEXT) END,
          total = failures.total + 1, changed_at = excluded.changed_at`,
       [throttleKey, nameHash, failures.times.join(','), now, failures.total],
+    );
+  }
+
+  /** Stores a failure of a client that is not known. Pruned as the counter of a username without a code. */
+  async writeClientFailure(hourHash: string, now: number): Promise<void> {
+    await this.query(
+      `INSERT INTO failures (throttle_key, name_hash, times, total, changed_at) VALUES ($1, $1, '', 1, $2)
+       ON CONFLICT (throttle_key) DO UPDATE SET total = failures.total + 1, changed_at = excluded.changed_at`,
+      [hourHash, now],
     );
   }
 
@@ -96,21 +111,24 @@ const LOGIN_CODE: Columns<LoginCode> = {
   ...CODE_STATE,
 };
 
-/** The counter of the username, and that of the client. */
+/** The counters of the username, of the known client, and of the client in this clock hour. */
 const COUNTERS = {
   times: orNull(text),
   total: orNull(integer),
   clientHolder: orNull(text),
   clientTimes: orNull(text),
-  clientTotal: orNull(integer),
+  ownTotal: orNull(integer),
   clientSeenAt: orNull(integer),
+  hourTotal: orNull(integer),
 };
 
 const READ = `SELECT c.id, username, c.holder_id AS "holderId", redemption_hash AS "redemptionHash",
     redeemed_at AS "redeemedAt", ${STATE_COLUMNS}, f.times, f.total, g.holder_id AS "clientHolder",
-    g.times AS "clientTimes", g.total AS "clientTotal", g.changed_at AS "clientSeenAt"
+    g.times AS "clientTimes", g.total AS "ownTotal", g.changed_at AS "clientSeenAt",
+    h.total AS "hourTotal"
   FROM (SELECT 1 AS one) AS dual LEFT JOIN codes AS c ON c.pair_hash = $1
-    LEFT JOIN failures AS f ON f.throttle_key = $2 LEFT JOIN failures AS g ON g.throttle_key = $3`;
+    LEFT JOIN failures AS f ON f.throttle_key = $2 LEFT JOIN failures AS g ON g.throttle_key = $3
+    LEFT JOIN failures AS h ON h.throttle_key = $4`;
 
 function failuresOf(times: string | null, total: number | null): Failures {
   if (times === null || total === null) return NO_FAILURES;

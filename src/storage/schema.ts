@@ -63,7 +63,7 @@ const SCHEMA = [
    )`,
   `CREATE INDEX look_alikes_by_name ON look_alikes (name_hash)`,
   `CREATE TABLE failures (
-     throttle_key TEXT   NOT NULL PRIMARY KEY,    -- keyed hash of a username, or of a username and a client
+     throttle_key TEXT   NOT NULL PRIMARY KEY,    -- keyed hash of a username, a username and a client, or a client and an hour
      name_hash    TEXT   NOT NULL,
      holder_id    TEXT,                           -- a client that logged in with this member's code
      times        TEXT   NOT NULL,                -- of the latest failures, separated by commas

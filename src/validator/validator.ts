@@ -38,7 +38,8 @@ export interface ValidatorOptions {
  * until such a write succeeds. Before it, `validate` accepts valid codes even on a full disk: that writes nothing.
  *
  * After 10 wrong codes within an hour, or 100 since the holder's last code, a username is throttled. Pass `client`,
- * so that strangers cannot lock out visitors who have logged in before.
+ * the visitor's address: strangers cannot lock out visitors who have logged in before, and a client that enters 100
+ * wrong codes within a clock hour is throttled for all usernames where it is not known.
  */
 export interface Validator {
   /** Checks without counting a use. */

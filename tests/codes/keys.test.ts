@@ -55,9 +55,12 @@ describe('Keys', () => {
       keys.hashName('alice\0ABC234'),
       keys.hashPair('alice', 'ABC234'),
       keys.hashClient('alice', 'ABC234'),
+      keys.hashClientHour('ABC234', 1),
+      keys.hashClient('1', 'ABC234'),
+      keys.hashClientHour('ABC234', 2),
       keys.hashRedemption('alice\0ABC234'),
     ];
-    expect(new Set(hashes).size).toBe(5);
+    expect(new Set(hashes).size).toBe(8);
   });
 
   it('hashes a client differently for each username', () => {

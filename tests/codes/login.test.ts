@@ -20,7 +20,7 @@ const ACTIVE: LoginCode = {
   redemptionHash: null,
   redeemedAt: null,
 };
-const FACTS: LoginFacts = { code: ACTIVE, failures: NO_FAILURES, client: null };
+const FACTS: LoginFacts = { code: ACTIVE, failures: NO_FAILURES, client: null, clientTotal: 0 };
 const LOCKED: Failures = { times: Array.from({ length: 10 }, () => NOW), total: 10 };
 const VALIDATE: LoginAttempt = { redeem: false, redemptionHash: null };
 const REDEEM: LoginAttempt = { redeem: true, redemptionHash: null };
@@ -54,6 +54,17 @@ describe('decideLogin', () => {
 
   it('refuses an unknown code and counts a failure', () => {
     expect(decide({ code: null })).toEqual({ kind: 'refused', status: null, isFailure: true });
+  });
+
+  it.each<[string, Partial<LoginFacts>, number]>([
+    ['after 100 wrong codes', { clientTotal: 100 }, 600_000],
+    ['where the username is locked for longer', { clientTotal: 100, failures: LOCKED }, 3_600_000 - 1],
+  ])('throttles a client until the next clock hour %s', (_when, facts, ms) => {
+    const now = NOW + 3_000_000;
+    const failures = { times: facts.failures?.times.map(() => now - 1) ?? [], total: 10 };
+    expect(decide({ ...facts, failures }, VALIDATE, now)).toEqual({ kind: 'throttled', ms });
+    expect(decide({ ...facts, failures: NO_FAILURES, clientTotal: 99 }, VALIDATE, now).kind).toBe('accepted');
+    expect(decide({ ...facts, failures, client: NO_FAILURES }, VALIDATE, now).kind).toBe('accepted');
   });
 
   it('refuses a used-up code without counting a failure', () => {
@@ -117,7 +128,7 @@ describe('decideLogin', () => {
     fc.assert(
       fc.property(codes, failures, fc.constantFrom(VALIDATE, REDEEM, REPEAT), (changed, counter, attempt) => {
         const code = { ...ACTIVE, ...changed };
-        const decision = decideLogin({ code, failures: counter, client: null }, attempt, NOW);
+        const decision = decideLogin({ ...FACTS, code, failures: counter }, attempt, NOW);
         const isOpen =
           code.endReason === null &&
           code.suspendedAt === null &&

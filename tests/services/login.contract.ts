@@ -248,7 +248,7 @@ export function describeLogins(engine: Engine): void {
       const world = await openWorld(engine);
       const { clock, keys, store, deliver } = world;
       await fail(world, 9);
-      const login = { nameHash: keys.hashName('alice'), pairHash: 'none', clientHash: null };
+      const login = { nameHash: keys.hashName('alice'), pairHash: 'none', clientHash: null, hourHash: null };
       const { failures } = await store.logins.read(login);
       await deliver();
       const after = { times: [...failures.times, clock.now], total: failures.total + 1 };
@@ -351,22 +351,80 @@ export function describeLogins(engine: Engine): void {
     });
   });
 
+  describe('a client that is not known', () => {
+    /** Enters 10 wrong codes for each username. Returns how many were evaluated. */
+    async function flood({ validator }: Services, usernames: number, client?: string): Promise<number> {
+      let evaluated = 0;
+      for (let n = 0; n < usernames * 10; n++) {
+        const verdict = await validator.validate(`user ${Math.floor(n / 10)}`, wrongCode(n), { client });
+        if (!verdict.valid && verdict.reason === 'unknown') evaluated += 1;
+      }
+      return evaluated;
+    }
+
+    it('locks no more than 10 of 1,000 usernames with 10,000 wrong codes in an hour', async () => {
+      const world = await openWorld(engine);
+      expect(await flood(world, 1_000, 'flood')).toBe(100);
+      let locked = 0;
+      for (let n = 0; n < 1_000; n++) {
+        const verdict = await world.validator.validate(`user ${n}`, 'AAAAAA');
+        if (!verdict.valid && verdict.reason === 'throttled') locked += 1;
+      }
+      expect(locked).toBe(10);
+    });
+
+    it('is throttled until the next clock hour, and nobody else is', async () => {
+      const world = await openWorld(engine);
+      const { clock, validator, deliver } = world;
+      const { text } = await deliver();
+      await validator.validate('Alice', text, { client: 'school' });
+      const bob = await deliver({ username: 'Bob', holderId: '2' });
+      clock.advance(20 * 60_000);
+      await flood(world, 10, 'school');
+      for (const method of ['validate', 'redeem'] as const) {
+        const client = 'school';
+        expect(await validator[method]('Bob', bob.text, { client })).toEqual(throttled(40 * 60_000));
+        expect(await validator[method]('Bob', bob.text, { client: 'home' })).toHaveProperty('valid', true);
+        expect(await validator[method]('Bob', bob.text)).toHaveProperty('valid', true);
+        // Known at this username.
+        expect(await validator[method]('Alice', text, { client })).toHaveProperty('valid', true);
+      }
+      clock.advance(40 * 60_000);
+      expect(await validator.validate('Bob', bob.text, { client: 'school' })).toHaveProperty('valid', true);
+    });
+
+    it('spends nothing by right, used-up or malformed codes, nor where it is known', async () => {
+      const world = await openWorld(engine, { codeMaxUses: 1 });
+      const { validator, deliver } = world;
+      const { text } = await deliver();
+      const bob = await deliver({ username: 'Bob', holderId: '2' });
+      await validator.redeem('Bob', bob.text);
+      await validator.validate('Alice', text, { client: 'home' });
+      await fail(world, 10, 'home');
+      for (let n = 0; n < 100; n++) {
+        await validator.validate('Alice', 'no code', { client: 'home' });
+        await validator.validate('Bob', bob.text, { client: 'home' });
+      }
+      expect(await flood(world, 11, 'home')).toBe(100);
+    });
+  });
+
   describe('pruning failures', () => {
     async function countFailures(driver: Driver): Promise<unknown> {
       const [row] = await driver.query('SELECT count(*) AS total FROM failures');
       return row?.['total'];
     }
 
-    it('deletes those of usernames without a code after an hour, and keeps the others', async () => {
+    it('deletes those of clients and of usernames without a code after an hour, and keeps the others', async () => {
       const world = await openWorld(engine);
       const { clock, validator, deliver } = world;
       const driver = await engine.openDriver(world.database);
       await deliver();
       await fail(world, 10);
-      await validator.validate('Bob', 'AAAAAA');
+      await validator.validate('Bob', 'AAAAAA', { client: 'stranger' });
       clock.advance(HOUR);
       await validator.prune();
-      expect(await countFailures(driver)).toBe(2);
+      expect(await countFailures(driver)).toBe(3);
       clock.advance(1);
       await validator.prune();
       expect(await countFailures(driver)).toBe(1);

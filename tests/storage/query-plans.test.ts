@@ -24,7 +24,7 @@ const NEW_CODE: NewCode = {
   issuedAt: 1,
   expiresAt: null,
 };
-const KEYS = { nameHash: '', pairHash: '', clientHash: null };
+const KEYS = { nameHash: '', pairHash: '', clientHash: null, hourHash: null };
 
 /** Every statement, by the method that runs it. */
 const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
@@ -65,8 +65,9 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'dmChannels.remember': async ({ dmChannels }) => dmChannels.remember('', ''),
   'dmChannels.forget': async ({ dmChannels }) => dmChannels.forget(''),
   'logins.read': async ({ logins }) => logins.read(KEYS),
-  'logins.read with a client': async ({ logins }) => logins.read({ ...KEYS, clientHash: '' }),
+  'logins.read with a client': async ({ logins }) => logins.read({ ...KEYS, clientHash: '', hourHash: '' }),
   'logins.writeFailure': async ({ logins }) => logins.writeFailure('', '', { times: [], total: 1 }, 1),
+  'logins.writeClientFailure': async ({ logins }) => logins.writeClientFailure('', 1),
   'logins.rememberClient': async ({ logins }) => logins.rememberClient('', '', '', 1),
   'logins.redeem': async ({ logins }) => logins.redeem('', null, 1),
   'logins.undoFailure': async ({ logins }) => logins.undoFailure('key', []),

@@ -19,7 +19,7 @@ export type Answer =
   | { readonly kind: 'out' }
   /** The code has no uses left: it starts no session and ends none. */
   | { readonly kind: 'used-up' }
-  /** Too many wrong codes for this username. */
+  /** Too many wrong codes for this username or from this client. */
   | { readonly kind: 'wait'; readonly seconds: number }
   /** The code cannot be checked. Let nobody in. */
   | { readonly kind: 'unavailable' };
