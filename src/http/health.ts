@@ -7,15 +7,18 @@ export interface Health {
   readonly database: boolean;
   /** Whether messages on Discord reach the bot. */
   readonly gateway: boolean;
+  /** Whether somebody is guessing codes. */
+  readonly guessing: boolean;
 }
 
 export function healthCheck(options: {
   /** Writes to the database, or rejects. */
   readonly probe: (now: number) => Promise<void>;
   readonly isConnected: () => boolean;
+  readonly isAttacked: () => boolean;
   readonly clock: () => number;
 }): () => Promise<Health> {
-  const { probe, isConnected, clock } = options;
+  const { probe, isConnected, isAttacked, clock } = options;
   let database = Promise.resolve(false);
   let checkedAt = Number.NEGATIVE_INFINITY;
   return async () => {
@@ -28,6 +31,6 @@ export function healthCheck(options: {
         () => false,
       );
     }
-    return { database: await database, gateway: isConnected() };
+    return { database: await database, gateway: isConnected(), guessing: isAttacked() };
   };
 }

@@ -129,10 +129,10 @@ async function createApp(options: HttpOptions): Promise<FastifyInstance> {
     return respond(reply, await validator.redeem(body.username, body.code, redemption));
   });
   app.get('/healthz', { schema: HEALTH }, async (_request, reply) => {
-    const { database, gateway } = await health();
+    const { database, gateway, guessing } = await health();
     const isHealthy = database && gateway;
     reply.code(isHealthy ? 200 : 503);
-    return { status: stateOf(isHealthy), database: stateOf(database), gateway: stateOf(gateway) };
+    return { status: stateOf(isHealthy), database: stateOf(database), gateway: stateOf(gateway), guessing };
   });
   app.get('/openapi.json', { schema: DESCRIBE }, async () => app.swagger());
   return app;

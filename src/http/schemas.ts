@@ -92,7 +92,12 @@ function health(description: string) {
   const state = { enum: ['ok', 'failing'] };
   const database = { ...state, description: 'Whether it can be written.' };
   const gateway = { ...state, description: 'Whether messages on Discord reach the bot.' };
-  return object({ status: state, database, gateway }, { description });
+  const guessing = {
+    type: 'boolean',
+    description:
+      'Whether somebody is entering many wrong codes. It changes neither the status nor the status code.',
+  };
+  return object({ status: state, database, gateway, guessing }, { description });
 }
 
 export const HEALTH = {

@@ -1,5 +1,5 @@
 import type { LoginCode, LoginFacts } from '../codes/login.js';
-import { NO_FAILURES, type Failures } from '../codes/throttle.js';
+import { NO_FAILURES, type Failures, type WrongCodes } from '../codes/throttle.js';
 import { CODE_STATE, STATE_COLUMNS } from './codes.js';
 import { integer, orNull, readRow, Table, text, type Columns } from './table.js';
 
@@ -53,6 +53,20 @@ export class LoginRows extends Table {
        ON CONFLICT (throttle_key) DO UPDATE SET total = failures.total + 1, changed_at = excluded.changed_at`,
       [hourHash, now],
     );
+  }
+
+  /** Counts the failures after `since` of clients that are not known. */
+  async countWrongCodes(since: number, now: number): Promise<WrongCodes> {
+    const [row] = await this.rows(
+      WRONG_CODES,
+      // Each time has 13 digits. Most counters hold times of the range only, and need no subquery.
+      `SELECT CAST(COALESCE(sum(CASE WHEN substr(times, 1, 13) > $2 THEN (length(times) + 1) / 14
+           ELSE (SELECT count(*) FROM ${TIMES} AS starts WHERE substr(times, column1, 13) > $2) END), 0) AS BIGINT)
+           AS codes, count(*) AS usernames, max(changed_at) AS "latestAt"
+         FROM failures WHERE changed_at > $1 AND changed_at <= $3 AND holder_id IS NULL AND times <> ''`,
+      [since, String(since), now],
+    );
+    return row ?? { codes: 0, usernames: 0, latestAt: null };
   }
 
   /** Gives a client that logged in a failure counter of its own. */
@@ -110,6 +124,10 @@ const LOGIN_CODE: Columns<LoginCode> = {
   redeemedAt: orNull(integer),
   ...CODE_STATE,
 };
+
+const WRONG_CODES: Columns<WrongCodes> = { codes: integer, usernames: integer, latestAt: orNull(integer) };
+/** Where each of 10 times begins in the column `times`. */
+const TIMES = '(VALUES (1), (15), (29), (43), (57), (71), (85), (99), (113), (127))';
 
 /** The counters of the username, of the known client, and of the client in this clock hour. */
 const COUNTERS = {

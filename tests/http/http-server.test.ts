@@ -262,7 +262,7 @@ describe('GET /healthz', () => {
     expect(await head()).toMatchObject({ status: 200, body: null });
     expect(await get('/healthz')).toMatchObject({
       status: 200,
-      body: { status: 'ok', database: 'ok', gateway: 'ok' },
+      body: { status: 'ok', database: 'ok', gateway: 'ok', guessing: false },
     });
     setConnected(false);
     expect(await head()).toMatchObject({ status: 503, body: null });

@@ -409,6 +409,27 @@ export function describeLogins(engine: Engine): void {
     });
   });
 
+  it('counts the wrong codes within a time range, but not those of known clients', async () => {
+    const world = await openWorld(engine);
+    const { clock, store, validator, deliver } = world;
+    const count = async (ms: number) => store.logins.countWrongCodes(clock.now - ms, clock.now);
+    expect(await count(HOUR)).toEqual({ codes: 0, usernames: 0, latestAt: null });
+    const { text } = await deliver();
+    await validator.validate('Alice', text, { client: 'home' });
+    await fail(world, 5, 'home');
+    await fail(world, 4, 'stranger');
+    clock.advance(1_000);
+    await fail(world, 3, 'another');
+    for (let n = 0; n < 10; n++) await validator.validate('Bob', wrongCode(n));
+    const latestAt = clock.now;
+    clock.advance(1_000);
+    expect(await count(3_000)).toEqual({ codes: 17, usernames: 2, latestAt });
+    expect(await count(2_000)).toEqual({ codes: 13, usernames: 2, latestAt });
+    expect(await count(1_000)).toMatchObject({ codes: 0, usernames: 0 });
+    clock.advance(-DAY);
+    expect(await count(HOUR)).toMatchObject({ codes: 0, usernames: 0 });
+  });
+
   describe('pruning failures', () => {
     async function countFailures(driver: Driver): Promise<unknown> {
       const [row] = await driver.query('SELECT count(*) AS total FROM failures');

@@ -68,6 +68,7 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'logins.read with a client': async ({ logins }) => logins.read({ ...KEYS, clientHash: '', hourHash: '' }),
   'logins.writeFailure': async ({ logins }) => logins.writeFailure('', '', { times: [], total: 1 }, 1),
   'logins.writeClientFailure': async ({ logins }) => logins.writeClientFailure('', 1),
+  'logins.countWrongCodes': async ({ logins }) => logins.countWrongCodes(1, 1),
   'logins.rememberClient': async ({ logins }) => logins.rememberClient('', '', '', 1),
   'logins.redeem': async ({ logins }) => logins.redeem('', null, 1),
   'logins.undoFailure': async ({ logins }) => logins.undoFailure('key', []),
@@ -99,7 +100,7 @@ it('runs one statement per method, none of which scans a table', async () => {
   await createSchema(driver.query, '');
   for (const name of Object.keys(STATEMENTS)) {
     const plan = await planOf(name, driver);
-    const isScan = /^SCAN (?!CONSTANT ROW|\d+ CONSTANT ROWS|dual)/m.test(plan);
+    const isScan = /^SCAN (?!CONSTANT ROW|\d+ CONSTANT ROWS|\d+-ROW VALUES|dual)/m.test(plan);
     expect({ name, plan, isScan }).toEqual({ name, plan, isScan: SCANS.has(name) });
   }
   // Otherwise each batch of members would read all codes of the server.
