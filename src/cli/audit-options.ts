@@ -72,7 +72,8 @@ function parse<T>(text: string | undefined, parser: (text: string) => T | null, 
 /** Parses an ISO date or date-time, or a time as the table prints it; without a zone it is local time. */
 function parseDate(text: string): number | null {
   const isDate = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{3})?)?(?:Z|[+-]\d\d:\d\d)?)?$/.test(text);
+  if (!isDate) return null;
   // A date alone would be in UTC.
   const at = Date.parse(/[T ]/.test(text) ? text : `${text}T00:00`);
-  return isDate && !Number.isNaN(at) ? at : null;
+  return Number.isNaN(at) ? null : at;
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-import { parseCommand } from '../../src/bot/parse.js';
+import { parseCommand, parseMention } from '../../src/bot/parse.js';
+import { parseOptions } from '../../src/cli/audit-options.js';
+import { ProgramError } from '../../src/cli/program.js';
 import { parseCodeText } from '../../src/codes/code-text.js';
 import { parseLoginUsername, parseUsername } from '../../src/codes/username.js';
 import { openValidator } from '../../src/validator/validator.js';
@@ -14,12 +16,28 @@ const LOGINS = 20;
 /** Hashing 100,000,000 characters takes about half a second. */
 const LOGINS_DEADLINE_MS = 3_000;
 
+/** Returns the parser of an option of the audit; it returns `null` for a value that it refuses. */
+function auditOption(name: string): (text: string) => unknown {
+  return (text) => {
+    try {
+      return parseOptions([`--${name}`, text], 0);
+    } catch (error) {
+      if (error instanceof ProgramError) return null;
+      throw error;
+    }
+  };
+}
+
 describe('a text of 100,000,000 characters', () => {
   it.each([
     ['parseUsername', parseUsername],
     ['parseLoginUsername', parseLoginUsername],
     ['parseCodeText', parseCodeText],
     ['parseCommand', (text: string) => parseCommand(text, 'a')],
+    ['parseMention', parseMention],
+    ['npm run audit -- --username', auditOption('username')],
+    ['npm run audit -- --member', auditOption('member')],
+    ['npm run audit -- --since', auditOption('since')],
   ])('is refused by %s without being read', (_name, parse) => {
     const texts = ['a', ' ', 'é', '\ud83d'].map((character) => character.repeat(HUGE));
     expect(texts.map((text) => parse(text))).toEqual([null, null, null, null]);

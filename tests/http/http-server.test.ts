@@ -198,6 +198,21 @@ describe('POST /v1/validate and /v1/redeem', () => {
     expect(await receive(socket)).toMatch(/^HTTP\/1\.1 401 /);
   });
 
+  it.each([
+    ['announced', 'content-length: 100000000', ''],
+    ['sent in chunks', 'transfer-encoding: chunked', '100000\r\n'],
+  ])(
+    'responds with 413 to a body of 100,000,000 bytes, %s, without reading it',
+    async (_how, header, chunk) => {
+      const { server } = await openServer();
+      const socket = await connectTo(server.port);
+      socket.write(
+        `POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\ncontent-type: application/json\r\n${header}\r\n\r\n${chunk}${'x'.repeat(2_000)}`,
+      );
+      expect(await receive(socket)).toMatch(/^HTTP\/1\.1 413 /);
+    },
+  );
+
   it('responds with 503 while the database fails, and gives the cause in the log only', async () => {
     const { post, issueCode, databasePath, logged } = await openServer();
     const { text: code } = await issueCode();
