@@ -209,6 +209,8 @@ export class DiscordBot {
     const { servers, router, delivery } = this.#options;
     // Read before anything is awaited: an edit changes the same object.
     const incoming = toIncomingMessage(message);
+    // discord.js keeps the DM channel of everybody who ever wrote to the bot, and has no option that limits them.
+    if (message.guildId === null) this.#client.channels.cache.sweep((channel) => channel.isDMBased());
     await this.#chosen;
     if (incoming === null || (incoming.guildId !== null && !servers.serves(incoming.guildId))) return;
     const reply = await router.handle(incoming);

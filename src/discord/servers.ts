@@ -25,7 +25,7 @@ export class Servers {
   readonly #allowed: ReadonlySet<string> | null;
   readonly #log: Log;
   #served: ReadonlySet<string> = new Set();
-  /** By id; servers that the bot has left included. */
+  /** By id; served servers that the bot has left included. */
   readonly #names = new Map<string, string>();
   /** Called when the bot joins or leaves a server. */
   onChange: () => void = () => undefined;
@@ -53,6 +53,7 @@ export class Servers {
     });
     this.#client.on(Events.GuildDelete, ({ id }) => {
       this.#log.warn({ guildId: id }, `The bot is no longer in ${this.#nameOf(id)}`);
+      if (!this.serves(id)) this.#names.delete(id);
       this.onChange();
     });
     await decided;

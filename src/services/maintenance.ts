@@ -4,7 +4,7 @@ import { withdrawOverdue } from './code-service.js';
 
 /** Discord repeats an event within minutes. */
 const REQUEST_MEMORY_MS = 24 * 3_600_000;
-/** Keeps the transaction short; the next run deletes more. */
+/** Keeps each transaction short. */
 const CODES_PER_PRUNE = 1_000;
 /** Discord accepts at most 100 members per request. */
 const MEMBERS_PER_LOOKUP = 100;
@@ -20,17 +20,23 @@ export async function endCodes(store: Store, now: number): Promise<void> {
 }
 
 /**
- * Deletes audit rows and ended codes from before `auditSince`, and claims of messages that are more than a day old.
+ * Deletes audit rows and ended codes from before `auditSince`, claims of messages that are more than a day old, and the
+ * DM channels of users without a code.
  * Keeps an ended code for as long as it may reserve its username.
  */
 export async function prune(store: Store, auditSince: number, now: number): Promise<void> {
   await store.requests.prune(now - REQUEST_MEMORY_MS);
   await store.audit.prune(auditSince);
   const endedBefore = Math.min(auditSince, now - RESERVATION_MS);
-  await store.changeCodes(async ({ codes }) => {
-    const nameHashes = await codes.prune(endedBefore, CODES_PER_PRUNE);
-    for (const nameHash of new Set(nameHashes)) await codes.pruneLookAlikes(nameHash);
-  });
+  let deleted: number;
+  do {
+    deleted = await store.changeCodes(async ({ codes }) => {
+      const nameHashes = await codes.prune(endedBefore, CODES_PER_PRUNE);
+      for (const nameHash of new Set(nameHashes)) await codes.pruneLookAlikes(nameHash);
+      return nameHashes.length;
+    });
+  } while (deleted === CODES_PER_PRUNE);
+  await store.dmChannels.prune();
 }
 
 /** Returns those of at most 100 users who left a server. Members whose lookup failed are omitted. */

@@ -63,6 +63,9 @@ const MAX_OPTION_LENGTH = 1_024;
 const CLIENT_RENEWAL_MS = 24 * 3_600_000;
 /** A client that was not seen for 90 days is unknown again. */
 const CLIENT_MEMORY_MS = 90 * 24 * 3_600_000;
+/** Per username. A holder could log in with any number of them. */
+const MAX_CLIENTS = 100;
+const MINUTE_MS = 60_000;
 /** Failures of usernames without a code are kept for an hour, and at most 100,000 of them. */
 const FAILURE_MEMORY_MS = 3_600_000;
 const MAX_COUNTERS = 100_000;
@@ -202,11 +205,18 @@ async function accept(
   const { id, username, holderId, expiresAt } = code;
   if (clientHash !== null && (clientSeenAt ?? 0) <= now - CLIENT_RENEWAL_MS) {
     await logins.rememberClient(clientHash, nameHash, holderId, now);
+    await logins.forgetClients(nameHash, MAX_CLIENTS);
   }
   const uses = countUse ? await logins.redeem(id, redemptionHash, now) : code.uses;
   if (uses === null) return UNKNOWN;
-  if (countUse) await audit.write({ at: now, event: 'redeemed', codeId: id });
+  // The uses of an unlimited code are recorded once per clock minute: its holder can log in any number of times.
+  const isRecorded = code.maxUses !== null || minuteOf(code.redeemedAt) !== minuteOf(now);
+  if (countUse && isRecorded) await audit.write({ at: now, event: 'redeemed', codeId: id });
   return { valid: true, username, discordUserId: holderId, expiresAt, usesLeft: usesLeft({ ...code, uses }) };
+}
+
+function minuteOf(time: number | null): number {
+  return Math.floor((time ?? 0) / MINUTE_MS);
 }
 
 function throttled(ms: number): Verdict {

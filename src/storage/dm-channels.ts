@@ -22,4 +22,11 @@ export class DmChannelRows extends Table {
   async forget(userId: string): Promise<void> {
     await this.query('DELETE FROM dm_channels WHERE user_id = $1', [userId]);
   }
+
+  /** Deletes the channels of users without a code, ended or not. */
+  async prune(): Promise<void> {
+    await this.query(
+      'DELETE FROM dm_channels WHERE NOT EXISTS (SELECT 1 FROM codes WHERE holder_id = user_id)',
+    );
+  }
 }

@@ -79,6 +79,15 @@ export class LoginRows extends Table {
     );
   }
 
+  /** Forgets all but the latest `keep` clients of a username. */
+  async forgetClients(nameHash: string, keep: number): Promise<void> {
+    await this.query(
+      `DELETE FROM failures WHERE throttle_key IN (SELECT throttle_key FROM failures
+         WHERE name_hash = $1 AND holder_id IS NOT NULL ORDER BY changed_at DESC LIMIT 1000 OFFSET $2)`,
+      [nameHash, keep],
+    );
+  }
+
   /** Counts one use. Returns the uses afterwards; `null` when the code ended or was used up meanwhile. */
   async redeem(id: string, redemptionHash: string | null, now: number): Promise<number | null> {
     const [row] = await this.rows(
