@@ -6,7 +6,7 @@ import { Delivery } from './bot/delivery.js';
 import { FloodGate } from './bot/flood-gate.js';
 import { Router } from './bot/router.js';
 import type { RandomInt } from './codes/code-text.js';
-import { ATTACK_WINDOW_MS, guessingOdds, isAttack } from './codes/throttle.js';
+import { guessingOdds, MANY_GUESSED_USERNAMES } from './codes/throttle.js';
 import { createCommands } from './commands/commands.js';
 import type { Config } from './config.js';
 import { createClient } from './discord/client.js';
@@ -36,9 +36,6 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** Odds of guessing a code within a year that are worth a warning. */
 const BAD_ODDS = 1 / 1_000;
-
-const GUESSING =
-  'Somebody is guessing codes (numbers of the last 10 minutes). Add a captcha or a rate limit to your login form, or set a longer CODE_LENGTH.';
 
 /** What the schedule does. */
 type Tasks = Readonly<
@@ -155,17 +152,19 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
     log,
   });
 
-  let isAttacked = false;
+  let guessedUsernames = 0;
   const tasks: Tasks = {
     renew: async () => delivery.renew(),
     recover: async () => delivery.recover(),
     endCodes: async () => {
       await endCodes(store, clock());
       // From the database: websites may check codes in other processes.
-      const now = clock();
-      const wrong = await store.logins.countWrongCodes(now - ATTACK_WINDOW_MS, now);
-      isAttacked = isAttack(wrong, now);
-      if (isAttacked) log.warn({ wrongCodes: wrong.codes, usernames: wrong.usernames }, GUESSING);
+      guessedUsernames = await store.logins.countGuessed(clock());
+      if (guessedUsernames < MANY_GUESSED_USERNAMES) return;
+      log.warn(
+        { usernames: guessedUsernames },
+        'Somebody is guessing codes of many usernames. Add a captcha or a rate limit to your login form, or set a longer CODE_LENGTH.',
+      );
     },
     prune: async () => {
       await prune(store, clock() - config.auditDays * DAY_MS, clock());
@@ -205,12 +204,8 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
       // Loaded on demand: fastify costs start time and memory.
       const { startHttpServer } = await import('./http/http-server.js');
       const probe = async (now: number): Promise<void> => store.probe(now);
-      const health = healthCheck({
-        probe,
-        isConnected: () => bot.isConnected(),
-        isAttacked: () => isAttacked,
-        clock,
-      });
+      const isConnected = (): boolean => bot.isConnected();
+      const health = healthCheck({ probe, isConnected, guessedUsernames: () => guessedUsernames, clock });
       const { httpPort: port, httpHost: host, httpTokens: tokens } = config;
       http = await startHttpServer({ host, port, tokens, validator, health, clock, log });
     }

@@ -42,27 +42,11 @@ export function clientThrottledMs(total: number, now: number): number {
   return total < MAX_CLIENT_FAILURES ? 0 : (clientHour(now) + 1) * WINDOW_MS - now;
 }
 
-/** Wrong codes of clients that are not known, over all usernames. */
-export interface WrongCodes {
-  readonly codes: number;
-  readonly usernames: number;
-  /** Unix ms of the latest; `null`: none. */
-  readonly latestAt: number | null;
-}
-
-/** The {@link WrongCodes} of this duration can be an attack. */
-export const ATTACK_WINDOW_MS = 600_000;
 /**
- * A username takes at most 10 wrong codes, so these are 5 usernames or more. Visitors mistype about one code in 20:
- * without an attack it takes 1,000 logins in 10 minutes. An attack of 3 guesses per username is noticed at the 17th.
+ * Usernames with a wrong code within a minute that are worth a warning: visitors mistype about one code in 20, so
+ * without an attack it takes 400 logins in a minute.
  */
-const ATTACK_CODES = 50;
-/** Without a wrong code for a minute, the attack is over. */
-const ATTACK_PAUSE_MS = 60_000;
-
-export function isAttack({ codes, latestAt }: WrongCodes, now: number): boolean {
-  return codes >= ATTACK_CODES && latestAt !== null && now - latestAt <= ATTACK_PAUSE_MS;
-}
+export const MANY_GUESSED_USERNAMES = 20;
 
 /** Returns the odds of guessing the code of one of `usernames` within a year. */
 export function guessingOdds(codeLength: number, usernames: number): number {

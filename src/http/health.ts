@@ -7,18 +7,18 @@ export interface Health {
   readonly database: boolean;
   /** Whether messages on Discord reach the bot. */
   readonly gateway: boolean;
-  /** Whether somebody is guessing codes. */
-  readonly guessing: boolean;
+  /** Usernames at which somebody entered a wrong code within the last minute. */
+  readonly guessedUsernames: number;
 }
 
 export function healthCheck(options: {
   /** Writes to the database, or rejects. */
   readonly probe: (now: number) => Promise<void>;
   readonly isConnected: () => boolean;
-  readonly isAttacked: () => boolean;
+  readonly guessedUsernames: () => number;
   readonly clock: () => number;
 }): () => Promise<Health> {
-  const { probe, isConnected, isAttacked, clock } = options;
+  const { probe, isConnected, guessedUsernames, clock } = options;
   let database = Promise.resolve(false);
   let checkedAt = Number.NEGATIVE_INFINITY;
   return async () => {
@@ -31,6 +31,6 @@ export function healthCheck(options: {
         () => false,
       );
     }
-    return { database: await database, gateway: isConnected(), guessing: isAttacked() };
+    return { database: await database, gateway: isConnected(), guessedUsernames: guessedUsernames() };
   };
 }

@@ -129,10 +129,11 @@ async function createApp(options: HttpOptions): Promise<FastifyInstance> {
     return respond(reply, await validator.redeem(body.username, body.code, redemption));
   });
   app.get('/healthz', { schema: HEALTH }, async (_request, reply) => {
-    const { database, gateway, guessing } = await health();
+    const { database, gateway, guessedUsernames } = await health();
     const isHealthy = database && gateway;
     reply.code(isHealthy ? 200 : 503);
-    return { status: stateOf(isHealthy), database: stateOf(database), gateway: stateOf(gateway), guessing };
+    const states = { database: stateOf(database), gateway: stateOf(gateway) };
+    return { status: stateOf(isHealthy), ...states, guessedUsernames };
   });
   app.get('/openapi.json', { schema: DESCRIBE }, async () => app.swagger());
   return app;

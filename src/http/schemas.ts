@@ -92,12 +92,11 @@ function health(description: string) {
   const state = { enum: ['ok', 'failing'] };
   const database = { ...state, description: 'Whether it can be written.' };
   const gateway = { ...state, description: 'Whether messages on Discord reach the bot.' };
-  const guessing = {
-    type: 'boolean',
-    description:
-      'Whether somebody is entering many wrong codes. It changes neither the status nor the status code.',
+  const guessedUsernames = {
+    type: 'integer',
+    description: 'Usernames at which somebody entered a wrong code within the last minute.',
   };
-  return object({ status: state, database, gateway, guessing }, { description });
+  return object({ status: state, database, gateway, guessedUsernames }, { description });
 }
 
 export const HEALTH = {

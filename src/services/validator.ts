@@ -65,7 +65,6 @@ const CLIENT_RENEWAL_MS = 24 * 3_600_000;
 const CLIENT_MEMORY_MS = 90 * 24 * 3_600_000;
 /** Per username. A holder could log in with any number of them. */
 const MAX_CLIENTS = 100;
-const MINUTE_MS = 60_000;
 /** Failures of usernames without a code are kept for an hour, and at most 100,000 of them. */
 const FAILURE_MEMORY_MS = 3_600_000;
 const MAX_COUNTERS = 100_000;
@@ -136,7 +135,10 @@ export class Validator {
     );
     if (this.#uncommitted === login) this.#uncommitted = null;
     // Not in the transaction: a failure must take no more space than the proof in `#evaluate`.
-    if (countsForClient && login.hourHash !== null) await this.#countForClient(login.hourHash, now);
+    // Nor under a lock: logins in progress with other usernames may overrun the limit of a client.
+    if (countsForClient && login.hourHash !== null) {
+      await this.#store.logins.writeClientFailure(login.hourHash, now).catch(ignoreOutage);
+    }
     if (hasLocked) await this.#store.audit.writeThrottled(login.nameHash, now);
     if (!verdict.valid && ++this.#refused % REFUSALS_PER_PRUNE === 0) await this.prune();
     // A damaged index could lead to another username's row.
@@ -144,18 +146,6 @@ export class Validator {
       throw new Error('The database is damaged: a code was found under another username');
     }
     return verdict;
-  }
-
-  /**
-   * Logins with different usernames do not wait for each other: those in progress may overrun the limit of a client. In
-   * an outage the failure counts for the username alone, as without a client.
-   */
-  async #countForClient(hourHash: string, now: number): Promise<void> {
-    try {
-      await this.#store.logins.writeClientFailure(hourHash, now);
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-    }
   }
 
   /** Checks and counts, in one transaction. */
@@ -209,14 +199,14 @@ async function accept(
   }
   const uses = countUse ? await logins.redeem(id, redemptionHash, now) : code.uses;
   if (uses === null) return UNKNOWN;
-  // The uses of an unlimited code are recorded once per clock minute: its holder can log in any number of times.
-  const isRecorded = code.maxUses !== null || minuteOf(code.redeemedAt) !== minuteOf(now);
-  if (countUse && isRecorded) await audit.write({ at: now, event: 'redeemed', codeId: id });
+  // The holder of an unlimited code could make the audit grow without end.
+  if (countUse && code.maxUses !== null) await audit.write({ at: now, event: 'redeemed', codeId: id });
   return { valid: true, username, discordUserId: holderId, expiresAt, usesLeft: usesLeft({ ...code, uses }) };
 }
 
-function minuteOf(time: number | null): number {
-  return Math.floor((time ?? 0) / MINUTE_MS);
+/** The failure was counted for the username. */
+function ignoreOutage(error: unknown): void {
+  if (!(error instanceof StorageError)) throw error;
 }
 
 function throttled(ms: number): Verdict {

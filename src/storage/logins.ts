@@ -1,5 +1,5 @@
 import type { LoginCode, LoginFacts } from '../codes/login.js';
-import { NO_FAILURES, type Failures, type WrongCodes } from '../codes/throttle.js';
+import { NO_FAILURES, type Failures } from '../codes/throttle.js';
 import { CODE_STATE, STATE_COLUMNS } from './codes.js';
 import { integer, orNull, readRow, Table, text, type Columns } from './table.js';
 
@@ -55,18 +55,15 @@ export class LoginRows extends Table {
     );
   }
 
-  /** Counts the failures after `since` of clients that are not known. */
-  async countWrongCodes(since: number, now: number): Promise<WrongCodes> {
+  /** Counts the usernames at which clients that are not known entered a wrong code in the minute before `now`. */
+  async countGuessed(now: number): Promise<number> {
     const [row] = await this.rows(
-      WRONG_CODES,
-      // Each time has 13 digits. Most counters hold times of the range only, and need no subquery.
-      `SELECT CAST(COALESCE(sum(CASE WHEN substr(times, 1, 13) > $2 THEN (length(times) + 1) / 14
-           ELSE (SELECT count(*) FROM ${TIMES} AS starts WHERE substr(times, column1, 13) > $2) END), 0) AS BIGINT)
-           AS codes, count(*) AS usernames, max(changed_at) AS "latestAt"
-         FROM failures WHERE changed_at > $1 AND changed_at <= $3 AND holder_id IS NULL AND times <> ''`,
-      [since, String(since), now],
+      { total: integer },
+      `SELECT count(*) AS total FROM failures
+       WHERE changed_at > $1 AND changed_at <= $2 AND holder_id IS NULL AND times <> ''`,
+      [now - 60_000, now],
     );
-    return row ?? { codes: 0, usernames: 0, latestAt: null };
+    return row?.total ?? 0;
   }
 
   /** Gives a client that logged in a failure counter of its own. */
@@ -133,10 +130,6 @@ const LOGIN_CODE: Columns<LoginCode> = {
   redeemedAt: orNull(integer),
   ...CODE_STATE,
 };
-
-const WRONG_CODES: Columns<WrongCodes> = { codes: integer, usernames: integer, latestAt: orNull(integer) };
-/** Where each of 10 times begins in the column `times`. */
-const TIMES = '(VALUES (1), (15), (29), (43), (57), (71), (85), (99), (113), (127))';
 
 /** The counters of the username, of the known client, and of the client in this clock hour. */
 const COUNTERS = {

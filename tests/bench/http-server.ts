@@ -31,7 +31,7 @@ async function startOurs(databasePath: string): Promise<number> {
     port: 0,
     tokens: [token],
     validator: new Validator({ store, keys, clock: Date.now }),
-    health: async () => ({ database: true, gateway: true, guessing: false }),
+    health: async () => ({ database: true, gateway: true, guessedUsernames: 0 }),
     clock: Date.now,
     log: { info: silent, warn: silent, error: silent },
   });

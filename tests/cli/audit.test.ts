@@ -41,7 +41,7 @@ function eventsIn(json: string): string[] {
 
 /** Alice's code is redeemed, listed and revoked; Bob's is never delivered; Alice's username is locked. */
 async function prepare() {
-  const codes = await openCodes();
+  const codes = await openCodes({ codeMaxUses: 5 });
   const { databasePath, clock, service, deliveries, validator } = codes;
   const admin = { guildId: GUILD, actorId: ADMIN };
   const alice = await codes.issueCode({ guildId: GUILD, holderId: ALICE, username: 'Alice' });

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import {
   afterFailure,
   guessingOdds,
-  isAttack,
   NO_FAILURES,
   throttledMs,
   type Failures,
@@ -80,15 +79,6 @@ it('afterFailure keeps the latest 10 times, oldest first, and counts all', () =>
   for (let n = 1; n <= 12; n++) failures = afterFailure(failures, NOW + n);
   expect(failures).toEqual({ times: Array.from({ length: 10 }, (_, n) => NOW + n + 3), total: 12 });
   expect(NO_FAILURES).toEqual({ times: [], total: 0 });
-});
-
-it.each([
-  [49, 0, false],
-  [50, 0, true],
-  [50, 60_000, true],
-  [50, 60_001, false],
-])('isAttack for %i wrong codes of which the latest is %i ms old: %j', (codes, age, expected) => {
-  expect(isAttack({ codes, usernames: 5, latestAt: NOW - age }, NOW)).toBe(expected);
 });
 
 it('guessingOdds are those of 10 guesses per hour and username for a year', () => {

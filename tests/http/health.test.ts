@@ -14,17 +14,17 @@ describe('healthCheck', () => {
         if (!works) throw new Error('read-only');
       },
       isConnected: () => true,
-      isAttacked: () => true,
+      guessedUsernames: () => 7,
       clock: clock.read,
     });
-    const healthy = { database: true, gateway: true, guessing: true };
+    const healthy = { database: true, gateway: true, guessedUsernames: 7 };
     expect(await Promise.all([check(), check()])).toEqual([healthy, healthy]);
     works = false;
     clock.advance(4_999);
     expect(await check()).toEqual(healthy);
     expect(writes).toBe(1);
     clock.advance(1);
-    expect(await check()).toEqual({ database: false, gateway: true, guessing: true });
+    expect(await check()).toEqual({ database: false, gateway: true, guessedUsernames: 7 });
     works = true;
     clock.advance(-60_000);
     expect(await check()).toEqual(healthy);

@@ -277,7 +277,7 @@ describe('GET /healthz', () => {
     expect(await head()).toMatchObject({ status: 200, body: null });
     expect(await get('/healthz')).toMatchObject({
       status: 200,
-      body: { status: 'ok', database: 'ok', gateway: 'ok', guessing: false },
+      body: { status: 'ok', database: 'ok', gateway: 'ok', guessedUsernames: 0 },
     });
     setConnected(false);
     expect(await head()).toMatchObject({ status: 503, body: null });

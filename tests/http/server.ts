@@ -50,7 +50,7 @@ export async function openServer(options: TestServerOptions = {}): Promise<TestS
     health: healthCheck({
       probe: async (now) => codes.storage.store.probe(now),
       isConnected: () => isConnected,
-      isAttacked: () => false,
+      guessedUsernames: () => 0,
       clock,
     }),
     clock,

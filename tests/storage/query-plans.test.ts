@@ -69,7 +69,7 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'logins.read with a client': async ({ logins }) => logins.read({ ...KEYS, clientHash: '', hourHash: '' }),
   'logins.writeFailure': async ({ logins }) => logins.writeFailure('', '', { times: [], total: 1 }, 1),
   'logins.writeClientFailure': async ({ logins }) => logins.writeClientFailure('', 1),
-  'logins.countWrongCodes': async ({ logins }) => logins.countWrongCodes(1, 1),
+  'logins.countGuessed': async ({ logins }) => logins.countGuessed(1),
   'logins.rememberClient': async ({ logins }) => logins.rememberClient('', '', '', 1),
   'logins.forgetClients': async ({ logins }) => logins.forgetClients('', 100),
   'logins.redeem': async ({ logins }) => logins.redeem('', null, 1),
