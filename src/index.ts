@@ -35,10 +35,10 @@ if (process.platform !== 'win32' && (envMode & 0o077) !== 0)
 let app: App | null = null;
 let ending = false;
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    // The second signal ends the process at once.
-    if (ending) process.exit(EXIT_FAILURE);
+    // npm repeats Ctrl+C, and the bot stops within 5 seconds anyway.
+    if (ending) return;
     log.info(`Stopping on ${signal}`);
     void end(0);
   });

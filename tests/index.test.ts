@@ -7,7 +7,7 @@ import { openValidator } from '../src/validator/validator.js';
 import { startBot, TestServer } from './support/bot.js';
 import { deferred } from './support/deferred.js';
 import { temporaryFolder } from './support/folder.js';
-import { run, type Running } from './support/process.js';
+import { run, runScript, type Running } from './support/process.js';
 
 const BOT = 'dist/index.js';
 const EXIT_FAILURE = 1;
@@ -132,25 +132,60 @@ it('logs its servers, or an invitation link when it is in none', async () => {
   );
 });
 
-it.each(['SIGTERM', 'SIGINT'] as const)('finishes its work on %s and ends with code 0', async (signal) => {
-  const server = await TestServer.start();
-  const cwd = temporaryFolder();
-  const bot = startProcess(server, cwd);
-  await bot.printed('is ready');
+it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+  'finishes its work on %s and ends with code 0',
+  async (signal) => {
+    const server = await TestServer.start();
+    const cwd = temporaryFolder();
+    const bot = startProcess(server, cwd);
+    await bot.printed('is ready');
 
+    const calls = server.discord.hold({});
+    server.discord.say(server.general, server.alice, '!getcode Alice');
+    await calls.arrived;
+    bot.child.kill(signal);
+    await bot.printed(`Stopping on ${signal}`);
+    calls.release();
+
+    expect(await bot.ended).toBe(0);
+    const [code, ack] = server.takeSaid();
+    expect(ack?.message.content).toContain('Access code sent');
+    const validator = await openValidator({ databaseUrl: join(cwd, 'data/access-codes.db') });
+    expect(await validator.validate('Alice', code?.message.content ?? '')).toMatchObject({ valid: true });
+    await validator.close();
+  },
+);
+
+it.each([
+  ['start', 'is ready', 'Stopping on SIGTERM'],
+  ['dev', 'is ready', 'Stopping on SIGTERM'],
+  ['demo', '#general alice> ', ''],
+])('ends `npm run %s` with code 0 when npm receives SIGTERM', async (script, ready, last) => {
+  const server = await TestServer.start();
+  const { token, apiUrl } = server.discord;
+  const env = { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl };
+  const npm = runScript(script, { cwd: temporaryFolder(), env, input: null });
+  await npm.printed(ready);
+  npm.child.kill('SIGTERM');
+  expect(await npm.ended).toBe(0);
+  expect(npm.stdout()).toContain(last);
+});
+
+it('finishes its work on Ctrl+C, after which npm repeats the signal', async () => {
+  const server = await TestServer.start();
+  const { token, apiUrl } = server.discord;
+  const env = { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl };
+  const npm = runScript('start', { cwd: temporaryFolder(), env });
+  await npm.printed('is ready');
   const calls = server.discord.hold({});
   server.discord.say(server.general, server.alice, '!getcode Alice');
   await calls.arrived;
-  bot.child.kill(signal);
-  await bot.printed(`Stopping on ${signal}`);
+  npm.signalGroup('SIGINT');
+  await npm.printed('Stopping on SIGINT');
+  npm.signalGroup('SIGINT');
   calls.release();
-
-  expect(await bot.ended).toBe(0);
-  const [code, ack] = server.takeSaid();
-  expect(ack?.message.content).toContain('Access code sent');
-  const validator = await openValidator({ databaseUrl: join(cwd, 'data/access-codes.db') });
-  expect(await validator.validate('Alice', code?.message.content ?? '')).toMatchObject({ valid: true });
-  await validator.close();
+  expect(await npm.ended).toBe(0);
+  expect(server.takeSaid()).toHaveLength(2);
 });
 
 it('ends on SIGTERM while Discord does not respond', async () => {

@@ -66,10 +66,11 @@ async function demo(): Promise<void> {
   }
 }
 
-/** Passes typed lines to the terminal one at a time, until the input or the terminal ends. */
+/** Passes typed lines to the terminal one at a time, until the input or the terminal ends, or a signal comes. */
 async function typeInto(terminal: Terminal): Promise<void> {
   const { stdin, stdout } = process;
   const input = createInterface({ input: stdin, output: stdout, terminal: stdin.isTTY && stdout.isTTY });
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => input.close());
   let closed = false;
   const prompt = (): void => {
     // A pipe often ends before its lines are answered.
