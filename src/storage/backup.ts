@@ -135,10 +135,7 @@ export function stampOf(at: number): string {
 
 /** Makes a file's content, or the names in a folder, survive a power cut. */
 export function syncToDisk(path: string): void {
-  const isFolder = statSync(path).isDirectory();
-  // Windows syncs no folder, and no file that is open for reading only.
-  if (isFolder && process.platform === 'win32') return;
-  const file = openSync(path, isFolder ? 'r' : 'r+');
+  const file = openSync(path, 'r');
   try {
     fsyncSync(file);
   } finally {
