@@ -8,6 +8,7 @@ import { startApp } from '../app.js';
 import { ConfigError, loadConfig } from '../config.js';
 import { EXIT_CONFIG } from '../exit-codes.js';
 import { createLog, openLogDestination } from '../log.js';
+import { StorageError } from '../storage/storage-error.js';
 import { openValidator } from '../validator/validator.js';
 
 import { DiscordStandIn } from './stand-in/stand-in.js';
@@ -106,7 +107,7 @@ async function typeInto(terminal: Terminal): Promise<void> {
 try {
   await demo();
 } catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
+  if (!(error instanceof ConfigError || error instanceof StorageError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = EXIT_CONFIG;
 }

@@ -7,6 +7,7 @@ export type StorageErrorCode =
   | 'DATABASE_UNREACHABLE'
   | 'DATABASE_LOCKED'
   | 'DISK_FULL'
+  | 'INSTALLATION_BROKEN'
   | 'SCHEMA_UNSUPPORTED'
   | 'SECRET_MISSING'
   | 'SECRET_WRONG'
@@ -41,8 +42,9 @@ export class StorageError extends Error {
 
 /** Returns a {@link StorageError} for what SQLite or the operating system reports about `path`; others unchanged. */
 export function toStorageError(error: unknown, path: string): unknown {
-  if (!(error instanceof Error) || error instanceof StorageError || !('code' in error)) return error;
-  const found = SENTENCES.find(([pattern]) => pattern.test(`${String(error.code)}: ${error.message}`));
+  if (!(error instanceof Error) || error instanceof StorageError) return error;
+  const text = `${'code' in error ? String(error.code) : ''}: ${error.message}`;
+  const found = SENTENCES.find(([pattern]) => pattern.test(text));
   if (found === undefined) return error;
   const [, code, sentence] = found;
   return new StorageError(code, `${path} ${sentence}`, { cause: error });
@@ -66,6 +68,11 @@ const SENTENCES: readonly (readonly [RegExp, StorageErrorCode, string])[] = [
     /^SQLITE_(?:BUSY|LOCKED)/,
     'DATABASE_LOCKED',
     'is locked by another program. Stop that program; the bot continues by itself.',
+  ],
+  [
+    /^ERR_DLOPEN|^: Could not locate the bindings file/,
+    'INSTALLATION_BROKEN',
+    `cannot be opened: the package better-sqlite3 is not built for Node ${process.version}. Use the version of Node that installed it, or run npm ci again.`,
   ],
   [
     /^(?:E[A-Z]+:|SQLITE_(?:IOERR|CANTOPEN|READONLY|PERM))/,

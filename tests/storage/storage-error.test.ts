@@ -20,6 +20,8 @@ it.each<[string, StorageErrorCode, boolean]>([
   ['EROFS', 'DATABASE_UNREADABLE', false],
   ['SQLITE_CORRUPT_INDEX', 'DATABASE_DAMAGED', false],
   ['SQLITE_NOTADB', 'DATABASE_DAMAGED', false],
+  ['ERR_DLOPEN_FAILED', 'INSTALLATION_BROKEN', false],
+  ['ERR_DLOPEN_DISABLED', 'INSTALLATION_BROKEN', false],
 ])('toStorageError turns %s into %s', (code, expected, isTransient) => {
   const cause = Object.assign(new Error('disk I/O error'), { code });
   const error = toStorageError(cause, PATH);
