@@ -34,7 +34,7 @@ export interface Storage {
   /** For people: a path, or the server and database without the password. */
   readonly name: string;
   readonly isNew: boolean;
-  /** The path of the secret when this call created it. */
+  /** The path of the secret of a new database; `null`: CODE_SECRET, or the database is not new. */
   readonly newSecretPath: string | null;
   close(): Promise<void>;
 }
@@ -64,11 +64,9 @@ async function openSqlite(path: string, options: StorageOptions): Promise<Storag
   } else requireDatabaseFile(path);
   const driver = new SqliteDriver(path, { create, onFatal });
   try {
+    if (as === 'owner') makePrivate(path);
     const storage = await prepare(driver, options, path, secretPathOf(path));
-    if (as === 'owner') {
-      makePrivate(path);
-      await requireSound(driver.query, path);
-    }
+    if (as === 'owner') await requireSound(driver.query, path);
     return storage;
   } catch (error) {
     await driver.close();
@@ -104,22 +102,19 @@ async function prepare(
   const hasTables = async (query: Query): Promise<boolean> =>
     (await query(TABLES[database.engine])).length > 0;
   let isNew = false;
-  let newSecretPath: string | null = null;
   if (!(await hasTables(driver.query))) {
     if (as === 'guest') throw new StorageError('DATABASE_MISSING', `${name} is empty. Start the bot first.`);
     await driver.transaction('schema', async (query) => {
       if (await hasTables(query)) return;
-      let used = secret ?? readSecretFile(secretPath);
-      if (used === null) {
-        used = createSecretFile(secretPath);
-        newSecretPath = secretPath;
-      }
+      // A start that failed may have created the secret.
+      const used = secret ?? readSecretFile(secretPath) ?? createSecretFile(secretPath);
       await createSchema(query, new Keys(used).fingerprint);
       isNew = true;
     });
   }
   await requireSchema(driver.query, name);
   const keys = await requireKeys(driver.query, name, secret, secretPath);
+  const newSecretPath = isNew && secret === null ? secretPath : null;
   const store = new Store(onOutage === undefined ? driver : reportOutages(driver, onOutage));
   return { store, keys, name, isNew, newSecretPath, close: async () => driver.close() };
 }

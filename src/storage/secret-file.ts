@@ -29,12 +29,12 @@ export function readSecretFile(path: string): string | null {
 export function createSecretFile(path: string): string {
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
   const unfinished = `${path}.new`;
-  writeFileSync(unfinished, `${secret}\n`, { mode: 0o600, flush: true });
   try {
+    writeFileSync(unfinished, `${secret}\n`, { mode: 0o600, flush: true });
     // Unlike a rename, this replaces nothing.
     linkSync(unfinished, path);
   } finally {
-    rmSync(unfinished);
+    rmSync(unfinished, { force: true });
   }
   return secret;
 }

@@ -9,6 +9,7 @@
  * DISK_READONLY=path  while that file exists, writing and opening for writing fail with EROFS.
  *
  * DISK_KILL=n         kills the process before its nth change of a file in the working directory.
+ * DISK_FAIL=n         fails that change with the error number DISK_ERRNO; all later ones too, if DISK_FAIL is negative.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,6 +26,7 @@
 static int log_fd = -1;
 static const char *full_flag, *readonly_flag;
 static long changes_left = -1;
+static int failure, failing;
 static char directory[4096];
 
 __attribute__((constructor)) static void start(void) {
@@ -32,14 +34,22 @@ __attribute__((constructor)) static void start(void) {
   if (path) log_fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   full_flag = getenv("DISK_FULL");
   readonly_flag = getenv("DISK_READONLY");
-  if (getenv("DISK_KILL") && getcwd(directory, sizeof directory)) changes_left = atol(getenv("DISK_KILL"));
+  const char *number = getenv("DISK_KILL"), *code = getenv("DISK_ERRNO");
+  if (!number && (number = getenv("DISK_FAIL")) && code) failure = atoi(code);
+  if (number && getcwd(directory, sizeof directory)) changes_left = labs(atol(number));
+  failing = number && *number == '-';
 }
 
-/* Counts a change of the file at `path`. */
-static void change(const char *path) {
-  if (changes_left < 0 || strncmp(path, directory, strlen(directory)) != 0) return;
-  if (--changes_left == 0) kill(getpid(), SIGKILL);
+/* Counts a change of the file at `path`. Returns whether it fails. */
+static int change(const char *path) {
+  if (changes_left < 0 || strncmp(path, directory, strlen(directory)) != 0) return 0;
+  if (changes_left == 0 ? !failing : --changes_left != 0) return 0;
+  if (!failure) kill(getpid(), SIGKILL);
+  errno = failure;
+  return 1;
 }
+
+#define FAILS 'x'
 
 static int is_set(const char *flag) {
   return flag && syscall(SYS_faccessat, AT_FDCWD, flag, F_OK) == 0;
@@ -58,7 +68,7 @@ static char kind_of_path(const char *path, size_t length) {
   return ends(path, length, ".acks") ? 'a' : 0;
 }
 
-/* Counts a change of the file `fd`. Returns its kind. */
+/* Counts a change of the file `fd`. Returns its kind, or FAILS. */
 static char changing(int fd) {
   char link[32] = "/proc/self/fd/", path[4096], digits[12];
   int count = 0;
@@ -70,8 +80,7 @@ static char changing(int fd) {
   ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
   if (length < 0) return 0;
   path[length] = 0;
-  change(path);
-  return kind_of_path(path, length);
+  return change(path) ? FAILS : kind_of_path(path, length);
 }
 
 static void note(char what, char file, int64_t offset, int64_t length, const void *data) {
@@ -110,7 +119,7 @@ int open64(const char *path, int flags, ...) {
     mode = va_arg(rest, mode_t);
     va_end(rest);
   }
-  if (flags & O_CREAT) change(path);
+  if ((flags & O_CREAT) && change(path)) return -1;
   if ((flags & O_ACCMODE) != O_RDONLY && readonly(kind_of_path(path, strlen(path)))) return -1;
   return syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
@@ -119,6 +128,7 @@ int open(const char *path, int flags, ...) __attribute__((alias("open64")));
 
 ssize_t pwrite64(int fd, const void *data, size_t length, off64_t offset) {
   char file = changing(fd);
+  if (file == FAILS) return -1;
   if (refused(fd, file, offset + (int64_t)length)) return -1;
   ssize_t written = syscall(SYS_pwrite64, fd, data, length, offset);
   if (written > 0) note('w', file, offset, written, data);
@@ -129,6 +139,7 @@ ssize_t pwrite(int fd, const void *data, size_t length, off_t offset) __attribut
 
 ssize_t write(int fd, const void *data, size_t length) {
   char file = changing(fd);
+  if (file == FAILS) return -1;
   int64_t offset = file ? lseek(fd, 0, SEEK_CUR) : 0;
   if (refused(fd, file, offset + (int64_t)length)) return -1;
   ssize_t written = syscall(SYS_write, fd, data, length);
@@ -138,6 +149,7 @@ ssize_t write(int fd, const void *data, size_t length) {
 
 int ftruncate64(int fd, off64_t length) {
   char file = changing(fd);
+  if (file == FAILS) return -1;
   if (readonly(file)) return -1;
   /* A hole takes no space. */
   int result = syscall(SYS_ftruncate, fd, length);
@@ -149,6 +161,7 @@ int ftruncate(int fd, off_t length) __attribute__((alias("ftruncate64")));
 
 static int sync_file(int fd, long call) {
   char file = changing(fd);
+  if (file == FAILS) return -1;
   note('s', file, 0, 0, 0);
   return file && log_fd >= 0 ? 0 : syscall(call, fd);
 }
@@ -158,11 +171,22 @@ int fsync(int fd) { return sync_file(fd, SYS_fsync); }
 int fdatasync(int fd) { return sync_file(fd, SYS_fdatasync); }
 
 int link(const char *from, const char *to) {
-  change(to);
+  if (change(to)) return -1;
   return syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 int unlink(const char *path) {
-  change(path);
+  /* A full disk deletes files. */
+  if (change(path) && errno != ENOSPC) return -1;
   return syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+int mkdir(const char *path, mode_t mode) {
+  if (change(path)) return -1;
+  return syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+
+int chmod(const char *path, mode_t mode) {
+  if (change(path)) return -1;
+  return syscall(SYS_fchmodat, AT_FDCWD, path, mode);
 }
