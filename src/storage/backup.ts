@@ -11,7 +11,7 @@ import {
 import { basename, join, parse, resolve } from 'node:path';
 
 import type { Query } from './driver.js';
-import { requireDatabaseFile, requireSound } from './open-storage.js';
+import { locate, requireDatabaseFile, requireSound } from './open-storage.js';
 import { requireSchema } from './schema.js';
 import { SqliteDriver } from './sqlite-driver.js';
 import { integer } from './table.js';
@@ -123,7 +123,7 @@ function stampsOf(databasePath: string, suffix = ''): string[] {
 
 /** Returns where a database's backups are. */
 function placeOf(databasePath: string) {
-  const { dir, name, ext } = parse(databasePath);
+  const { dir, name, ext } = parse(locate(databasePath));
   const folder = join(dir, 'backups');
   return { folder, pathOf: (stamp: string): string => join(folder, `${name}-${stamp}${ext}`) };
 }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 import { Keys } from '../codes/keys.js';
@@ -55,10 +55,12 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   }
 }
 
-async function openSqlite(path: string, options: StorageOptions): Promise<Storage> {
+async function openSqlite(given: string, options: StorageOptions): Promise<Storage> {
   const { secret, as, onFatal } = options;
+  const path = locate(given);
   const create = as === 'owner' && (!exists(path) || wasInterrupted(path));
   if (create) {
+    requireNoLink(given, path);
     requireNoTraces(path, secret);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   } else requireDatabaseFile(path);
@@ -131,6 +133,17 @@ export function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
+/**
+ * Follows links, also to a file that does not exist. SQLite does the same: the other files of a database are beside the
+ * one that a link leads to.
+ */
+export function locate(path: string): string {
+  const found = resolve(path);
+  if (exists(found)) return realpathSync(found);
+  if (lstatSync(found, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return found;
+  return locate(resolve(realpathSync(dirname(found)), readlinkSync(found)));
+}
+
 export function requireDatabaseFile(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isFile() !== true) {
@@ -189,6 +202,15 @@ function makePrivate(path: string): void {
 /** A first start that was killed leaves an empty file; it creates the secret file and the `-wal` file later. */
 function wasInterrupted(path: string): boolean {
   return statSync(path).size === 0 && ![secretPathOf(path), `${path}-wal`].some(exists);
+}
+
+/** The database may be on a disk that is not mounted. */
+function requireNoLink(given: string, path: string): void {
+  if (given === path) return;
+  throw new StorageError(
+    'DATABASE_MISSING',
+    `${given} is a link to ${path}, which does not exist. Mount its disk, or restore a backup: npm run restore FILE. To start with no codes, delete the link.`,
+  );
 }
 
 /** Does not replace a lost database by an empty one. */

@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, linkSync, mkdirSync, renameSync, rmSync, statS
 import { dirname, resolve } from 'node:path';
 
 import { countCodes, stampOf, syncToDisk, UNFINISHED } from './backup.js';
-import { COMPANIONS, exists, requireKeys, requireSound } from './open-storage.js';
+import { COMPANIONS, exists, locate, requireKeys, requireSound } from './open-storage.js';
 import { requireSchema } from './schema.js';
 import { secretPathOf } from './secret-file.js';
 import { SqliteDriver } from './sqlite-driver.js';
@@ -33,13 +33,13 @@ export interface Restored {
  * @throws {StorageError} nothing was changed.
  */
 export async function restore(options: RestoreOptions): Promise<Restored> {
-  const databasePath = resolve(options.databasePath);
-  const backupPath = resolve(options.backupPath);
-  requireBackupFile(backupPath);
+  const given = resolve(options.databasePath);
   try {
-    return await replace({ ...options, databasePath, backupPath });
+    const backupPath = locate(options.backupPath);
+    requireBackupFile(backupPath);
+    return await replace({ ...options, databasePath: locate(given), backupPath });
   } catch (error) {
-    throw toStorageError(error, databasePath);
+    throw toStorageError(error, given);
   }
 }
 

@@ -3,12 +3,14 @@ import {
   existsSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
@@ -56,6 +58,11 @@ async function errorOf(work: Promise<unknown>): Promise<StorageError> {
   throw new Error('No StorageError', { cause: error });
 }
 
+function linked(target: string, path: string): string {
+  symlinkSync(target, path);
+  return path;
+}
+
 function change(path: string, sql: string): void {
   const database = openRaw(path);
   database.exec(sql);
@@ -95,6 +102,33 @@ describe('restore', () => {
     const kept = replacedPath === null ? null : readFileSync(replacedPath, 'latin1');
     expect(kept?.slice(100)).toBe(found?.slice(100));
     expect(await logIn('Alice', alice.text)).toBe(true);
+  });
+
+  it.each<[string, (folder: string, elsewhere: string) => string]>([
+    ['a link', (folder, elsewhere) => linked(join(folder, 'codes.db'), join(elsewhere, 'site.db'))],
+    [
+      'a link to a link',
+      (folder, elsewhere) => {
+        const first = linked('codes.db', join(folder, 'first.db'));
+        return linked(relative(elsewhere, first), join(elsewhere, 'site.db'));
+      },
+    ],
+    [
+      'a link to its folder',
+      (folder, elsewhere) => join(linked(folder, join(elsewhere, 'data')), 'codes.db'),
+    ],
+  ])('replaces the database that %s leads to, and keeps the link', async (_what, link) => {
+    for (const lose of [() => undefined, rmSync]) {
+      const { folder, databasePath, alice, bob, options, logIn } = await prepare();
+      const elsewhere = temporaryFolder();
+      const given = link(folder, elsewhere);
+      lose(databasePath);
+      const before = filesIn(elsewhere);
+      await restore({ ...options, databasePath: given });
+      expect(filesIn(elsewhere)).toEqual(before);
+      expect(realpathSync(given)).toBe(databasePath);
+      expect([await logIn('Alice', alice.text), await logIn('Bob', bob.text)]).toEqual([true, false]);
+    }
   });
 
   it('creates the folder, with CODE_SECRET as the secret', async () => {

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
+import { isBackupDue, makeBackup } from '../../src/storage/backup.js';
 import { openStorage, type Storage, type StorageOptions } from '../../src/storage/open-storage.js';
 import { SqliteDriver } from '../../src/storage/sqlite-driver.js';
 import { StorageError, type StorageErrorCode } from '../../src/storage/storage-error.js';
@@ -159,6 +160,21 @@ describe('a later start', () => {
     expect(files.map(modeOf)).toEqual(['600', '600', '600', '600']);
   });
 
+  it('opens a database by a link to it, with the secret beside the file that the link leads to', async () => {
+    const { folder, path } = await createdDatabase();
+    const elsewhere = temporaryFolder();
+    symlinkSync(path, join(elsewhere, 'first.db'));
+    symlinkSync('first.db', join(elsewhere, 'link.db'));
+    const link = join(elsewhere, 'link.db');
+    const opened = await Promise.all(ROLES.map(async (as) => open(link, { as })));
+    expect(opened.map(({ name }) => name)).toEqual([path, path]);
+    expect(await opened[0]?.store.requests.claim('1', 1)).toBe(true);
+    await makeBackup(link, { keep: 7, now: 1 });
+    expect(isBackupDue(link, 1, 1)).toBe(false);
+    expect(readdirSync(elsewhere)).toEqual(['first.db', 'link.db']);
+    expect(readdirSync(folder)).toContain('backups');
+  });
+
   it('finds damaged pages', async () => {
     const { path } = await createdDatabase();
     const storage = await open(path);
@@ -285,6 +301,29 @@ const REFUSALS: readonly (readonly [
     ({ path }) => {
       rmSync(path);
       mkdirSync(path);
+      return null;
+    },
+  ],
+  [
+    'a link to a file that does not exist',
+    'DATABASE_MISSING',
+    ['database'],
+    ['owner'],
+    ({ path, secretPath }) => {
+      renameSync(path, `${path}.moved`);
+      renameSync(secretPath, `${secretPath}.moved`);
+      symlinkSync('not-mounted/codes.db', path);
+      return null;
+    },
+  ],
+  [
+    'a link to itself',
+    'DATABASE_UNREADABLE',
+    ['database'],
+    ROLES,
+    ({ path }) => {
+      rmSync(path);
+      symlinkSync(path, path);
       return null;
     },
   ],
