@@ -1,21 +1,13 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join, parse, resolve } from 'node:path';
 
 import type { Query } from './driver.js';
-import { locate, requireDatabaseFile, requireSound } from './open-storage.js';
+import { giveAway, locate, makeFolder, syncToDisk } from './files.js';
+import { requireDatabaseFile, requireSound } from './open-storage.js';
 import { requireSchema } from './schema.js';
 import { SqliteDriver } from './sqlite-driver.js';
 import { integer } from './table.js';
-import { StorageError } from './storage-error.js';
+import { StorageError, toStorageError } from './storage-error.js';
 
 /** The suffix of a file that is still being written. */
 export const UNFINISHED = '.new';
@@ -51,7 +43,8 @@ export async function makeBackup(
     return backup;
   } catch (error) {
     if (error instanceof StorageError) throw error;
-    const reason = error instanceof Error ? error.message : 'unknown error';
+    const known = toStorageError(error, placeOf(path).folder);
+    const reason = known instanceof Error ? known.message.replace(/\.$/, '') : 'unknown error';
     throw new StorageError(
       'BACKUP_FAILED',
       `Cannot make a backup of ${path}: ${reason}. Earlier backups are unchanged.`,
@@ -65,7 +58,7 @@ async function writeBackup(databasePath: string, now: number): Promise<Backup> {
   const { folder, pathOf } = placeOf(databasePath);
   const path = pathOf(stampOf(now));
   const unfinished = path + UNFINISHED;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const driver = new SqliteDriver(databasePath);
   try {
     // Processes that were killed leave them.
@@ -73,6 +66,7 @@ async function writeBackup(databasePath: string, now: number): Promise<Backup> {
       rmSync(pathOf(stamp) + UNFINISHED, { force: true });
     // SQLite fills an empty file and keeps its mode.
     closeSync(openSync(unfinished, 'wx', 0o600));
+    giveAway(unfinished);
     const expected = await countCodes(driver.query);
     await driver.query('VACUUM INTO $1', [unfinished]);
     const codes = await checkCopy(unfinished);
@@ -131,14 +125,4 @@ function placeOf(databasePath: string) {
 /** Returns a time in UTC for a file name: 20260102T030405678Z. */
 export function stampOf(at: number): string {
   return new Date(at).toISOString().replaceAll(/[-:.]/g, '');
-}
-
-/** Makes a file's content, or the names in a folder, survive a power cut. */
-export function syncToDisk(path: string): void {
-  const file = openSync(path, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -1,9 +1,10 @@
-import { chmodSync, lstatSync, mkdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 import { Keys } from '../codes/keys.js';
 import type { DatabaseLocation } from './database-url.js';
 import type { Driver, Query } from './driver.js';
+import { exists, locate, makeFolder } from './files.js';
 import { reportOutages } from './outages.js';
 import { createSchema, META, readMeta, requireSchema } from './schema.js';
 import { createSecretFile, readSecretFile, secretPathOf } from './secret-file.js';
@@ -62,7 +63,7 @@ async function openSqlite(given: string, options: StorageOptions): Promise<Stora
   if (create) {
     requireNoLink(given, path);
     requireNoTraces(path, secret);
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
   } else requireDatabaseFile(path);
   const driver = new SqliteDriver(path, { create, onFatal });
   try {
@@ -128,22 +129,6 @@ const TABLES = {
     WHERE table_schema = current_schema() AND table_name = 'meta'`,
 };
 
-/** Unlike existsSync, fails when the path cannot be read. */
-export function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
-}
-
-/**
- * Follows links, also to a file that does not exist. SQLite does the same: the other files of a database are beside the
- * one that a link leads to.
- */
-export function locate(path: string): string {
-  const found = resolve(path);
-  if (exists(found)) return realpathSync(found);
-  if (lstatSync(found, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return found;
-  return locate(resolve(realpathSync(dirname(found)), readlinkSync(found)));
-}
-
 export function requireDatabaseFile(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isFile() !== true) {
@@ -206,7 +191,7 @@ function wasInterrupted(path: string): boolean {
 
 /** The database may be on a disk that is not mounted. */
 function requireNoLink(given: string, path: string): void {
-  if (given === path) return;
+  if (given === path || exists(path)) return;
   throw new StorageError(
     'DATABASE_MISSING',
     `${given} is a link to ${path}, which does not exist. Mount its disk, or restore a backup: npm run restore FILE. To start with no codes, delete the link.`,

@@ -1,8 +1,9 @@
-import { chmodSync, copyFileSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, copyFileSync, linkSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-import { countCodes, stampOf, syncToDisk, UNFINISHED } from './backup.js';
-import { COMPANIONS, exists, locate, requireKeys, requireSound } from './open-storage.js';
+import { countCodes, stampOf, UNFINISHED } from './backup.js';
+import { exists, giveAway, locate, makeFolder, syncToDisk } from './files.js';
+import { COMPANIONS, requireKeys, requireSound } from './open-storage.js';
 import { requireSchema } from './schema.js';
 import { secretPathOf } from './secret-file.js';
 import { SqliteDriver } from './sqlite-driver.js';
@@ -47,10 +48,11 @@ async function replace(options: RestoreOptions): Promise<Restored> {
   const { databasePath, backupPath, now } = options;
   const unfinished = databasePath + UNFINISHED;
   let previous: SqliteDriver | null = null;
-  mkdirSync(dirname(databasePath), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(databasePath));
   try {
     copyFileSync(backupPath, unfinished);
     chmodSync(unfinished, 0o600);
+    giveAway(unfinished);
     const content = await checkBackup(unfinished, options);
     syncToDisk(unfinished);
     previous = await lockDatabase(databasePath);

@@ -3,6 +3,7 @@ import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { dirname, join } from 'node:path';
 
 import { MIN_SECRET_LENGTH } from '../codes/keys.js';
+import { giveAway } from './files.js';
 import { StorageError } from './storage-error.js';
 
 /** 256 bits: 43 characters in base64url. */
@@ -31,6 +32,7 @@ export function createSecretFile(path: string): string {
   const unfinished = `${path}.new`;
   try {
     writeFileSync(unfinished, `${secret}\n`, { mode: 0o600, flush: true });
+    giveAway(unfinished);
     // Unlike a rename, this replaces nothing.
     linkSync(unfinished, path);
   } finally {

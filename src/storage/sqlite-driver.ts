@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 
 import { KeyedQueue, type Driver, type Query, type SqlValue } from './driver.js';
+import { giveAway } from './files.js';
 import { StorageError, toStorageError } from './storage-error.js';
 
 /** Marks a SQLite file as this bot's: "CRAB" in ASCII. */
@@ -49,6 +50,7 @@ export class SqliteDriver implements Driver {
       kept.push(this.#database);
       try {
         this.#inode = statSync(path).ino;
+        if (create) giveAway(path);
         if (!readonly) this.#configure(create);
         // Otherwise SQLite would block the event loop while it waits.
         this.#database.pragma('busy_timeout = 0');

@@ -77,7 +77,7 @@ const SENTENCES: readonly (readonly [RegExp, StorageErrorCode, string])[] = [
   [
     /^(?:E[A-Z]+:|SQLITE_(?:IOERR|CANTOPEN|READONLY|PERM))/,
     'DATABASE_UNREADABLE',
-    'and its folder cannot be read or written by this account. Start the program from the account that the bot runs under, and check the disk.',
+    'and its folder cannot be read or written by this account. Start the program from the account that owns them, and check the disk.',
   ],
 ];
 

@@ -46,7 +46,9 @@ it('logs a failed backup in one sentence and continues to issue codes', async ()
     level: 50,
     time: expect.any(Number),
     code: 'BACKUP_FAILED',
-    msg: expect.stringMatching(/^Cannot make a backup of \S+: [^\n]+ Earlier backups are unchanged\.$/),
+    msg: expect.stringMatching(
+      /^Cannot make a backup of \S+: \S+backups and its folder cannot be [^\n]+ Earlier backups are unchanged\.$/,
+    ),
   });
   expect(await bot.getCode(bot.server.alice, 'Alice')).toMatch(/^\w{6}$/);
 });

@@ -1,4 +1,14 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chownSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
@@ -6,6 +16,9 @@ import { describe, expect, it } from 'vitest';
 import { byAdmin, openCodes } from '../support/codes.js';
 import { temporaryFolder } from '../support/folder.js';
 import { runToEnd, type Printed } from '../support/program.js';
+
+/** `nobody` on most systems. */
+const OTHER_ACCOUNT = 65_534;
 
 type Env = Readonly<Record<string, string>>;
 
@@ -92,6 +105,33 @@ describe('npm run restore', () => {
     });
     expect(await logIn(databasePath, 'Alice', alice.text)).toBe(true);
     expect(await logIn(databasePath, 'Bob', bob.text)).toBe(false);
+  });
+
+  // Run by root, it proves that root's files belong to another account; run by another account, nothing differs.
+  it('leaves files that belong to the owner of their folder when root runs it', async () => {
+    const folder = temporaryFolder();
+    if (process.getuid?.() === 0) chownSync(folder, OTHER_ACCOUNT, OTHER_ACCOUNT);
+    const databasePath = join(folder, 'new', 'data', 'codes.db');
+    const env = { DATABASE_URL: databasePath };
+    const { storage } = await openCodes({ databasePath });
+    const openFiles = readdirSync(dirname(databasePath));
+    const path = (await backup(env)).stdout.trim();
+    const owners = (): Record<string, string> =>
+      Object.fromEntries(
+        ['.', ...readdirSync(folder, { recursive: true, encoding: 'utf8' })].map((name) => {
+          const { uid, gid } = lstatSync(join(folder, name));
+          return [name, `${uid}:${gid}`];
+        }),
+      );
+    const whileOpen = owners();
+    await storage.close();
+    expect(await restore(env, path)).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(openFiles).toEqual(['code-secret.key', 'codes.db', 'codes.db-shm', 'codes.db-wal']);
+    const { uid, gid } = statSync(folder);
+    for (const found of [whileOpen, owners()]) {
+      expect(Object.keys(found).length).toBeGreaterThanOrEqual(7);
+      expect(new Set(Object.values(found))).toEqual(new Set([`${uid}:${gid}`]));
+    }
   });
 
   it('prints a command that lists what happened after the backup', async () => {
