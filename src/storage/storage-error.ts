@@ -67,7 +67,12 @@ const SENTENCES: readonly (readonly [RegExp, StorageErrorCode, string])[] = [
   [
     /^SQLITE_(?:BUSY|LOCKED)/,
     'DATABASE_LOCKED',
-    'is locked by another program. Stop that program; the bot continues by itself.',
+    'is locked by another program. Stop that program; the bot continues by itself. If there is none, put the database on a local disk.',
+  ],
+  [
+    /^SQLITE_(?:PROTOCOL|NOLFS|IOERR_(?:SHM|(?:RD|UN)?LOCK|CHECKRESERVEDLOCK))|^(?:ENOTSUP|ENOSYS|EPERM: .*, link |EINVAL: .*, fsync)/,
+    'DATABASE_UNREADABLE',
+    'needs a file system with locks, shared memory and hard links. Set DATABASE_URL to a file on a local disk.',
   ],
   [
     /^ERR_DLOPEN|^: Could not locate the bindings file/,

@@ -1,9 +1,11 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { expect, it, onTestFinished } from 'vitest';
 
+import { makeBackup } from '../../src/storage/backup.js';
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot, summarize } from '../support/bot.js';
 import { temporaryFolder } from '../support/folder.js';
@@ -30,6 +32,8 @@ const DISKS = [
     (path: string) => `${path} and its folder cannot be read or written by this account.`,
   ],
 ] as const;
+
+const UNSUITABLE = /\S+ needs a file system with [^\n"]+\. Set DATABASE_URL to a file on a local disk\./;
 
 it.each(DISKS)('keeps every acknowledged code when the disk is %s again and again', async (_how, fault) => {
   const folder = temporaryFolder();
@@ -79,6 +83,43 @@ it.each(DISKS)('ends a start while the disk is %s (%s) with code %i', async (_ho
   const bot = run('dist/index.js', { cwd: folder, env });
   expect(await bot.ended).toBe(code);
   expect(bot.stdout()).toContain(sentence(databasePath));
+});
+
+it.each<[string, 'EPERM' | 'ENOTSUP' | 'ENOLCK' | 'ENODEV', number, RegExp]>([
+  ['hard links', 'EPERM', 78, UNSUITABLE],
+  ['hard links', 'ENOTSUP', 78, UNSUITABLE],
+  ['locks', 'ENOTSUP', 78, UNSUITABLE],
+  // SQLite takes it for another program's lock.
+  [
+    'locks',
+    'ENOLCK',
+    1,
+    /is locked by another program\. .* If there is none, put the database on a local disk\./,
+  ],
+  ['shared memory', 'ENODEV', 78, UNSUITABLE],
+])('ends a start on a file system without %s (%s) with code %i', async (lacking, errno, code, sentence) => {
+  const folder = temporaryFolder();
+  const settings = { DISCORD_TOKEN: 'never.used.here', LOG_FORMAT: 'json' };
+  const fault = { DISK_LACKS: lacking, DISK_ERRNO: String(constants.errno[errno]) };
+  const env = { ...settings, LD_PRELOAD: buildDisk(temporaryFolder()), ...fault };
+  const bot = run('dist/index.js', { cwd: folder, env });
+  expect(await bot.ended).toBe(code);
+  expect(bot.stdout()).toMatch(sentence);
+  expect(bot.stderr()).toBe('');
+});
+
+it('restores nothing on a file system without hard links, and says so', async () => {
+  const folder = temporaryFolder();
+  const databasePath = join(folder, 'codes.db');
+  await makeDatabase(databasePath);
+  const { path } = await makeBackup(databasePath, { keep: 1, now: NOW });
+  const before = readdirSync(folder);
+  const fault = { DISK_LACKS: 'hard links', DISK_ERRNO: String(constants.errno.EPERM) };
+  const env = { DATABASE_URL: databasePath, LD_PRELOAD: buildDisk(temporaryFolder()), ...fault };
+  const restore = run('dist/cli/restore.js', { cwd: folder, env, args: [path] });
+  expect(await restore.ended).toBe(78);
+  expect(restore.stderr()).toMatch(UNSUITABLE);
+  expect(readdirSync(folder)).toEqual(before);
 });
 
 it('never stalls and lets nobody in while another program holds the write lock', async () => {

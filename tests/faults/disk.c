@@ -10,6 +10,8 @@
  *
  * DISK_KILL=n         kills the process before its nth change of a file in the working directory.
  * DISK_FAIL=n         fails that change with the error number DISK_ERRNO; all later ones too, if DISK_FAIL is negative.
+ *
+ * DISK_LACKS=what     `hard links`, `locks` or `shared memory`: using them fails with DISK_ERRNO.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,12 +21,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static int log_fd = -1;
-static const char *full_flag, *readonly_flag;
+static const char *full_flag, *readonly_flag, *lacking;
 static long changes_left = -1;
 static int failure, failing;
 static char directory[4096];
@@ -35,7 +38,9 @@ __attribute__((constructor)) static void start(void) {
   full_flag = getenv("DISK_FULL");
   readonly_flag = getenv("DISK_READONLY");
   const char *number = getenv("DISK_KILL"), *code = getenv("DISK_ERRNO");
-  if (!number && (number = getenv("DISK_FAIL")) && code) failure = atoi(code);
+  lacking = getenv("DISK_LACKS");
+  if (code) failure = atoi(code);
+  if (!number) number = getenv("DISK_FAIL");
   if (number && getcwd(directory, sizeof directory)) changes_left = labs(atol(number));
   failing = number && *number == '-';
 }
@@ -45,6 +50,12 @@ static int change(const char *path) {
   if (changes_left < 0 || strncmp(path, directory, strlen(directory)) != 0) return 0;
   if (changes_left == 0 ? !failing : --changes_left != 0) return 0;
   if (!failure) kill(getpid(), SIGKILL);
+  errno = failure;
+  return 1;
+}
+
+static int lacks(const char *what) {
+  if (!lacking || strcmp(lacking, what) != 0) return 0;
   errno = failure;
   return 1;
 }
@@ -171,7 +182,7 @@ int fsync(int fd) { return sync_file(fd, SYS_fsync); }
 int fdatasync(int fd) { return sync_file(fd, SYS_fdatasync); }
 
 int link(const char *from, const char *to) {
-  if (change(to)) return -1;
+  if (lacks("hard links") || change(to)) return -1;
   return syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
@@ -190,3 +201,22 @@ int chmod(const char *path, mode_t mode) {
   if (change(path)) return -1;
   return syscall(SYS_fchmodat, AT_FDCWD, path, mode);
 }
+
+int fcntl64(int fd, int command, ...) {
+  va_list rest;
+  va_start(rest, command);
+  void *argument = va_arg(rest, void *);
+  va_end(rest);
+  if (command == F_SETLK && lacks("locks")) return -1;
+  return syscall(SYS_fcntl, fd, command, argument);
+}
+
+int fcntl(int fd, int command, ...) __attribute__((alias("fcntl64")));
+
+void *mmap64(void *address, size_t length, int protection, int flags, int fd, off64_t offset) {
+  if (fd >= 0 && (flags & MAP_SHARED) && lacks("shared memory")) return MAP_FAILED;
+  return (void *)syscall(SYS_mmap, address, length, protection, flags, fd, offset);
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
+    __attribute__((alias("mmap64")));

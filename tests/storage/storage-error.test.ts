@@ -18,6 +18,7 @@ it.each<[string, StorageErrorCode, boolean]>([
   ['SQLITE_IOERR_WRITE', 'DATABASE_UNREADABLE', false],
   ['EACCES', 'DATABASE_UNREADABLE', false],
   ['EROFS', 'DATABASE_UNREADABLE', false],
+  ['SQLITE_PROTOCOL', 'DATABASE_UNREADABLE', false],
   ['SQLITE_CORRUPT_INDEX', 'DATABASE_DAMAGED', false],
   ['SQLITE_NOTADB', 'DATABASE_DAMAGED', false],
   ['ERR_DLOPEN_FAILED', 'INSTALLATION_BROKEN', false],
@@ -46,4 +47,22 @@ it.each([
   'no error',
 ])('toStorageError returns %s unchanged', (error) => {
   expect(toStorageError(error, PATH)).toBe(error);
+});
+
+it.each([
+  ['SQLITE_PROTOCOL', 'locking protocol'],
+  ['SQLITE_NOLFS', 'large file support is disabled'],
+  ['SQLITE_IOERR_LOCK', 'disk I/O error'],
+  ['SQLITE_IOERR_RDLOCK', 'disk I/O error'],
+  ['SQLITE_IOERR_CHECKRESERVEDLOCK', 'disk I/O error'],
+  ['SQLITE_IOERR_SHMMAP', 'disk I/O error'],
+  ['SQLITE_IOERR_SHMOPEN', 'disk I/O error'],
+  ['SQLITE_IOERR_SHMLOCK', 'disk I/O error'],
+  ['EPERM', "EPERM: operation not permitted, link 'a' -> 'b'"],
+  ['ENOTSUP', "ENOTSUP: operation not supported on socket, link 'a' -> 'b'"],
+  ['ENOSYS', "ENOSYS: function not implemented, chmod 'a'"],
+  ['EINVAL', 'EINVAL: invalid argument, fsync'],
+])('toStorageError finds an unsuitable file system in %s: %s', (code, message) => {
+  const error = toStorageError(Object.assign(new Error(message), { code }), PATH);
+  expect(error).toMatchObject({ message: expect.stringContaining('on a local disk.') });
 });
