@@ -61,8 +61,7 @@ async function openSqlite(given: string, options: StorageOptions): Promise<Stora
   const path = locate(given);
   const create = as === 'owner' && (!exists(path) || wasInterrupted(path));
   if (create) {
-    requireNoLink(given, path);
-    requireNoTraces(path, secret);
+    requireNoTraces(path, secret, given);
     makeFolder(dirname(path));
   } else requireDatabaseFile(path);
   const driver = new SqliteDriver(path, { create, onFatal });
@@ -189,18 +188,11 @@ function wasInterrupted(path: string): boolean {
   return statSync(path).size === 0 && ![secretPathOf(path), `${path}-wal`].some(exists);
 }
 
-/** The database may be on a disk that is not mounted. */
-function requireNoLink(given: string, path: string): void {
-  if (given === path || exists(path)) return;
-  throw new StorageError(
-    'DATABASE_MISSING',
-    `${given} is a link to ${path}, which does not exist. Mount its disk, or restore a backup: npm run restore FILE. To start with no codes, delete the link.`,
-  );
-}
-
 /** Does not replace a lost database by an empty one. */
-function requireNoTraces(path: string, secret: string | null): void {
+function requireNoTraces(path: string, secret: string | null, given: string): void {
   const traces = [...(secret === null ? [secretPathOf(path)] : []), `${path}-wal`].filter(exists);
+  // The disk of the database may not be mounted.
+  if (given !== path && !exists(path)) traces.push(`the link ${given}`);
   if (traces.length === 0) return;
   const files = traces.join(' and ');
   throw new StorageError(
