@@ -12,6 +12,11 @@ describe('parseDatabaseUrl', () => {
     ['FILE:///srv/bot/codes.db', '/srv/bot/codes.db'],
     ['file:/srv/bot/codes.db', '/srv/bot/codes.db'],
     ['file:data/codes.db', 'data/codes.db'],
+    [' codes.db\n', 'codes.db'],
+    ["/home/o'brien/100%/$.db", "/home/o'brien/100%/$.db"],
+    ['./~codes.db', './~codes.db'],
+    ['/srv/bot~/codes', '/srv/bot~/codes'],
+    ['C:\\bot\\codes.db', 'C:\\bot\\codes.db'],
   ])('parses the path %s', (url, path) => {
     expect(parseDatabaseUrl(url)).toEqual({ engine: 'sqlite', path });
   });
@@ -28,6 +33,27 @@ describe('parseDatabaseUrl', () => {
     'postgres://bot:pass@host:port/codes',
     'mysql://localhost/codes',
     'https://example.org/codes.db',
+    '"/data/codes.db"',
+    '"/data/codes.db',
+    "'codes.db'",
+    '~/bot/codes.db',
+    '~bot/codes.db',
+    'file:~/codes.db',
+    '$HOME/codes.db',
+    '${HOME}/codes.db',
+    '%APPDATA%\\codes.db',
+    'sqlite:data/codes.db',
+    'sqlite3:///data/codes.db',
+    'jdbc:sqlite:codes.db',
+    'localhost:5432/codes',
+    ':memory:',
+    'file::memory:',
+    'file:codes.db?mode=memory',
+    'file:///srv/codes.db?cache=shared',
+    'data/',
+    'C:\\new\ncodes.db',
+    'codes.db\0',
+    ' ',
   ])('refuses %j', (url) => {
     expect(parseDatabaseUrl(url)).toBeNull();
   });
