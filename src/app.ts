@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { Delivery } from './bot/delivery.js';
@@ -240,15 +242,19 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
   };
 }
 
-async function logStorage(log: Log, storage: Storage, { codeLength, codeSecret }: Config): Promise<void> {
+async function logStorage(log: Log, storage: Storage, { codeLength }: Config): Promise<void> {
   const { store, name: database, isNew, newSecretPath } = storage;
   if (!isNew) log.info({ database }, 'Opened the database');
-  else if (codeSecret === null) log.info({ database }, 'Created a new database');
-  else {
+  else if (
+    newSecretPath !== null &&
+    !['.env', 'backups'].some((file) => existsSync(join(dirname(database), file)))
+  ) {
+    log.info({ database }, 'Created a new database');
+  } else {
     // A first start and a lost database look the same.
     log.warn(
       { database },
-      'Created a new database. If there was one before, stop the bot and restore a backup.',
+      'Created a new database. If there was one before, stop the bot, and correct DATABASE_URL or restore a backup.',
     );
   }
   if (newSecretPath !== null) {

@@ -1,22 +1,18 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import { LONGEST_CODE, SHORTEST_CODE } from './codes/code-text.js';
 import { MIN_SECRET_LENGTH } from './codes/keys.js';
 import { parseUsername, type Username } from './codes/username.js';
+import { ConfigError, findIgnored, type EnvFile } from './env-file.js';
 import { parseDatabaseUrl, type DatabaseLocation } from './storage/database-url.js';
 
 export type Config = Readonly<ReturnType<typeof loadConfig>>;
+export type StorageConfig = Readonly<ReturnType<typeof loadStorageConfig>>;
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 const FORMATS = ['pretty', 'json'] as const;
 export type LogLevel = (typeof LEVELS)[number];
 export type LogFormat = (typeof FORMATS)[number];
-
-/** The settings are wrong. `message` lists every problem, one per line, and contains no secret. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
 
 const DAY_MS = 86_400_000;
 const UNIT_MS = new Map([
@@ -34,7 +30,7 @@ const MIN_DIFFERENT_CHARACTERS = 8;
 const MAX_TOKENS = 2;
 
 const DEFAULT_RESERVED_USERNAMES = 'admin, administrator, moderator, mod, system, owner, support';
-const DEFAULT_DATABASE: DatabaseLocation = { engine: 'sqlite', path: 'data/access-codes.db' };
+const DEFAULT_DATABASE = 'data/access-codes.db';
 const INTERVAL = 'off, or a duration from 1m to 7d: a whole number with s, m, h, d or w';
 
 /** Returns the value of a setting, or `undefined` when the text breaks its rule. */
@@ -47,111 +43,116 @@ interface Reader {
   readonly read: Read;
   /** Never quotes the text. A URL may contain a password. */
   readonly readSecret: Read;
-  readonly problems: string[];
+  /** Records a problem when a setting is not set. */
+  readonly require: (name: string, problem: string) => void;
+  /** Relative paths start here. */
+  readonly folder: string;
 }
+
+const noEnvFile = (): EnvFile => ({ folder: process.cwd(), lookedIn: [process.cwd()], text: null });
 
 /**
  * Reads the settings. An empty variable counts as unset.
  *
  * @throws {ConfigError} lists every problem.
  */
-export function loadConfig(env: Env) {
-  return load(env, (reader) => {
-    const { read, readSecret, problems } = reader;
-    if (!env['DISCORD_TOKEN']?.trim()) problems.push(tokenMissing());
-    const config = {
-      discordToken: readSecret(
-        'DISCORD_TOKEN',
-        '',
-        matching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
-        "a bot's token, which has three parts with dots between them (the application id, the public key and the client secret are something else)",
-        'what the developer portal shows at your application > Bot > Reset Token',
-      ),
-      /** REST base without the version and without a slash at its end. */
-      discordApiUrl: readSecret(
-        'DISCORD_API_URL',
-        'https://discord.com/api',
-        parseApiUrl,
-        'an http or https URL without the version at its end',
-        'http://127.0.0.1:8080/api',
-      ),
-      commandPrefix: read(
-        'COMMAND_PREFIX',
-        '!',
-        matching(/^[!#-;=?A-[\]-_a-~]{1,8}$/),
-        '1 to 8 ASCII characters without spaces and without ` " @ < > \\',
-        '?',
-      ),
-      ...readStorage(reader),
-      codeLength: read('CODE_LENGTH', SHORTEST_CODE, ...wholeNumber(SHORTEST_CODE, LONGEST_CODE), '8'),
-      /** `null`: codes never expire. */
-      codeTtlMs: read(
-        'CODE_TTL',
-        null,
-        (text) => (text === 'never' ? null : parseDurationMs(text)),
-        'never, or a duration of at most 36500d: a whole number with s, m, h, d or w',
-        '30d',
-      ),
-      /** `null`: unlimited. */
-      codeMaxUses: read('CODE_MAX_USES', null, ...wholeNumberOr('unlimited', 1, MAX_USES), '1'),
-      /** How many codes one member gets within an interval. */
-      getcodeLimit: read(
-        'GETCODE_LIMIT',
-        { codes: 3, withinMs: 600_000 },
-        parseLimit,
-        'a number of codes from 1 to 1000, a slash, and a duration of at most 7d',
-        '3/10m',
-      ),
-      maxUsernamesPerMember: read('MAX_USERNAMES_PER_MEMBER', 3, ...wholeNumber(1, 100), '3'),
-      /** Nobody gets a code for these usernames, or for their look-alikes. */
-      reservedUsernames: read(
-        'RESERVED_USERNAMES',
-        parseUsernames(DEFAULT_RESERVED_USERNAMES) ?? [],
-        parseUsernames,
-        'none, or usernames separated by commas',
-        'admin, moderator, The Chat Team',
-      ),
-      /** The servers that the bot serves; `null`: the one server that it is in. */
-      allowedGuildIds: read(
-        'ALLOWED_GUILD_IDS',
-        null,
-        parseIds,
-        'server ids separated by commas (switch on User Settings > Advanced > Developer Mode, right-click the server, Copy Server ID)',
-        '81384788765712384,197038439483310086',
-      ),
-      /** How often the bot checks whether holders are still members; `null`: never. */
-      membershipCheckIntervalMs: read('MEMBERSHIP_CHECK_INTERVAL', 600_000, parseInterval, INTERVAL, '10m'),
-      /** `null`: the bot makes no backups. */
-      backupIntervalMs: read('BACKUP_INTERVAL', DAY_MS, parseInterval, INTERVAL, '24h'),
-      auditDays: read('AUDIT_DAYS', 365, ...wholeNumber(1, 36_500), '365'),
-      /** `null`: no HTTP API. 0: any free port. */
-      httpPort: read('HTTP_PORT', null, ...wholeNumberOr('off', 0, 65_535), '8080'),
-      httpHost: read(
-        'HTTP_HOST',
-        '127.0.0.1',
-        matching(/^[\w.:-]{1,253}$/),
-        'an IP address or host name of this machine',
-        '127.0.0.1',
-      ),
-      /** One, or two while one replaces the other; empty only without the HTTP API. */
-      httpTokens: readSecret(
-        'HTTP_TOKEN',
-        [],
-        parseTokens,
-        `at least ${MIN_TOKEN_LENGTH} characters, ${MIN_DIFFERENT_CHARACTERS} of them different, only letters, digits and - . _ ~ + / =, or two such tokens with a comma between them`,
-        'what this prints: npm run --silent token',
-      ),
-      logLevel: read('LOG_LEVEL', 'info', ...oneOf(LEVELS), 'info'),
-      /** `null`: pretty on a terminal, otherwise JSON. */
-      logFormat: read('LOG_FORMAT', null, ...oneOf(FORMATS), 'json'),
-    };
-    if (config.httpPort !== null && !env['HTTP_TOKEN']?.trim()) {
-      problems.push(
-        'HTTP_PORT is set but HTTP_TOKEN is not: anybody who reaches the port could try codes. Set HTTP_TOKEN, here and in your website, to what this prints: npm run --silent token',
-      );
-    }
-    return config;
-  });
+export function loadConfig(env: Env, file = noEnvFile()) {
+  return load(env, file, (reader) => readAll(reader, tokenMissing(file)));
+}
+
+function readAll(reader: Reader, noToken: string) {
+  const { read, readSecret, require } = reader;
+  require('DISCORD_TOKEN', noToken);
+  const config = {
+    discordToken: readSecret(
+      'DISCORD_TOKEN',
+      '',
+      matching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
+      "a bot's token, which has three parts with dots between them (the application id, the public key and the client secret are something else)",
+      'what the developer portal shows at your application > Bot > Reset Token',
+    ),
+    /** REST base without the version and without a slash at its end. */
+    discordApiUrl: readSecret(
+      'DISCORD_API_URL',
+      'https://discord.com/api',
+      parseApiUrl,
+      'an http or https URL without the version at its end',
+      'http://127.0.0.1:8080/api',
+    ),
+    commandPrefix: read(
+      'COMMAND_PREFIX',
+      '!',
+      matching(/^[!#-;=?A-[\]-_a-~]{1,8}$/),
+      '1 to 8 ASCII characters without spaces and without ` " @ < > \\',
+      '?',
+    ),
+    ...readStorage(reader),
+    codeLength: read('CODE_LENGTH', SHORTEST_CODE, ...wholeNumber(SHORTEST_CODE, LONGEST_CODE), '8'),
+    /** `null`: codes never expire. */
+    codeTtlMs: read(
+      'CODE_TTL',
+      null,
+      (text) => (text === 'never' ? null : parseDurationMs(text)),
+      'never, or a duration of at most 36500d: a whole number with s, m, h, d or w',
+      '30d',
+    ),
+    /** `null`: unlimited. */
+    codeMaxUses: read('CODE_MAX_USES', null, ...wholeNumberOr('unlimited', 1, MAX_USES), '1'),
+    /** How many codes one member gets within an interval. */
+    getcodeLimit: read(
+      'GETCODE_LIMIT',
+      { codes: 3, withinMs: 600_000 },
+      parseLimit,
+      'a number of codes from 1 to 1000, a slash, and a duration of at most 7d',
+      '3/10m',
+    ),
+    maxUsernamesPerMember: read('MAX_USERNAMES_PER_MEMBER', 3, ...wholeNumber(1, 100), '3'),
+    /** Nobody gets a code for these usernames, or for their look-alikes. */
+    reservedUsernames: read(
+      'RESERVED_USERNAMES',
+      parseUsernames(DEFAULT_RESERVED_USERNAMES) ?? [],
+      parseUsernames,
+      'none, or usernames separated by commas',
+      'admin, moderator, The Chat Team',
+    ),
+    /** The servers that the bot serves; `null`: the one server that it is in. */
+    allowedGuildIds: read(
+      'ALLOWED_GUILD_IDS',
+      null,
+      parseIds,
+      'server ids separated by commas (switch on User Settings > Advanced > Developer Mode, right-click the server, Copy Server ID)',
+      '81384788765712384,197038439483310086',
+    ),
+    /** How often the bot checks whether holders are still members; `null`: never. */
+    membershipCheckIntervalMs: read('MEMBERSHIP_CHECK_INTERVAL', 600_000, parseInterval, INTERVAL, '10m'),
+    /** `null`: the bot makes no backups. */
+    backupIntervalMs: read('BACKUP_INTERVAL', DAY_MS, parseInterval, INTERVAL, '24h'),
+    auditDays: read('AUDIT_DAYS', 365, ...wholeNumber(1, 36_500), '365'),
+    /** `null`: no HTTP API. 0: any free port. */
+    httpPort: read('HTTP_PORT', null, ...wholeNumberOr('off', 0, 65_535), '8080'),
+    httpHost: read(
+      'HTTP_HOST',
+      '127.0.0.1',
+      matching(/^[\w.:-]{1,253}$/),
+      'an IP address or host name of this machine',
+      '127.0.0.1',
+    ),
+    /** One, or two while one replaces the other; empty only without the HTTP API. */
+    httpTokens: readSecret(
+      'HTTP_TOKEN',
+      [],
+      parseTokens,
+      `at least ${MIN_TOKEN_LENGTH} characters, ${MIN_DIFFERENT_CHARACTERS} of them different, only letters, digits and - . _ ~ + / =, or two such tokens with a comma between them`,
+      'what this prints: npm run --silent token',
+    ),
+    logLevel: read('LOG_LEVEL', 'info', ...oneOf(LEVELS), 'info'),
+    /** `null`: pretty on a terminal, otherwise JSON. */
+    logFormat: read('LOG_FORMAT', null, ...oneOf(FORMATS), 'json'),
+  };
+  if (config.httpPort !== null) {
+    require('HTTP_TOKEN', 'HTTP_PORT is set but HTTP_TOKEN is not: anybody who reaches the port could try codes. Set HTTP_TOKEN, here and in your website, to what this prints: npm run --silent token');
+  }
+  return config;
 }
 
 /**
@@ -159,25 +160,32 @@ export function loadConfig(env: Env) {
  *
  * @throws {ConfigError} lists every problem.
  */
-export function loadStorageConfig(env: Env) {
-  return load(env, readStorage);
+export function loadStorageConfig(env: Env, file = noEnvFile()) {
+  return load(env, file, readStorage);
 }
 
-function readStorage({ read, readSecret }: Reader) {
+function readStorage({ read, readSecret, folder }: Reader) {
+  const parseDatabase = (text: string): DatabaseLocation | undefined => {
+    const found = parseDatabaseUrl(text);
+    return found?.engine === 'sqlite'
+      ? { ...found, path: resolve(folder, found.path) }
+      : (found ?? undefined);
+  };
   return {
     database: readSecret(
       'DATABASE_URL',
+      { engine: 'sqlite', path: resolve(folder, DEFAULT_DATABASE) },
+      parseDatabase,
+      'the path of a SQLite file without ~ or variables, a file: URL or a postgres:// URL',
       DEFAULT_DATABASE,
-      (text) => parseDatabaseUrl(text) ?? undefined,
-      'the path of a SQLite file, a file: URL or a postgres:// URL',
-      'data/access-codes.db',
     ),
     /** `null`: in a file beside the SQLite database. */
     codeSecret: readSecret(
       'CODE_SECRET',
       null,
-      (text) => (text.length >= MIN_SECRET_LENGTH && isVaried(text) ? text : undefined),
-      `at least ${MIN_SECRET_LENGTH} characters, ${MIN_DIFFERENT_CHARACTERS} of them different, that nobody can guess`,
+      (text) =>
+        text.length >= MIN_SECRET_LENGTH && isVaried(text) && !/\p{Cc}/u.test(text) ? text : undefined,
+      `at least ${MIN_SECRET_LENGTH} characters on one line, ${MIN_DIFFERENT_CHARACTERS} of them different, that nobody can guess`,
       'what this prints: openssl rand -hex 32',
     ),
     /** How many backups to keep. */
@@ -185,12 +193,20 @@ function readStorage({ read, readSecret }: Reader) {
   };
 }
 
-function load<T>(env: Env, readAll: (reader: Reader) => T): T {
-  const problems: string[] = [];
+function load<T>(env: Env, file: EnvFile, readSettings: (reader: Reader) => T): T {
+  const { folder } = file;
+  const names = listNames();
+  const problems = [...findMisspelled(Object.keys(env), names), ...findIgnored(file, names)];
+  const textOf = (name: string): string => {
+    const text = env[name]?.trim() ?? '';
+    if (!/^(["'`]).*\1$/s.test(text)) return text;
+    problems.push(`${name} is in quotes. Remove them: docker run --env-file, for example, keeps them.`);
+    return '';
+  };
   const readerThat =
     (quotes: boolean): Read =>
     (name, fallback, parse, mustBe, example) => {
-      const text = env[name]?.trim() ?? '';
+      const text = textOf(name);
       if (text === '') return fallback;
       const value = parse(text);
       if (value !== undefined) return value;
@@ -198,17 +214,56 @@ function load<T>(env: Env, readAll: (reader: Reader) => T): T {
       problems.push(`${name} must be ${mustBe}${found}. Example: ${example}`);
       return fallback;
     };
-  const config = readAll({ read: readerThat(true), readSecret: readerThat(false), problems });
+  const config = readSettings({
+    read: readerThat(true),
+    readSecret: readerThat(false),
+    require: (name, problem) => {
+      if (!env[name]?.trim()) problems.push(problem);
+    },
+    folder,
+  });
   if (problems.length > 0) throw new ConfigError(problems.join('\n'));
   return config;
 }
 
-function tokenMissing(): string {
-  const path = resolve('.env');
+function listNames(): string[] {
+  const names: string[] = [];
+  const list: Read = (name, fallback) => {
+    names.push(name);
+    return fallback;
+  };
+  readAll({ read: list, readSecret: list, require: () => undefined, folder: '' }, '');
+  return names;
+}
+
+/** Finds variables whose names are almost those of settings. */
+function findMisspelled(variables: readonly string[], settings: readonly string[]): string[] {
+  return variables.flatMap((name) => {
+    // HTTPS_PORT and HTTPS_HOST are common settings of other programs.
+    if (settings.includes(name) || name.startsWith('HTTPS_')) return [];
+    const meant = settings.find((setting) => isAlmost(name, setting));
+    return meant === undefined ? [] : `${name} is not a setting. Rename it to ${meant}, or remove it.`;
+  });
+}
+
+/** Whether a name differs from a setting's in one character, in two exchanged ones, or in case. */
+function isAlmost(name: string, setting: string): boolean {
+  const typed = name.toUpperCase();
+  const shorter = Math.min(typed.length, setting.length);
+  let start = 0;
+  while (start < shorter && typed[start] === setting[start]) start++;
+  let end = 0;
+  while (end < shorter - start && typed.at(-1 - end) === setting.at(-1 - end)) end++;
+  const [one = '', other = ''] = [typed, setting].map((text) => text.slice(start, text.length - end));
+  const longer = Math.max(one.length, other.length);
+  return longer < 2 || (longer === 2 && one === `${other[1]}${other[0]}`);
+}
+
+function tokenMissing({ folder, lookedIn, text }: EnvFile): string {
   return [
-    existsSync(path)
-      ? `DISCORD_TOKEN is not set: ${path} exists, but DISCORD_TOKEN is missing or empty there.`
-      : `DISCORD_TOKEN is not set: there is no file ${path}. The bot reads .env in the folder where you start it: copy .env.example to .env there.`,
+    text === null
+      ? `DISCORD_TOKEN is not set: there is no file .env in ${lookedIn.join(' or ')}. Copy .env.example to .env there.`
+      : `DISCORD_TOKEN is not set: ${join(folder, '.env')} exists, but DISCORD_TOKEN is missing or empty there.`,
     "Put your bot's token into it: https://discord.com/developers/applications > your application > Bot > Reset Token.",
     'To try the bot without Discord: npm run demo',
   ].join('\n');

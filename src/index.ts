@@ -1,11 +1,10 @@
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
-
-import { config as loadDotenv } from 'dotenv';
+import { join } from 'node:path';
 
 import { startApp, type App } from './app.js';
-import { ConfigError, loadConfig, type Config } from './config.js';
+import { loadConfig, type Config } from './config.js';
 import { DiscordOutageError, DiscordSetupError } from './discord/errors.js';
+import { ConfigError, loadEnvFile, type EnvFile } from './env-file.js';
 import { EXIT_CONFIG, EXIT_FAILURE } from './exit-codes.js';
 import { HttpSetupError } from './http/http-setup-error.js';
 import { createLog, openLogDestination } from './log.js';
@@ -13,11 +12,12 @@ import { StorageError } from './storage/storage-error.js';
 
 // New files are readable for this account only.
 process.umask(0o077);
-loadDotenv({ quiet: true });
 
 let config: Config;
+let envFile: EnvFile;
 try {
-  config = loadConfig(process.env);
+  envFile = loadEnvFile(process.env);
+  config = loadConfig(process.env, envFile);
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
   process.stderr.write(`${error.message}\n`);
@@ -27,10 +27,10 @@ try {
 const logFormat = config.logFormat ?? (process.stdout.isTTY ? 'pretty' : 'json');
 const log = createLog(config.logLevel, await openLogDestination(logFormat));
 
-const envFile = resolve('.env');
-const envMode = statSync(envFile, { throwIfNoEntry: false })?.mode ?? 0;
+const envPath = join(envFile.folder, '.env');
+const envMode = statSync(envPath, { throwIfNoEntry: false })?.mode ?? 0;
 if (process.platform !== 'win32' && (envMode & 0o077) !== 0)
-  log.warn(`Other accounts on this machine can read the secrets in ${envFile}. Run: chmod 600 "${envFile}"`);
+  log.warn(`Other accounts on this machine can read the secrets in ${envPath}. Run: chmod 600 "${envPath}"`);
 
 let app: App | null = null;
 let ending = false;

@@ -1,10 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { ConfigError, loadConfig } from '../src/config.js';
-import { temporaryFolder } from './support/folder.js';
+import { loadConfig } from '../src/config.js';
+import { ConfigError } from '../src/env-file.js';
 
 const DISCORD_TOKEN = 'MTIz.Gabc-1.x_Y';
 const TOKEN = 'crab_only-for-tests_0123456789abcdef';
@@ -30,8 +30,6 @@ const RECORDING = {
 };
 loadConfig(new Proxy({ DISCORD_TOKEN }, RECORDING));
 
-afterEach(() => void vi.restoreAllMocks());
-
 it('lists every setting in .env.example, and no other', () => {
   const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
   const named = [...example.matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name]) => name);
@@ -44,7 +42,7 @@ describe('loadConfig', () => {
       discordToken: DISCORD_TOKEN,
       discordApiUrl: 'https://discord.com/api',
       commandPrefix: '!',
-      database: { engine: 'sqlite', path: 'data/access-codes.db' },
+      database: { engine: 'sqlite', path: resolve('data/access-codes.db') },
       codeSecret: null,
       codeLength: 6,
       codeTtlMs: null,
@@ -248,11 +246,13 @@ describe('loadConfig', () => {
 
   it.each([
     ['DISCORD_TOKEN', 'Bot MTIz.hunter2.x_Y', 'three parts'],
-    ['DISCORD_TOKEN', '"MTIz.hunter2.x_Y"', 'three parts'],
+    ['DISCORD_TOKEN', '"MTIz.hunter2.x_Y', 'three parts'],
     ['DISCORD_TOKEN', 'hunter2', 'the client secret are something else'],
     ['DISCORD_TOKEN', '81384788765712384.hunter2', 'three parts'],
     ['CODE_SECRET', 'hunter2-hunter2-hunter2-hunter2', 'at least 32 characters'],
     ['CODE_SECRET', 'hunter2'.repeat(8), '8 of them different'],
+    ['CODE_SECRET', `hunter2-${TOKEN}\nCODE_TTL=30d`, 'on one line'],
+    ['DATABASE_URL', '~/hunter2/codes.db', 'without ~ or variables'],
     ['DATABASE_URL', 'postgres://bot:hunter2@:99999/codes', 'a postgres:// URL'],
     ['DATABASE_URL', 'mysql://bot:hunter2@localhost/codes', 'the path of a SQLite file'],
     ['DATABASE_URL', 'file://bot:hunter2@host/codes.db', 'the path of a SQLite file'],
@@ -276,27 +276,42 @@ describe('loadConfig', () => {
     expect(message).not.toContain('hunter2');
   });
 
+  it.each([...NAMES])('refuses %s in quotes', (name) => {
+    const [quote = '"'] = name.endsWith('S') ? "'" : '"';
+    const message = `${name} is in quotes. Remove them: docker run --env-file, for example, keeps them.`;
+    expect(errorOf({ DISCORD_TOKEN, [name]: `${quote}hunter2${quote}` })).toBe(message);
+    expect(errorOf({ DISCORD_TOKEN, [name]: ` ${quote}${quote} ` })).toBe(message);
+  });
+
   it.each([
-    ['unset', undefined],
-    ['empty', ''],
-    ['blank', '  '],
-  ])('explains what to do when DISCORD_TOKEN is %s', (_what, token) => {
-    const folder = temporaryFolder();
-    vi.spyOn(process, 'cwd').mockReturnValue(folder);
-    const advice = [
-      "Put your bot's token into it: https://discord.com/developers/applications > your application > Bot > Reset Token.",
-      'To try the bot without Discord: npm run demo',
-    ];
-    const path = join(folder, '.env');
-    expect(errorOf({ DISCORD_TOKEN: token }).split('\n')).toEqual([
-      `DISCORD_TOKEN is not set: there is no file ${path}. The bot reads .env in the folder where you start it: copy .env.example to .env there.`,
-      ...advice,
-    ]);
-    writeFileSync(path, '');
-    expect(errorOf({ DISCORD_TOKEN: token }).split('\n')).toEqual([
-      `DISCORD_TOKEN is not set: ${path} exists, but DISCORD_TOKEN is missing or empty there.`,
-      ...advice,
-    ]);
+    ['ALLOWED_GUILD_ID', 'ALLOWED_GUILD_IDS'],
+    ['ALOWED_GUILD_IDS', 'ALLOWED_GUILD_IDS'],
+    ['CODE_TLL', 'CODE_TTL'],
+    ['CODE_TTLS', 'CODE_TTL'],
+    ['COED_TTL', 'CODE_TTL'],
+    ['code_ttl', 'CODE_TTL'],
+    ['Code_Max_Use', 'CODE_MAX_USES'],
+    ['CODE-SECRET', 'CODE_SECRET'],
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['DISCORD_TOKENS', 'DISCORD_TOKEN'],
+    ['HTTP_PROT', 'HTTP_PORT'],
+    ['http_port', 'HTTP_PORT'],
+  ])('refuses the variable %s, which is almost %s', (name, setting) => {
+    const message = `${name} is not a setting. Rename it to ${setting}, or remove it.`;
+    expect(errorOf({ DISCORD_TOKEN, [name]: 'hunter2' })).toBe(message);
+  });
+
+  it('ignores the variables of other programs', () => {
+    const names =
+      `HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy NODE_ENV HOST PORT HOSTNAME PGHOST PGPORT TZ TERM TOKEN
+      DATABASE_URL_FILE DATABASE DB_URL MAX_MEMORY LOG_FILE LOGNAME LOG_DIR HTTPS_PORT HTTPS_HOST SECRET BACKUP_DIR
+      GUILD_ID CODE CODESPACES GITHUB_TOKEN npm_config_loglevel DISCORD_CLIENT_ID DISCORD_GUILD_ID`.split(
+        /\s+/,
+      );
+    const env = Object.fromEntries(names.map((name) => [name, 'x']));
+    const defaults = loadConfig({ DISCORD_TOKEN });
+    expect(loadConfig({ ...env, DISCORD_TOKEN })).toEqual(defaults);
+    expect(loadConfig({ ...process.env, DISCORD_TOKEN })).toEqual(defaults);
   });
 
   it('lists every problem and quotes no secret', () => {

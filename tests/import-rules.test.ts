@@ -10,7 +10,8 @@ const SRC = fileURLToPath(new URL('../src/', import.meta.url));
 const LAYERS: readonly (readonly string[])[] = [
   ['codes', 'exit-codes.ts', 'printable.ts'],
   ['storage'],
-  ['services', 'config.ts'],
+  ['services', 'env-file.ts'],
+  ['config.ts'],
   ['log.ts'],
   ['bot', 'schedule.ts'],
   ['commands', 'discord', 'http', 'validator'],
@@ -24,7 +25,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'discord.js': ['discord'],
   '@fastify/bearer-auth': ['http'],
   '@fastify/swagger': ['http'],
-  dotenv: ['cli', 'index.ts'],
+  dotenv: ['env-file.ts'],
   fastify: ['http'],
   pg: ['storage'],
   pino: ['log.ts'],

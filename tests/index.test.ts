@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect, it } from 'vitest';
@@ -24,9 +24,7 @@ it('explains what to do without a token', async () => {
   const cwd = temporaryFolder();
   const bot = run(BOT, { cwd });
   expect(await bot.ended).toBe(EXIT_CONFIG);
-  expect(bot.stderr()).toMatch(
-    /^DISCORD_TOKEN is not set: there is no file \S+\.env\. .*\n.*\n.* npm run demo\n$/,
-  );
+  expect(bot.stderr()).toMatch(/^DISCORD_TOKEN is not set: \S+\.env exists, .*\n.*\n.* npm run demo\n$/);
 });
 
 it('lists every wrong setting and quotes no secret', async () => {
@@ -92,6 +90,22 @@ it('ends with code 78 when the secret is wrong', async () => {
   const bot = startProcess(server, cwd, { CODE_SECRET: '76543210'.repeat(4) });
   expect(await bot.ended).toBe(EXIT_CONFIG);
   expect(bot.stdout()).toContain('CODE_SECRET is not the secret that');
+});
+
+const INFO = 30;
+const WARN = 40;
+it.each<[number, readonly string[], Readonly<Record<string, string>>]>([
+  [INFO, [], {}],
+  [WARN, ['.env'], {}],
+  [WARN, ['backups'], {}],
+  [WARN, [], { CODE_SECRET: '01234567'.repeat(4) }],
+])('logs with level %i that it created a database beside %j with %j', async (level, files, settings) => {
+  const folder = temporaryFolder();
+  for (const file of files) mkdirSync(join(folder, file));
+  const databasePath = join(folder, 'codes.db');
+  const { logged } = await startBot({ databasePath, settings });
+  const [line = '{}'] = logged().match(/^.*Created a new database.*$/m) ?? [];
+  expect(JSON.parse(line)).toMatchObject({ level, database: databasePath });
 });
 
 it('ends with code 1 when the port is in use', async () => {

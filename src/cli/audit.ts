@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
 import { parseCodeText } from '../codes/code-text.js';
-import { loadStorageConfig } from '../config.js';
 import { EXIT_FAILURE } from '../exit-codes.js';
 import type { AuditRow } from '../storage/audit.js';
 import { openStorage, type Storage } from '../storage/open-storage.js';
@@ -10,9 +9,9 @@ import { formatJson, formatTable } from './audit-format.js';
 import { parseOptions, USAGE, type AuditOptions } from './audit-options.js';
 import { ProgramError, runProgram } from './program.js';
 
-await runProgram(USAGE, async (args, env) => {
+await runProgram(USAGE, async (args, readConfig) => {
   const options = parseOptions(args, Date.now());
-  const { database, codeSecret: secret } = loadStorageConfig(env);
+  const { database, codeSecret: secret } = readConfig();
   const storage = await openStorage({ database, secret, as: 'guest' });
   try {
     const rows = await readRows(options, storage);

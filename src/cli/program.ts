@@ -1,6 +1,5 @@
-import { config as loadDotenv } from 'dotenv';
-
-import { ConfigError } from '../config.js';
+import { loadStorageConfig, type StorageConfig } from '../config.js';
+import { ConfigError, loadEnvFile } from '../env-file.js';
 import { EXIT_CONFIG, EXIT_FAILURE, EXIT_USAGE } from '../exit-codes.js';
 import type { DatabaseLocation } from '../storage/database-url.js';
 import { isErrno, StorageError } from '../storage/storage-error.js';
@@ -18,19 +17,19 @@ export class ProgramError extends Error {
 /** Runs a command-line program: prints what `main` returns for the arguments, or why it failed. */
 export async function runProgram(
   usage: string,
-  main: (args: readonly string[], env: NodeJS.ProcessEnv) => Promise<string>,
+  main: (args: readonly string[], readConfig: () => StorageConfig) => Promise<string>,
 ): Promise<void> {
   // New files are readable for this account only.
   process.umask(0o077);
-  loadDotenv({ quiet: true });
   process.stdout.on('error', (error) => {
     // The reader (head, less) has closed the pipe.
     if (!isErrno(error, 'EPIPE')) throw error;
   });
   const args = process.argv.slice(2);
   const isHelp = args.includes('--help') || args.includes('-h');
+  const readConfig = (): StorageConfig => loadStorageConfig(process.env, loadEnvFile(process.env));
   try {
-    process.stdout.write(isHelp ? `${usage}\n` : await main(args, process.env));
+    process.stdout.write(isHelp ? `${usage}\n` : await main(args, readConfig));
   } catch (error) {
     process.exitCode = exitCodeOf(error);
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,4 +1,3 @@
-import { loadStorageConfig } from '../config.js';
 import { restore, type Restored } from '../storage/restore.js';
 import { ProgramError, requireSqlite, runProgram } from './program.js';
 
@@ -6,11 +5,11 @@ const USAGE = `Usage: npm run --silent restore FILE
 Replaces the SQLite database with a backup and keeps the previous database under another name.
 Stop the bot first.`;
 
-await runProgram(USAGE, async (args, env) => {
+await runProgram(USAGE, async (args, readConfig) => {
   const [backupPath, ...more] = args;
   if (backupPath === undefined || backupPath.startsWith('-') || more.length > 0)
     throw new ProgramError(USAGE);
-  const { database, codeSecret: secret } = loadStorageConfig(env);
+  const { database, codeSecret: secret } = readConfig();
   const databasePath = requireSqlite(database);
   const restored = await restore({ backupPath, databasePath, secret, now: Date.now() });
   return report(backupPath, restored);

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { startApp } from '../app.js';
-import { ConfigError, loadConfig } from '../config.js';
+import { loadConfig } from '../config.js';
+import { ConfigError } from '../env-file.js';
 import { EXIT_CONFIG } from '../exit-codes.js';
 import { createLog, openLogDestination } from '../log.js';
 import { StorageError } from '../storage/storage-error.js';

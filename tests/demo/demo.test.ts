@@ -40,7 +40,7 @@ it('runs every command from a pipe and exits with code 0', async () => {
   ]);
   expect(stderr).toBe('');
   expect(end).toBe(0);
-  expect(left).toEqual([]);
+  expect(left).toEqual(['.env']);
 
   const [where, code, title] = answerTo(stdout, '!getcode Alice');
   expect(where).toBe('✉ direct message to alice, access-bot:');

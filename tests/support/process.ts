@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, symlinkSync } from 'node:fs';
+import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -30,7 +30,7 @@ export interface RunOptions {
   readonly input?: string | null;
 }
 
-/** Starts `node PATH ARGS`, a path from the project's root, with nothing but `env` in its environment. */
+/** Starts `node PATH ARGS`, a path from the project's root, with nothing but `env` in its environment and `.env`. */
 export function run(path: string, options: RunOptions): Running {
   return start(process.execPath, [fileURLToPath(new URL(path, ROOT)), ...(options.args ?? [])], options);
 }
@@ -44,6 +44,7 @@ export function runScript(script: string, options: RunOptions): Running {
 }
 
 function start(command: string, args: readonly string[], options: RunOptions): Running {
+  requireEnvFile(options.cwd);
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: { PATH: process.env['PATH'], TMPDIR: options.cwd, ...options.env },
@@ -91,4 +92,9 @@ function start(command: string, args: readonly string[], options: RunOptions): R
   }
 
   return { child, signalGroup, stdout: () => stdout, stderr: () => stderr, ended, printed };
+}
+
+/** Without one in its working directory, a program would read that of the project's root. */
+export function requireEnvFile(folder: string): void {
+  writeFileSync(join(folder, '.env'), '', { flag: 'a' });
 }

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
+import { requireEnvFile } from './process.js';
+
 const ROOT = new URL('../../', import.meta.url);
 
 export interface Printed {
@@ -9,7 +11,7 @@ export interface Printed {
   readonly stderr: string;
 }
 
-/** Runs `node PATH` to its end. PATH is relative to the project's root; its environment is only `env`. */
+/** Runs `node PATH` to its end. PATH is relative to the project's root; its environment is only `env` and `.env`. */
 export async function runToEnd(
   path: string,
   args: readonly string[],
@@ -19,6 +21,7 @@ export async function runToEnd(
     input = '',
   }: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string; readonly input?: string },
 ): Promise<Printed> {
+  requireEnvFile(cwd);
   const program = fileURLToPath(new URL(path, ROOT));
   return new Promise((resolve) => {
     const options = { cwd, env: { PATH: process.env['PATH'], TZ: 'UTC', ...env } };
