@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { LONGEST_CODE, SHORTEST_CODE } from './codes/code-text.js';
 import { MIN_SECRET_LENGTH } from './codes/keys.js';
 import { parseUsername, type Username } from './codes/username.js';
-import { ConfigError, findIgnored, type EnvFile } from './env-file.js';
+import { ConfigError, findIgnored, readText, type EnvFile } from './env-file.js';
 import { parseDatabaseUrl, type DatabaseLocation } from './storage/database-url.js';
 
 export type Config = Readonly<ReturnType<typeof loadConfig>>;
@@ -42,6 +42,8 @@ type Read = <T>(name: string, fallback: T, parse: Parse<T>, mustBe: string, exam
 interface Reader {
   readonly read: Read;
   /** Never quotes the text. A URL may contain a password. */
+  readonly readUrl: Read;
+  /** Never quotes the text, and reads it from the file of `<name>_FILE` if that is set. */
   readonly readSecret: Read;
   /** Records a problem when a setting is not set. */
   readonly require: (name: string, problem: string) => void;
@@ -61,7 +63,7 @@ export function loadConfig(env: Env, file = noEnvFile()) {
 }
 
 function readAll(reader: Reader, noToken: string) {
-  const { read, readSecret, require } = reader;
+  const { read, readUrl, readSecret, require } = reader;
   require('DISCORD_TOKEN', noToken);
   const config = {
     discordToken: readSecret(
@@ -72,7 +74,7 @@ function readAll(reader: Reader, noToken: string) {
       'what the developer portal shows at your application > Bot > Reset Token',
     ),
     /** REST base without the version and without a slash at its end. */
-    discordApiUrl: readSecret(
+    discordApiUrl: readUrl(
       'DISCORD_API_URL',
       'https://discord.com/api',
       parseApiUrl,
@@ -164,7 +166,7 @@ export function loadStorageConfig(env: Env, file = noEnvFile()) {
   return load(env, file, readStorage);
 }
 
-function readStorage({ read, readSecret, folder }: Reader) {
+function readStorage({ read, readUrl, readSecret, folder }: Reader) {
   const parseDatabase = (text: string): DatabaseLocation | undefined => {
     const found = parseDatabaseUrl(text);
     return found?.engine === 'sqlite'
@@ -172,7 +174,7 @@ function readStorage({ read, readSecret, folder }: Reader) {
       : (found ?? undefined);
   };
   return {
-    database: readSecret(
+    database: readUrl(
       'DATABASE_URL',
       { engine: 'sqlite', path: resolve(folder, DEFAULT_DATABASE) },
       parseDatabase,
@@ -203,10 +205,27 @@ function load<T>(env: Env, file: EnvFile, readSettings: (reader: Reader) => T): 
     problems.push(`${name} is in quotes. Remove them: docker run --env-file, for example, keeps them.`);
     return '';
   };
+  const secretOf = (name: string, parse: Parse<unknown>): string => {
+    const text = textOf(name);
+    const named = textOf(`${name}_FILE`);
+    if (named === '') return text;
+    if (text !== '') {
+      problems.push(`${name} and ${name}_FILE are both set. Remove one of them.`);
+    } else if (!/^(?:[./\\]|[a-z]:)/i.test(named) && parse(named) !== undefined) {
+      // It may be the secret: do not quote it.
+      problems.push(`${name}_FILE must be the path of a file with the value. Begin a relative path with ./`);
+    } else {
+      const path = resolve(folder, named);
+      const content = readText(path);
+      if (content?.trim()) return content.trim();
+      problems.push(`${name}_FILE: ${path} ${content === null ? 'does not exist' : 'is empty'}.`);
+    }
+    return '';
+  };
   const readerThat =
-    (quotes: boolean): Read =>
+    (textFrom: typeof secretOf, quotes = false): Read =>
     (name, fallback, parse, mustBe, example) => {
-      const text = textOf(name);
+      const text = textFrom(name, parse);
       if (text === '') return fallback;
       const value = parse(text);
       if (value !== undefined) return value;
@@ -215,10 +234,11 @@ function load<T>(env: Env, file: EnvFile, readSettings: (reader: Reader) => T): 
       return fallback;
     };
   const config = readSettings({
-    read: readerThat(true),
-    readSecret: readerThat(false),
+    read: readerThat(textOf, true),
+    readUrl: readerThat(textOf),
+    readSecret: readerThat(secretOf),
     require: (name, problem) => {
-      if (!env[name]?.trim()) problems.push(problem);
+      if (!env[name]?.trim() && !env[`${name}_FILE`]?.trim()) problems.push(problem);
     },
     folder,
   });
@@ -228,11 +248,22 @@ function load<T>(env: Env, file: EnvFile, readSettings: (reader: Reader) => T): 
 
 function listNames(): string[] {
   const names: string[] = [];
-  const list: Read = (name, fallback) => {
-    names.push(name);
-    return fallback;
-  };
-  readAll({ read: list, readSecret: list, require: () => undefined, folder: '' }, '');
+  const lister =
+    (...endings: readonly string[]): Read =>
+    (name, fallback) => {
+      names.push(...endings.map((ending) => name + ending));
+      return fallback;
+    };
+  readAll(
+    {
+      read: lister(''),
+      readUrl: lister(''),
+      readSecret: lister('', '_FILE'),
+      require: () => undefined,
+      folder: '',
+    },
+    '',
+  );
   return names;
 }
 

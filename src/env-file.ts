@@ -49,7 +49,7 @@ export function loadEnvFile(env: NodeJS.ProcessEnv, folders = [process.cwd(), PA
  *
  * @throws {ConfigError} names the file and the reason.
  */
-function readText(path: string): string | null {
+export function readText(path: string): string | null {
   let code = 'ERR_ENCODING_INVALID_ENCODED_DATA';
   try {
     // Unlike existsSync, finds links to nowhere and files that cannot be read.

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
 import { loadConfig } from '../src/config.js';
 import { ConfigError } from '../src/env-file.js';
+import { temporaryFolder } from './support/folder.js';
 
 const DISCORD_TOKEN = 'MTIz.Gabc-1.x_Y';
 const TOKEN = 'crab_only-for-tests_0123456789abcdef';
@@ -338,8 +339,52 @@ describe('loadConfig', () => {
       LOG_LEVEL: 'loud',
       LOG_FORMAT: 'xml',
     });
-    expect(message.split('\n').map((line) => line.replace(/ .*/, ''))).toEqual([...NAMES]);
+    const names = [...NAMES].filter((name) => !name.endsWith('_FILE'));
+    expect(message.split('\n').map((line) => line.replace(/ .*/, ''))).toEqual(names);
     expect(message).not.toContain('hunter2');
+  });
+
+  describe.each([
+    ['DISCORD_TOKEN', DISCORD_TOKEN, { discordToken: DISCORD_TOKEN }],
+    ['CODE_SECRET', `"${TOKEN}#"`, { codeSecret: `"${TOKEN}#"` }],
+    ['HTTP_TOKEN', TOKEN, { httpTokens: [TOKEN], httpPort: 8_080 }],
+  ])('%s_FILE', (name, secret, expected) => {
+    const others = { DISCORD_TOKEN, HTTP_PORT: '8080', HTTP_TOKEN: TOKEN, [name]: ' ' };
+    const fileWith = (content: string | Buffer): string => {
+      const path = join(temporaryFolder(), 'secret');
+      writeFileSync(path, content);
+      return path;
+    };
+    const errorWith = (file: string): string => errorOf({ ...others, [`${name}_FILE`]: file });
+
+    it.each(['', '\n', '\r\n'])('names a file with the value before %j', (end) => {
+      const path = fileWith(secret + end);
+      expect(loadConfig({ ...others, [`${name}_FILE`]: path })).toMatchObject(expected);
+      const file = { folder: dirname(path), lookedIn: [], text: '' };
+      expect(loadConfig({ ...others, [`${name}_FILE`]: 'secret' }, file)).toMatchObject(expected);
+    });
+
+    it('is refused beside the value itself', () => {
+      const message = errorOf({ ...others, [name]: TOKEN, [`${name}_FILE`]: fileWith(secret) });
+      expect(message).toBe(`${name} and ${name}_FILE are both set. Remove one of them.`);
+    });
+
+    it('is refused with its path and the reason when it cannot be used', () => {
+      const folder = temporaryFolder();
+      const missing = join(folder, 'secret');
+      expect(errorWith(missing)).toBe(`${name}_FILE: ${missing} does not exist.`);
+      const empty = fileWith(' \n');
+      expect(errorWith(empty)).toBe(`${name}_FILE: ${empty} is empty.`);
+      expect(errorWith(folder)).toBe(`Cannot read ${folder}: it is a folder.`);
+      const utf16 = fileWith(Buffer.from(secret, 'utf16le'));
+      expect(errorWith(utf16)).toBe(`Cannot read ${utf16}: it is not in UTF-8. Save it as UTF-8.`);
+    });
+
+    it('never quotes what may be the secret', () => {
+      expect(errorWith(fileWith('hunter2 x'))).toMatch(new RegExp(`^${name} must be (?:(?!hunter2).)*$`));
+      const message = `${name}_FILE must be the path of a file with the value. Begin a relative path with ./`;
+      expect(errorWith(secret.replaceAll('"', ''))).toBe(message);
+    });
   });
 
   it('rejects HTTP_PORT without HTTP_TOKEN', () => {

@@ -28,12 +28,15 @@ async function demo(): Promise<void> {
     const config = loadConfig({
       ...env,
       DISCORD_TOKEN: discord.token,
+      DISCORD_TOKEN_FILE: '',
       DISCORD_API_URL: discord.apiUrl,
       DATABASE_URL: databasePath,
       CODE_SECRET: '',
+      CODE_SECRET_FILE: '',
       HTTP_PORT: '0',
       HTTP_HOST: '127.0.0.1',
       HTTP_TOKEN: token,
+      HTTP_TOKEN_FILE: '',
       BACKUP_INTERVAL: 'off',
       LOG_LEVEL: env['LOG_LEVEL'] || 'warn',
     });

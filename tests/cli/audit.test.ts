@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -152,6 +152,10 @@ describe('npm run audit', () => {
     const wrong = await runToEnd(PROGRAM, [], { cwd });
     expect(wrong).toMatchObject({ exitCode: 78, stdout: '' });
     expect(wrong.stderr).toMatch(/^CODE_SECRET is not the secret that [^\n]*\n$/);
+
+    await rename(join(cwd, 'data', 'code-secret.key'), join(cwd, 'mounted'));
+    await writeFile(join(cwd, '.env'), 'CODE_SECRET_FILE=mounted\n');
+    expect(await runToEnd(PROGRAM, [], { cwd })).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
   it('creates no database', async () => {

@@ -13,6 +13,9 @@ async function type(lines: readonly string[], env: Readonly<Record<string, strin
   return { end, stdout: demo.stdout(), stderr: demo.stderr(), left: readdirSync(cwd) };
 }
 
+/** The operator's secrets: the demo does not use them. */
+const FILES = { DISCORD_TOKEN_FILE: '/token', CODE_SECRET_FILE: '/secret', HTTP_TOKEN_FILE: '/http' };
+
 /** What was printed in answer to the `index`th line, from 0. */
 function answerTo(stdout: string, line: string): string[] {
   const lines = stdout.split('\n');
@@ -145,7 +148,7 @@ it('closes direct messages, turns pages and lists its own commands', async () =>
 });
 
 it('applies settings, and reports invalid ones', async () => {
-  const expiring = await type(['!getcode Alice'], { CODE_TTL: '90m', CODE_LENGTH: '8' });
+  const expiring = await type(['!getcode Alice'], { CODE_TTL: '90m', CODE_LENGTH: '8', ...FILES });
   expect(answerTo(expiring.stdout, '!getcode Alice')[1]).toMatch(/^[A-Z2-9]{8}$/);
   expect(expiring.stdout).toContain('(in 1 hour)');
 
