@@ -15,7 +15,7 @@ import { createClient } from './discord/client.js';
 import { DiscordBot } from './discord/discord-bot.js';
 import { DmChannels } from './discord/dm-channels.js';
 import { Liveness, type LivenessOptions } from './discord/liveness.js';
-import { findLeft, isAdministrator } from './discord/members.js';
+import { findLeft, isAdministratorNow } from './discord/members.js';
 import { Sender } from './discord/sender.js';
 import { Servers } from './discord/servers.js';
 import { healthCheck } from './http/health.js';
@@ -137,12 +137,13 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
     codes,
     deliveries,
     isAdministrator: async (guildId, userId) =>
-      servers.serves(guildId) && isAdministrator(client, guildId, userId),
+      servers.serves(guildId) && isAdministratorNow(client, config, guildId, userId),
     prefix,
   });
   const router = new Router({ commands, prefix, codes, gate: new FloodGate(clock), log });
   const bot = new DiscordBot({
     client,
+    roleIds: config,
     servers,
     router,
     delivery,

@@ -31,6 +31,8 @@ const MAX_TOKENS = 2;
 
 const DEFAULT_RESERVED_USERNAMES = 'admin, administrator, moderator, mod, system, owner, support';
 const DEFAULT_DATABASE = 'data/access-codes.db';
+const ROLE_IDS =
+  'role ids separated by commas (switch on User Settings > Advanced > Developer Mode, then Server Settings > Roles, right-click the role, Copy Role ID)';
 const INTERVAL = 'off, or a duration from 1m to 7d: a whole number with s, m, h, d or w';
 
 /** Returns the value of a setting, or `undefined` when the text breaks its rule. */
@@ -125,6 +127,10 @@ function readAll(reader: Reader, noToken: string) {
       'server ids separated by commas (switch on User Settings > Advanced > Developer Mode, right-click the server, Copy Server ID)',
       '81384788765712384,197038439483310086',
     ),
+    /** Roles of any server; `null`: only members with Discord's Administrator permission list and revoke codes. */
+    adminRoleIds: read('ADMIN_ROLE_IDS', null, parseIds, ROLE_IDS, '197038439483310086'),
+    /** Roles of any server; `null`: every member gets codes. */
+    getcodeRoleIds: read('GETCODE_ROLE_IDS', null, parseIds, ROLE_IDS, '197038439483310086'),
     /** How often the bot checks whether holders are still members; `null`: never. */
     membershipCheckIntervalMs: read('MEMBERSHIP_CHECK_INTERVAL', 600_000, parseInterval, INTERVAL, '10m'),
     /** `null`: the bot makes no backups. */

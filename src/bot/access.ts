@@ -2,9 +2,10 @@ import type { IncomingMessage } from './message.js';
 import { refusals } from './replies.js';
 import { UserError } from './user-error.js';
 
-/** Returns the server of a message. @throws {UserError} in a direct message. */
-export function requireServer({ guildId }: IncomingMessage): string {
+/** Returns the server of a message whose author may get codes there. @throws {UserError} */
+export function requireRequester({ guildId, authorMayGetCodes }: IncomingMessage): string {
   if (guildId === null) throw new UserError(refusals.guildOnly());
+  if (!authorMayGetCodes) throw new UserError(refusals.roleMissing());
   return guildId;
 }
 

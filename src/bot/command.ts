@@ -7,7 +7,7 @@ import type { ButtonPress, IncomingMessage, MessageBody } from './message.js';
 export interface CommandParts {
   readonly codes: CodeService;
   readonly deliveries: Deliveries;
-  /** Returns whether a user has the Administrator permission in a served server now. */
+  /** Returns whether a user may list and revoke codes of a served server now. */
   readonly isAdministrator: (guildId: string, userId: string) => Promise<boolean>;
   readonly prefix: string;
 }

@@ -12,8 +12,9 @@ export interface IncomingMessage {
   /** `null` in direct messages. */
   readonly guildId: string | null;
   readonly author: Author;
-  /** Has Discord's Administrator permission in this server now; `false` in direct messages. */
+  /** May list and revoke codes of this server now; `false` in direct messages. */
   readonly authorIsAdministrator: boolean;
+  readonly authorMayGetCodes: boolean;
 }
 
 /** A button that a person pressed under one of the bot's messages. */

@@ -214,6 +214,8 @@ export function slowDown(authorId: string, until: number): MessageBody {
 /** The sentences of `UserError`. */
 export const refusals = {
   guildOnly: () => '❌ Please use this command in a channel of the server, not in a direct message.',
+  roleMissing: () =>
+    '❌ You need another role to get an access code. Please ask an administrator of this server for it.',
   notAdministrator: () => "❌ You don't have permission to use this command!",
   missingUsername: (usage: string) => `❌ Please provide a username! Usage: ${inlineCode(usage)}`,
   missingArgument: (command: string) => `❌ Missing argument! Use ${inlineCode(command)} for command usage.`,

@@ -1,4 +1,4 @@
-import { requireServer } from '../bot/access.js';
+import { requireRequester } from '../bot/access.js';
 import type { Command, CommandParts, Reply } from '../bot/command.js';
 import { splitWords } from '../bot/parse.js';
 import * as replies from '../bot/replies.js';
@@ -15,7 +15,7 @@ export function getcodeCommand({ codes, deliveries, prefix }: CommandParts): Com
 
     async run(args, message) {
       const { id, channelId, author } = message;
-      const guildId = requireServer(message);
+      const guildId = requireRequester(message);
       const username = usernameIn(splitWords(args), prefix);
       const request = { id, guildId, channelId, holderId: author.id, holderTag: author.tag, username };
       const issued = await codes.issue(request);
@@ -23,6 +23,7 @@ export function getcodeCommand({ codes, deliveries, prefix }: CommandParts): Com
       return 'refusal' in issued ? refused(issued, username, author.id) : { to: 'delivery', code: issued };
     },
 
+    /** The code was issued: the member may see it, also after losing the role. */
     async onButton(codeId, { author }) {
       const code = await deliveries.show(codeId, author.id);
       if (code === 'notYours') return { kind: 'ephemeral', body: replies.notYourButton() };

@@ -1,7 +1,6 @@
 import {
   DiscordAPIError,
   Events,
-  PermissionFlagsBits,
   RESTEvents,
   Routes,
   type Client,
@@ -17,6 +16,7 @@ import type { Wait } from '../schedule.js';
 import { StorageError } from '../storage/storage-error.js';
 import { inviteUrl, portalUrl } from './links.js';
 import type { Liveness } from './liveness.js';
+import { isAdministrator, mayGetCodes, type RoleIds } from './members.js';
 import type { Sender } from './sender.js';
 import type { Servers } from './servers.js';
 import { DiscordOutageError, DiscordSetupError } from './errors.js';
@@ -48,6 +48,7 @@ const FATAL_CLOSE_CODES: ReadonlyMap<number, string> = new Map([
 
 export interface DiscordBotOptions {
   readonly client: Client;
+  readonly roleIds: RoleIds;
   readonly servers: Servers;
   readonly router: Router;
   readonly delivery: Delivery;
@@ -206,9 +207,9 @@ export class DiscordBot {
   }
 
   async #onMessage(message: Message): Promise<void> {
-    const { servers, router, delivery } = this.#options;
+    const { roleIds, servers, router, delivery } = this.#options;
     // Read before anything is awaited: an edit changes the same object.
-    const incoming = toIncomingMessage(message);
+    const incoming = toIncomingMessage(message, roleIds);
     // discord.js keeps the DM channel of everybody who ever wrote to the bot, and has no option that limits them.
     if (message.guildId === null) this.#client.channels.cache.sweep((channel) => channel.isDMBased());
     await this.#chosen;
@@ -237,7 +238,7 @@ export class DiscordBot {
 }
 
 /** Returns `null` for messages of bots, webhooks and Discord itself. */
-function toIncomingMessage(message: Message): IncomingMessage | null {
+function toIncomingMessage(message: Message, roleIds: RoleIds): IncomingMessage | null {
   const { id, content, channelId, guildId, author, member, webhookId, system } = message;
   if (author.bot || webhookId !== null || system) return null;
   return {
@@ -246,7 +247,8 @@ function toIncomingMessage(message: Message): IncomingMessage | null {
     channelId,
     guildId,
     author: { id: author.id, tag: author.tag },
-    authorIsAdministrator: member?.permissions.has(PermissionFlagsBits.Administrator) ?? false,
+    authorIsAdministrator: member !== null && isAdministrator(member, roleIds),
+    authorMayGetCodes: mayGetCodes(member, roleIds),
   };
 }
 

@@ -1,4 +1,4 @@
-import { PermissionFlagsBits, RESTJSONErrorCodes, Routes, type Client } from 'discord.js';
+import { PermissionFlagsBits, RESTJSONErrorCodes, Routes, type Client, type GuildMember } from 'discord.js';
 
 import type { Log } from '../log.js';
 import { hasCode } from './errors.js';
@@ -36,13 +36,37 @@ export async function findLeft(
   return left;
 }
 
-/** Asks Discord, not the cache, whether a user has the Administrator permission in a server. */
-export async function isAdministrator(client: Client, guildId: string, userId: string): Promise<boolean> {
+/** Roles of all servers. `null`: the setting is not set. */
+export interface RoleIds {
+  readonly adminRoleIds: ReadonlySet<string> | null;
+  readonly getcodeRoleIds: ReadonlySet<string> | null;
+}
+
+export function isAdministrator(member: GuildMember, { adminRoleIds }: RoleIds): boolean {
+  return member.permissions.has(PermissionFlagsBits.Administrator) || hasRole(member, adminRoleIds);
+}
+
+export function mayGetCodes(member: GuildMember | null, { getcodeRoleIds }: RoleIds): boolean {
+  return getcodeRoleIds === null || (member !== null && hasRole(member, getcodeRoleIds));
+}
+
+/** @everyone, whose id is the server's, does not count. */
+function hasRole({ roles, guild }: GuildMember, roleIds: ReadonlySet<string> | null): boolean {
+  return roles.cache.some(({ id }) => id !== guild.id && roleIds?.has(id));
+}
+
+/** Asks Discord, not the cache. */
+export async function isAdministratorNow(
+  client: Client,
+  roleIds: RoleIds,
+  guildId: string,
+  userId: string,
+): Promise<boolean> {
   const guild = client.guilds.cache.get(guildId);
   if (guild === undefined) return false;
   try {
     const member = await guild.members.fetch({ user: userId, force: true });
-    return member.permissions.has(PermissionFlagsBits.Administrator);
+    return isAdministrator(member, roleIds);
   } catch (error) {
     if (isNotMember(error)) return false;
     throw error;

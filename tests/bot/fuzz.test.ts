@@ -86,6 +86,7 @@ it(`replies to ${RUNS} random commands without an error, a foreign ping or a bro
       guildId: index % 10 === 0 ? null : 'g',
       author: { id: authorId, tag: `tag${index % 1_000}` },
       authorIsAdministrator: index % 3 === 0,
+      authorMayGetCodes: index % 7 !== 0,
     });
     if (reply === null) continue;
     replied += 1;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import type { StandInUser } from '../../src/demo/stand-in/stand-in.js';
-import { startBot, summarize, type TestBot } from '../support/bot.js';
+import { startBot, summarize, TestServer, type TestBot } from '../support/bot.js';
 
 const HELP = /^HERE \[🤖 Chat Room Bot Commands\]$/;
 const CODE = [/^DM \[🎫 Your Chat Room Access Code\]$/, /^HERE ✅ Access code sent to <@\d+> via DM!$/];
@@ -10,6 +10,8 @@ const LIST = [/^DM \[📋 Active Access Codes\]$/, /^HERE 📋 List of access co
 const MISSING = /^HERE ❌ Missing argument! Use `!help_chatroom` for command usage\.$/;
 const REVOKED = /^HERE ✅ 1 access code for user `bob` has been revoked\. The username is free again\.$/;
 const FORBIDDEN = /^HERE ❌ You don't have permission to use this command!$/;
+const NO_ROLE =
+  /^HERE ❌ You need another role to get an access code\. Please ask an administrator of this server for it\.$/;
 const NOT_IN_DM = /^HERE ❌ Please use this command in a channel of the server, not in a direct message\.$/;
 
 const COMMANDS = [
@@ -24,6 +26,8 @@ type Outcomes = readonly (RegExp | readonly RegExp[])[];
 const MEMBER: Outcomes = [HELP, CODE, TAKEN, FORBIDDEN, FORBIDDEN, FORBIDDEN];
 const ADMINISTRATOR: Outcomes = [HELP, CODE, TAKEN, LIST, MISSING, REVOKED];
 const BY_DM: Outcomes = [HELP, NOT_IN_DM, NOT_IN_DM, FORBIDDEN, FORBIDDEN, FORBIDDEN];
+const WITHOUT_ROLE: Outcomes = [HELP, NO_ROLE, NO_ROLE, FORBIDDEN, FORBIDDEN, FORBIDDEN];
+const WITHOUT_CODES: Outcomes = [HELP, NO_ROLE, NO_ROLE, LIST, MISSING, REVOKED];
 const IGNORED: Outcomes = COMMANDS.map(() => []);
 
 /** Who types, how to find or make them, and the outcomes in a channel or thread. */
@@ -51,19 +55,61 @@ function robot({ server }: TestBot): StandInUser {
   const user = server.discord.addUser('robot', { bot: true });
   server.discord.join(server.guild, user);
   server.discord.setAdministrator(server.guild, user, true);
+  for (const role of server.guild.otherRoles) server.discord.setRole(server.guild, user, role);
   return user;
 }
 
-const CASES = AUTHORS.flatMap(([name, authorIn, inServer]) => [
-  { name, place: 'general' as const, authorIn, outcomes: inServer },
-  { name, place: 'thread' as const, authorIn, outcomes: inServer },
-  ...(inServer === IGNORED ? [] : [{ name, place: 'dm' as const, authorIn, outcomes: BY_DM }]),
-]);
+/** The same with ADMIN_ROLE_IDS and GETCODE_ROLE_IDS. */
+const WITH_ROLES: typeof AUTHORS = [
+  ['a member without a role', ({ server }) => server.alice, WITHOUT_ROLE],
+  ['a member with a role for codes', withRoles('Player'), MEMBER],
+  ['a member with a role of administrators', withRoles('Moderator'), WITHOUT_CODES],
+  ['a member with both roles', withRoles('Moderator', 'Player'), ADMINISTRATOR],
+  ['an administrator without a role', ({ server }) => server.admin, WITHOUT_CODES],
+  ['a member who lost both roles', formerModerator, WITHOUT_ROLE],
+  ['a bot with both roles', robot, IGNORED],
+];
+
+function withRoles(...names: readonly string[]) {
+  return ({ server: { discord, guild, alice } }: TestBot): StandInUser => {
+    for (const role of guild.otherRoles) discord.setRole(guild, alice, role, names.includes(role.name));
+    return alice;
+  };
+}
+
+function formerModerator(bot: TestBot): StandInUser {
+  withRoles('Moderator', 'Player')(bot);
+  bot.server.discord.say(bot.server.general, bot.server.alice, 'hello');
+  return withRoles()(bot);
+}
+
+/** A bot with the roles Moderator, which administers, and Player, which gets codes. Bob is a player. */
+async function startWithRoles(): Promise<TestBot> {
+  const server = await TestServer.start();
+  const { discord, guild } = server;
+  const moderator = discord.addRole(guild, 'Moderator');
+  const player = discord.addRole(guild, 'Player');
+  discord.setRole(guild, server.bob, player);
+  const settings = {
+    ADMIN_ROLE_IDS: `111111111111111111, ${moderator.id}`,
+    GETCODE_ROLE_IDS: `${player.id},111111111111111111`,
+  };
+  return startBot({ server, settings });
+}
+
+const CASES = [...AUTHORS, ...WITH_ROLES].flatMap(([name, authorIn, inServer], index) => {
+  const start = index < AUTHORS.length ? startBot : startWithRoles;
+  return [
+    { name, start, place: 'general' as const, authorIn, outcomes: inServer },
+    { name, start, place: 'thread' as const, authorIn, outcomes: inServer },
+    ...(inServer === IGNORED ? [] : [{ name, start, place: 'dm' as const, authorIn, outcomes: BY_DM }]),
+  ];
+});
 
 it.each(CASES)(
   'runs or refuses each command of $name in $place',
-  async ({ name, place, authorIn, outcomes }) => {
-    const bot = await startBot();
+  async ({ name, start, place, authorIn, outcomes }) => {
+    const bot = await start();
     const { server, getCode, settled, clock } = bot;
     await getCode(server.bob, 'bob');
     const author = authorIn(bot);
@@ -91,4 +137,49 @@ it('issues no code to a stranger who asks by DM', async () => {
   expect(summarize(await say(stranger, stranger, '!getcode x'))).toEqual([
     expect.stringContaining('Please use this command in a channel of the server'),
   ]);
+});
+
+it.each([
+  ['!getcode', NO_ROLE],
+  ['!getcode a b', NO_ROLE],
+  ['!codes x', FORBIDDEN],
+  ['!revoke', FORBIDDEN],
+])('checks the role before the arguments of %s', async (text, refusal) => {
+  const bot = await startWithRoles();
+  const said = summarize(await bot.say(bot.server.general, bot.server.alice, text));
+  expect(said.map((line) => line.replace('#general', 'HERE'))).toEqual([expect.stringMatching(refusal)]);
+});
+
+it('does not count @everyone as a role', async () => {
+  const server = await TestServer.start();
+  const settings = { ADMIN_ROLE_IDS: server.guild.id, GETCODE_ROLE_IDS: server.guild.id };
+  const { say } = await startBot({ server, settings });
+  for (const text of ['!getcode Alice', '!codes']) {
+    const said = summarize(await say(server.general, server.alice, text));
+    expect(said).toEqual([expect.stringMatching(/❌ You (?:need another role|don't have permission)/)]);
+  }
+});
+
+it('turns pages for a member with a role of administrators until they lose it', async () => {
+  const bot = await startWithRoles();
+  const { server, getCode, say } = bot;
+  for (let n = 0; n < 11; n++) await getCode(server.bob, `bob${n}`);
+  const moderator = withRoles('Moderator')(bot);
+  await say(server.general, moderator, '!codes');
+  const next = await server.discord.pressButton(moderator, 'Next');
+  expect(next.message.embeds[0]?.footer?.text).toBe('Showing 11-11 of 11 codes');
+  withRoles()(bot);
+  const { message } = await server.discord.pressButton(moderator, 'Previous');
+  expect(`HERE ${message.content}`).toMatch(FORBIDDEN);
+});
+
+it('shows a code to its holder who lost the role', async () => {
+  const bot = await startWithRoles();
+  const { discord, general, alice } = bot.server;
+  withRoles('Player')(bot);
+  discord.setDirectMessages(alice, 'closed');
+  await bot.say(general, alice, '!getcode Alice');
+  withRoles()(bot);
+  const { message } = await discord.pressButton(alice, 'Show my code');
+  expect(await bot.logIn('Alice', message.content)).toBe('valid');
 });

@@ -111,8 +111,9 @@ const GUILD_CHANNELS = { afk_channel_id: null, system_channel_id: null, rules_ch
 const GUILD_ACTIVITY = { voice_states: [], presences: [], stage_instances: [], guild_scheduled_events: [] };
 
 /** A guild in REST. */
-export function guildPayload({ id, name, owner, everyone, administrator, botRole }: StandInGuild): object {
-  const roles = [everyone, botRole, administrator].map(rolePayload);
+export function guildPayload({ id, name, owner, ...guild }: StandInGuild): object {
+  const { everyone, botRole, administrator, otherRoles } = guild;
+  const roles = [everyone, botRole, administrator, ...otherRoles].map(rolePayload);
   return {
     ...GUILD_LOOK,
     ...GUILD_CONTENTS,

@@ -8,6 +8,7 @@ import {
   type StandInGuild,
   type StandInMessage,
   type StandInPlace,
+  type StandInRole,
   type StandInUser,
   World,
 } from './world.js';
@@ -156,10 +157,20 @@ export class DiscordStandIn {
 
   /** Adds or removes the role Administrator; the member's next message or press carries it. */
   setAdministrator(guild: StandInGuild, user: StandInUser, isAdministrator: boolean): void {
+    this.setRole(guild, user, guild.administrator, isAdministrator);
+  }
+
+  /** Adds a role without permissions. No event is sent: add it before the bot connects. */
+  addRole(guild: StandInGuild, name: string): StandInRole {
+    return this.#world.addRole(guild, name);
+  }
+
+  /** Gives or takes a role; the member's next message or press carries it. */
+  setRole(guild: StandInGuild, user: StandInUser, { id }: StandInRole, has = true): void {
     const member = guild.members.get(user.id);
     if (!member) throw new Error(`${user.username} is no member of ${guild.name}`);
-    if (isAdministrator) member.roles.add(guild.administrator.id);
-    else member.roles.delete(guild.administrator.id);
+    if (has) member.roles.add(id);
+    else member.roles.delete(id);
   }
 
   /** `closed`: direct messages of the bot to `user` are refused with 50007. */

@@ -32,6 +32,8 @@ export interface StandInGuild {
   readonly everyone: StandInRole;
   readonly administrator: StandInRole;
   readonly botRole: StandInRole;
+  /** Roles without permissions. */
+  readonly otherRoles: StandInRole[];
   /** By user id; includes the bot while it is in the guild. */
   readonly members: Map<string, StandInMember>;
   readonly channels: StandInChannel[];
@@ -185,6 +187,7 @@ export class World extends EventEmitter<WorldEvents> {
         permissions: others.administrator,
         position: 2,
       },
+      otherRoles: [],
       members: new Map(),
       channels: [],
       available: true,
@@ -193,6 +196,12 @@ export class World extends EventEmitter<WorldEvents> {
     this.join(guild, owner);
     this.join(guild, this.bot);
     return guild;
+  }
+
+  addRole(guild: StandInGuild, name: string): StandInRole {
+    const role = { id: this.nextId(), name, permissions: 0n, position: guild.otherRoles.length + 3 };
+    guild.otherRoles.push(role);
+    return role;
   }
 
   join(guild: StandInGuild, user: StandInUser): void {
@@ -368,7 +377,9 @@ export class World extends EventEmitter<WorldEvents> {
         guild !== null && (this.permissionsOf(author, guild, channel) & PERMISSIONS.mentionEveryone) !== 0n,
       repliedTo: this.messageIn(channel, draft.repliesTo ?? '')?.author.id ?? null,
       isThere: (id) => guild?.members.has(id) ?? (id === recipient?.id || id === this.bot.id),
-      isRole: (id) => guild?.administrator.id === id || guild?.botRole.id === id,
+      isRole: (id) =>
+        guild !== null &&
+        [guild.administrator, guild.botRole, ...guild.otherRoles].some((role) => role.id === id),
     });
   }
 }
