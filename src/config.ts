@@ -4,7 +4,7 @@ import { LONGEST_CODE, SHORTEST_CODE } from './codes/code-text.js';
 import { MIN_SECRET_LENGTH } from './codes/keys.js';
 import { parseUsername, type Username } from './codes/username.js';
 import { ConfigError, findIgnored, readText, type EnvFile } from './env-file.js';
-import { parseDatabaseUrl, type DatabaseLocation } from './storage/database-url.js';
+import { DATABASE_URL_RULE, parseDatabaseUrl, type DatabaseLocation } from './storage/database-url.js';
 
 export type Config = Readonly<ReturnType<typeof loadConfig>>;
 export type StorageConfig = Readonly<ReturnType<typeof loadStorageConfig>>;
@@ -184,7 +184,7 @@ function readStorage({ read, readUrl, readSecret, folder }: Reader) {
       'DATABASE_URL',
       { engine: 'sqlite', path: resolve(folder, DEFAULT_DATABASE) },
       parseDatabase,
-      'the path of a SQLite file without ~ or variables, a file: URL or a postgres:// URL',
+      DATABASE_URL_RULE,
       DEFAULT_DATABASE,
     ),
     /** `null`: in a file beside the SQLite database. */
@@ -283,15 +283,17 @@ function findMisspelled(variables: readonly string[], settings: readonly string[
   });
 }
 
-/** Whether a name differs from a setting's in one character, in two exchanged ones, or in case. */
+/** Whether names differ in one character, in two exchanged ones, in case, or in an ending such as _IDS. */
 function isAlmost(name: string, setting: string): boolean {
-  const typed = name.toUpperCase();
-  const shorter = Math.min(typed.length, setting.length);
+  const [typed = '', meant = ''] = [name, setting].map((text) =>
+    text.toUpperCase().replace(/(?:_ID)?S?$/, ''),
+  );
+  const shorter = Math.min(typed.length, meant.length);
   let start = 0;
-  while (start < shorter && typed[start] === setting[start]) start++;
+  while (start < shorter && typed[start] === meant[start]) start++;
   let end = 0;
-  while (end < shorter - start && typed.at(-1 - end) === setting.at(-1 - end)) end++;
-  const [one = '', other = ''] = [typed, setting].map((text) => text.slice(start, text.length - end));
+  while (end < shorter - start && typed.at(-1 - end) === meant.at(-1 - end)) end++;
+  const [one = '', other = ''] = [typed, meant].map((text) => text.slice(start, text.length - end));
   const longer = Math.max(one.length, other.length);
   return longer < 2 || (longer === 2 && one === `${other[1]}${other[0]}`);
 }

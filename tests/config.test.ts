@@ -301,6 +301,8 @@ describe('loadConfig', () => {
   it.each([
     ['ALLOWED_GUILD_ID', 'ALLOWED_GUILD_IDS'],
     ['ALOWED_GUILD_IDS', 'ALLOWED_GUILD_IDS'],
+    ['ALLOWED_GUILDS', 'ALLOWED_GUILD_IDS'],
+    ['GETCODE_ROLES', 'GETCODE_ROLE_IDS'],
     ['CODE_TLL', 'CODE_TTL'],
     ['CODE_TTLS', 'CODE_TTL'],
     ['COED_TTL', 'CODE_TTL'],
@@ -310,6 +312,8 @@ describe('loadConfig', () => {
     ['DATABSE_URL', 'DATABASE_URL'],
     ['DISCORD_TOKENS', 'DISCORD_TOKEN'],
     ['HTTP_PROT', 'HTTP_PORT'],
+    ['CODE_SECRETS_FILE', 'CODE_SECRET_FILE'],
+    ['ADMIN_ROLE_ID', 'ADMIN_ROLE_IDS'],
     ['http_port', 'HTTP_PORT'],
   ])('refuses the variable %s, which is almost %s', (name, setting) => {
     const message = `${name} is not a setting. Rename it to ${setting}, or remove it.`;

@@ -5,6 +5,9 @@ export type DatabaseLocation =
   | { readonly engine: 'sqlite'; readonly path: string }
   | { readonly engine: 'postgres'; readonly url: string };
 
+export const DATABASE_URL_RULE =
+  'the path of a SQLite file without ~ or variables, a file: URL or a postgres:// URL';
+
 /** A home directory, variables, a folder, a URL, `:memory:`, quotes, control characters: no path of a file. */
 const NO_FILE = /^[~:"'`]|["'`\\/]$|\$[{\w]|%\w+%|^[a-z][a-z\d+.-]+:|\p{Cc}/iu;
 

@@ -6,7 +6,7 @@ import {
   type RedeemOptions,
   type Verdict,
 } from '../services/validator.js';
-import { parseDatabaseUrl } from '../storage/database-url.js';
+import { DATABASE_URL_RULE, parseDatabaseUrl } from '../storage/database-url.js';
 import { openStorage } from '../storage/open-storage.js';
 
 export type { InvalidReason, LoginOptions, RedeemOptions, Verdict } from '../services/validator.js';
@@ -61,7 +61,7 @@ export interface Validator {
  * const verdict = await validator.validate('Alice', 'ABC234');
  * if (verdict.valid) logIn(verdict.discordUserId, verdict.username);
  *
- * @throws {TypeError} `databaseUrl` is not a path, a `file:` URL or a `postgres:` URL.
+ * @throws {TypeError} `databaseUrl` is not a path without `~` or variables, a `file:` URL or a `postgres:` URL.
  * @throws {StorageError} the database or its secret is missing, wrong or damaged; `code` says which, and
  *   `isTransient` whether it may pass without anybody changing a setting or a file.
  */
@@ -70,7 +70,7 @@ export async function openValidator(options: ValidatorOptions = {}): Promise<Val
   const { poolSize = DEFAULT_POOL_SIZE } = options;
   const database = parseDatabaseUrl(databaseUrl);
   // The URL is not quoted: it may hold a password.
-  if (database === null) throw new TypeError('databaseUrl is not a path, a file: URL or a postgres: URL');
+  if (database === null) throw new TypeError(`databaseUrl must be ${DATABASE_URL_RULE}`);
 
   const storage = await openStorage({ database, secret: codeSecret?.trim() ?? null, as: 'guest', poolSize });
   const validator = new LoginValidator({ store: storage.store, keys: storage.keys, clock });

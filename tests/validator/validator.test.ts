@@ -147,14 +147,17 @@ describe('openValidator', () => {
     await expect(validation).rejects.toMatchObject({ code: 'DATABASE_REPLACED', isTransient: true });
   });
 
-  it.each(['postgres://bot:hunter2hunter2@local host/codes', 'https://example.org/hunter2hunter2', ''])(
-    'throws a TypeError for %j without quoting it',
-    async (databaseUrl) => {
-      const opening = openValidator({ databaseUrl });
-      await expect(opening).rejects.toThrow(TypeError);
-      await expect(opening).rejects.toThrow(/^databaseUrl is not a path, a file: URL or a postgres: URL$/);
-    },
-  );
+  it.each([
+    'postgres://bot:hunter2hunter2@local host/codes',
+    'https://example.org/hunter2hunter2',
+    '',
+    '~/codes.db',
+    ':memory:',
+  ])('throws a TypeError for %j without quoting it', async (databaseUrl) => {
+    const opening = openValidator({ databaseUrl });
+    await expect(opening).rejects.toThrow(TypeError);
+    await expect(opening).rejects.toThrow(/^databaseUrl must be the path of a SQLite file without ~ [^']*$/);
+  });
 
   it.each([
     [3, {}],
