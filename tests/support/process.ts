@@ -96,5 +96,5 @@ function start(command: string, args: readonly string[], options: RunOptions): R
 
 /** Without one in its working directory, a program would read that of the project's root. */
 export function requireEnvFile(folder: string): void {
-  writeFileSync(join(folder, '.env'), '', { flag: 'a' });
+  writeFileSync(join(folder, '.env'), '', { flag: 'a', mode: 0o600 });
 }
