@@ -4,7 +4,7 @@ import { LONGEST_CODE, SHORTEST_CODE } from './codes/code-text.js';
 import { MIN_SECRET_LENGTH } from './codes/keys.js';
 import { parseUsername, type Username } from './codes/username.js';
 import { ConfigError, findIgnored, readText, type EnvFile } from './env-file.js';
-import { DATABASE_URL_RULE, parseDatabaseUrl, type DatabaseLocation } from './storage/database-url.js';
+import { DATABASE_URL_RULE, parseDatabaseUrl } from './storage/database-url.js';
 
 export type Config = Readonly<ReturnType<typeof loadConfig>>;
 export type StorageConfig = Readonly<ReturnType<typeof loadStorageConfig>>;
@@ -51,6 +51,9 @@ interface Reader {
   readonly require: (name: string, problem: string) => void;
   /** Relative paths start here. */
   readonly folder: string;
+  /** Of the settings that were read. */
+  readonly names: ReadonlySet<string>;
+  readonly problems: readonly string[];
 }
 
 const noEnvFile = (): EnvFile => ({ folder: process.cwd(), lookedIn: [process.cwd()], text: null });
@@ -173,17 +176,11 @@ export function loadStorageConfig(env: Env, file = noEnvFile()) {
 }
 
 function readStorage({ read, readUrl, readSecret, folder }: Reader) {
-  const parseDatabase = (text: string): DatabaseLocation | undefined => {
-    const found = parseDatabaseUrl(text);
-    return found?.engine === 'sqlite'
-      ? { ...found, path: resolve(folder, found.path) }
-      : (found ?? undefined);
-  };
   return {
     database: readUrl(
       'DATABASE_URL',
       { engine: 'sqlite', path: resolve(folder, DEFAULT_DATABASE) },
-      parseDatabase,
+      (text) => parseDatabaseUrl(text, folder) ?? undefined,
       DATABASE_URL_RULE,
       DEFAULT_DATABASE,
     ),
@@ -202,10 +199,25 @@ function readStorage({ read, readUrl, readSecret, folder }: Reader) {
 }
 
 function load<T>(env: Env, file: EnvFile, readSettings: (reader: Reader) => T): T {
-  const { folder } = file;
-  const names = listNames();
-  const problems = [...findMisspelled(Object.keys(env), names), ...findIgnored(file, names)];
+  const every = createReader({}, file.folder);
+  readAll(every, '');
+  const names = [...every.names];
+  const reader = createReader(env, file.folder);
+  const config = readSettings(reader);
+  const problems = [
+    ...findMisspelled(Object.keys(env), names),
+    ...findIgnored(file, names),
+    ...reader.problems,
+  ];
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'));
+  return config;
+}
+
+function createReader(env: Env, folder: string): Reader {
+  const names = new Set<string>();
+  const problems: string[] = [];
   const textOf = (name: string): string => {
+    names.add(name);
     const text = env[name]?.trim() ?? '';
     if (!/^(["'`]).*\1$/s.test(text)) return text;
     problems.push(`${name} is in quotes. Remove them: docker run --env-file, for example, keeps them.`);
@@ -239,7 +251,7 @@ function load<T>(env: Env, file: EnvFile, readSettings: (reader: Reader) => T): 
       problems.push(`${name} must be ${mustBe}${found}. Example: ${example}`);
       return fallback;
     };
-  const config = readSettings({
+  return {
     read: readerThat(textOf, true),
     readUrl: readerThat(textOf),
     readSecret: readerThat(secretOf),
@@ -247,55 +259,27 @@ function load<T>(env: Env, file: EnvFile, readSettings: (reader: Reader) => T): 
       if (!env[name]?.trim() && !env[`${name}_FILE`]?.trim()) problems.push(problem);
     },
     folder,
-  });
-  if (problems.length > 0) throw new ConfigError(problems.join('\n'));
-  return config;
-}
-
-function listNames(): string[] {
-  const names: string[] = [];
-  const lister =
-    (...endings: readonly string[]): Read =>
-    (name, fallback) => {
-      names.push(...endings.map((ending) => name + ending));
-      return fallback;
-    };
-  readAll(
-    {
-      read: lister(''),
-      readUrl: lister(''),
-      readSecret: lister('', '_FILE'),
-      require: () => undefined,
-      folder: '',
-    },
-    '',
-  );
-  return names;
+    names,
+    problems,
+  };
 }
 
 /** Finds variables whose names are almost those of settings. */
 function findMisspelled(variables: readonly string[], settings: readonly string[]): string[] {
+  const meant = new Map(settings.flatMap((name) => variantsOf(name).map((variant) => [variant, name])));
   return variables.flatMap((name) => {
     // HTTPS_PORT and HTTPS_HOST are common settings of other programs.
     if (settings.includes(name) || name.startsWith('HTTPS_')) return [];
-    const meant = settings.find((setting) => isAlmost(name, setting));
-    return meant === undefined ? [] : `${name} is not a setting. Rename it to ${meant}, or remove it.`;
+    const variant = variantsOf(name).find((one) => meant.has(one)) ?? '';
+    const setting = meant.get(variant);
+    return setting === undefined ? [] : `${name} is not a setting. Rename it to ${setting}, or remove it.`;
   });
 }
 
-/** Whether names differ in one character, in two exchanged ones, in case, or in an ending such as _IDS. */
-function isAlmost(name: string, setting: string): boolean {
-  const [typed = '', meant = ''] = [name, setting].map((text) =>
-    text.toUpperCase().replace(/(?:_ID)?S?$/, ''),
-  );
-  const shorter = Math.min(typed.length, meant.length);
-  let start = 0;
-  while (start < shorter && typed[start] === meant[start]) start++;
-  let end = 0;
-  while (end < shorter - start && typed.at(-1 - end) === meant.at(-1 - end)) end++;
-  const [one = '', other = ''] = [typed, meant].map((text) => text.slice(start, text.length - end));
-  const longer = Math.max(one.length, other.length);
-  return longer < 2 || (longer === 2 && one === `${other[1]}${other[0]}`);
+/** Names that share one differ in one character, in two exchanged ones, in case, or in an ending such as _IDS. */
+function variantsOf(name: string): string[] {
+  const stem = name.toUpperCase().replace(/(?:_ID)?S?$/, '');
+  return [stem, ...Array.from(stem, (_character, at) => stem.slice(0, at) + stem.slice(at + 1))];
 }
 
 function tokenMissing({ folder, lookedIn, text }: EnvFile): string {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Where the codes are stored. */
@@ -12,15 +13,15 @@ export const DATABASE_URL_RULE =
 const NO_FILE = /^[~:"'`]|["'`\\/]$|\$[{\w]|%\w+%|^[a-z][a-z\d+.-]+:|\p{Cc}/iu;
 
 /**
- * Parses a DATABASE_URL: a path, a `file:` URL, or a `postgres:` URL.
+ * Parses a DATABASE_URL: a path, a `file:` URL, or a `postgres:` URL. A relative path starts in `folder`.
  *
  * @returns `null` for anything else; do not quote it, since a URL may hold a password.
  */
-export function parseDatabaseUrl(text: string): DatabaseLocation | null {
+export function parseDatabaseUrl(text: string, folder = process.cwd()): DatabaseLocation | null {
   const url = text.trim();
   if (/^postgres(?:ql)?:\/\//i.test(url)) return URL.canParse(url) ? { engine: 'postgres', url } : null;
   const path = parsePath(url);
-  return path === null ? null : { engine: 'sqlite', path };
+  return path === null ? null : { engine: 'sqlite', path: resolve(folder, path) };
 }
 
 function parsePath(url: string): string | null {

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+
 import { describe, expect, it } from 'vitest';
 
 import { parseDatabaseUrl } from '../../src/storage/database-url.js';
@@ -18,7 +20,7 @@ describe('parseDatabaseUrl', () => {
     ['/srv/bot~/codes', '/srv/bot~/codes'],
     ['C:\\bot\\codes.db', 'C:\\bot\\codes.db'],
   ])('parses the path %s', (url, path) => {
-    expect(parseDatabaseUrl(url)).toEqual({ engine: 'sqlite', path });
+    expect(parseDatabaseUrl(url)).toEqual({ engine: 'sqlite', path: resolve(path) });
   });
 
   it.each(['postgres://bot:pass@localhost/codes', 'POSTGRESQL://localhost/codes'])('parses %s', (url) => {
