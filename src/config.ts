@@ -176,13 +176,22 @@ export function loadStorageConfig(env: Env, file = noEnvFile()) {
 }
 
 function readStorage({ read, readUrl, readSecret, folder }: Reader) {
+  const parseDatabase = (text: string) => parseDatabaseUrl(text, folder) ?? undefined;
   return {
     database: readUrl(
       'DATABASE_URL',
       { engine: 'sqlite', path: resolve(folder, DEFAULT_DATABASE) },
-      (text) => parseDatabaseUrl(text, folder) ?? undefined,
+      parseDatabase,
       DATABASE_URL_RULE,
       DEFAULT_DATABASE,
+    ),
+    /** Where `npm run move-database` copies the codes; `null`: not set. */
+    newDatabase: readUrl(
+      'NEW_DATABASE_URL',
+      null,
+      parseDatabase,
+      DATABASE_URL_RULE,
+      'postgres://db.example/codes',
     ),
     /** `null`: in a file beside the SQLite database. */
     codeSecret: readSecret(

@@ -31,6 +31,7 @@ export interface StorageOptions {
 
 export interface Storage {
   readonly store: Store;
+  readonly driver: Driver;
   readonly keys: Keys;
   /** For people: a path, or the server and database without the password. */
   readonly name: string;
@@ -118,7 +119,7 @@ async function prepare(
   const keys = await requireKeys(driver.query, name, secret, secretPath);
   const newSecretPath = isNew && secret === null ? secretPath : null;
   const store = new Store(onOutage === undefined ? driver : reportOutages(driver, onOutage));
-  return { store, keys, name, isNew, newSecretPath, close: async () => driver.close() };
+  return { store, driver, keys, name, isNew, newSecretPath, close: async () => driver.close() };
 }
 
 /** Finds the table `meta`. */

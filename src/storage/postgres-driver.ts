@@ -37,7 +37,7 @@ export class PostgresDriver implements Driver {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    if (!this.#pool.ended) await this.#pool.end();
   }
 
   async #connected<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {

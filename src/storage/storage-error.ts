@@ -12,7 +12,8 @@ export type StorageErrorCode =
   | 'SECRET_MISSING'
   | 'SECRET_WRONG'
   | 'BACKUP_FAILED'
-  | 'RESTORE_FAILED';
+  | 'RESTORE_FAILED'
+  | 'MOVE_FAILED';
 
 /** These may pass without anybody changing a setting or a file. */
 const TRANSIENT: ReadonlySet<StorageErrorCode> = new Set([
