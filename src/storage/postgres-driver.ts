@@ -8,6 +8,9 @@ import { StorageError } from './storage-error.js';
 const { DatabaseError, Pool, types } = pg;
 const { INT8 } = types.builtins;
 
+/** Poolers (PgBouncer) refuse connections that set these at their start. */
+const BEGIN = 'BEGIN; SET LOCAL lock_timeout = 5000; SET LOCAL idle_in_transaction_session_timeout = 10000';
+
 /** A pool of connections to PostgreSQL. */
 export class PostgresDriver implements Driver {
   readonly #pool: pg.Pool;
@@ -16,12 +19,11 @@ export class PostgresDriver implements Driver {
 
   constructor(url: string, max = 10) {
     this.#pool = new Pool({
-      connectionString: url,
+      // pg treats these alike, but warns that a later version will not.
+      connectionString: url.replace(/\bsslmode=(?:require|verify-ca)\b/, 'sslmode=verify-full'),
       max,
       connectionTimeoutMillis: 5_000,
-      statement_timeout: 10_000,
-      lock_timeout: 5_000,
-      idle_in_transaction_session_timeout: 10_000,
+      query_timeout: 10_000,
       types: { getTypeParser: (oid, format) => (oid === INT8 ? Number : types.getTypeParser(oid, format)) },
     });
     // A connection that breaks without a listener ends the process. The pool replaces it; the next query reports it.
@@ -40,8 +42,13 @@ export class PostgresDriver implements Driver {
     if (!this.#pool.ended) await this.#pool.end();
   }
 
+  /** Async: pg throws when it cannot read a certificate. */
+  async #connect(): Promise<pg.PoolClient> {
+    return this.#pool.connect();
+  }
+
   async #connected<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect().catch(rethrow);
+    const client = await this.#connect().catch(rethrow);
     try {
       const result = await work(client);
       client.release();
@@ -60,7 +67,7 @@ async function transact<T>(
   work: (query: Query) => Promise<T>,
 ): Promise<T> {
   // One round trip. Each later statement has a snapshot of its own, taken after the lock.
-  await client.query(`BEGIN; SELECT pg_advisory_xact_lock(${lockNumber(lock)})`).catch(rethrow);
+  await client.query(`${BEGIN}; SELECT pg_advisory_xact_lock(${lockNumber(lock)})`).catch(rethrow);
   try {
     const result = await work(queryOn(client));
     await client.query('COMMIT').catch(rethrow);
@@ -91,10 +98,30 @@ function lockNumber(lock: string): bigint {
 
 /** Data, constraint and syntax errors (classes 22, 23, 42) are faults of the statement; the rest are outages. */
 function rethrow(error: unknown): never {
-  if (error instanceof DatabaseError && /^(22|23|42)/.test(error.code ?? '')) throw error;
+  if (!(error instanceof Error)) throw error;
+  const code = 'code' in error ? String(error.code) : '';
+  const call = 'syscall' in error ? String(error.syscall) : '';
+  const [, reason] = REFUSALS.find(([pattern]) => pattern.test(`${code} ${call}`)) ?? [];
+  if (reason !== undefined) throw new StorageError('DATABASE_UNREADABLE', reason, { cause: error });
+  if (error instanceof DatabaseError && /^(22|23|42)/.test(code)) throw error;
   throw new StorageError(
     'DATABASE_UNREACHABLE',
-    'The PostgreSQL server of DATABASE_URL does not answer. Check that it runs and that this machine reaches it.',
+    `The PostgreSQL server of DATABASE_URL does not answer (${code || error.message}). Check that it runs and that this machine reaches it.`,
     { cause: error },
   );
 }
+
+/** Codes of PostgreSQL, OpenSSL and the operating system for what does not pass by itself. */
+const REFUSALS: readonly (readonly [RegExp, string])[] = [
+  [/^28/, 'PostgreSQL refused the login. Check the user, the password and the sslmode in DATABASE_URL.'],
+  [/^3D/, 'PostgreSQL has no database with the name in DATABASE_URL. Create it, or correct the name.'],
+  [
+    /^(?:42501|3F)/,
+    'The PostgreSQL user of DATABASE_URL lacks a permission. It must own the tables, or be allowed to create them: GRANT CREATE ON SCHEMA public TO user',
+  ],
+  [/^E[A-Z]+ (?:open|read)$/, 'A certificate file that DATABASE_URL names cannot be read. Check its path.'],
+  [
+    /^(?:ERR_TLS|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/,
+    "The TLS certificate of the PostgreSQL server cannot be verified. Add the provider's certificate to DATABASE_URL: sslmode=verify-full&sslrootcert=/path/to/ca.pem",
+  ],
+];

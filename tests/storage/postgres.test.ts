@@ -145,4 +145,27 @@ describe('opening a PostgreSQL database', () => {
     if (sql !== '') await runOn(url, sql);
     await expect(openStorage(optionsFor(url, options))).rejects.toMatchObject({ name: 'StorageError', code });
   });
+
+  const asMonitor = (schema: string) => (url: URL) =>
+    url.searchParams.set('options', `-c role=pg_monitor -c search_path=${schema}`);
+
+  it.each<[string, (url: URL) => unknown, RegExp]>([
+    ['a user that does not exist', (url) => (url.username = 'nobody'), /^PostgreSQL refused the login\./],
+    ['a database that does not exist', (url) => (url.pathname = '/none'), /^PostgreSQL has no database /],
+    ['a user that finds no schema', asMonitor('no_schema'), /^The PostgreSQL user of DATABASE_URL lacks /],
+    ['a user that may not create tables', asMonitor('pg_catalog'), /^The PostgreSQL user of .+ lacks /],
+    [
+      'a certificate file that is missing',
+      (url) => url.searchParams.set('sslrootcert', '/none.pem'),
+      /^A certificate file .+ cannot be read\. Check its path\.$/,
+    ],
+    ['a server without TLS', (url) => url.searchParams.set('sslmode', 'require'), /\(.*SSL.*\)/],
+    ['a port without a server', (url) => (url.port = '1'), /\(ECONNREFUSED\)/],
+  ])('says what to do about %s, and not the password', async (_what, change, message) => {
+    const url = new URL(await postgresDatabase());
+    change(url);
+    const error: unknown = await openStorage(optionsFor(url.href)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'StorageError', message: expect.stringMatching(message) });
+    expect(String(error)).not.toContain(`:${url.password}`);
+  });
 });
