@@ -8,6 +8,7 @@ import { describe, expect, inject, it } from 'vitest';
 import { openValidator } from '../../src/validator/validator.js';
 import { deferred } from '../support/deferred.js';
 import { temporaryFolder } from '../support/folder.js';
+import { postgresDatabase } from '../support/postgres.js';
 import { openRaw } from '../support/raw-database.js';
 import { headline, logIn, openBrowser, openPage, saveScreenshot } from './browser.js';
 import { EXAMPLES, logInBy } from './languages.js';
@@ -455,6 +456,20 @@ it('lets nobody in whose server the bot has left, and the same code in when it i
   expect(await login(url, 'Alice', code)).toMatchObject({ status: 401 });
   server.discord.addBot(server.guild);
   await expect.poll(async () => (await login(url, 'Alice', code)).status, POLL).toBe(200);
+});
+
+it('checks codes in a PostgreSQL database, which other machines can reach', async () => {
+  const codeSecret = 'a secret of the tests, which is long enough';
+  const databaseUrl = await postgresDatabase();
+  const { server, url, getCode, revoke } = await startWorld('module', {
+    bot: { DATABASE_URL: databaseUrl, CODE_SECRET: codeSecret },
+    site: { ACCESS_DATABASE: databaseUrl, ACCESS_CODE_SECRET: codeSecret },
+  });
+  const code = await getCode(server.alice, 'Alice');
+  expect(await login(url, 'Alice', WRONG)).toMatchObject({ status: 401 });
+  expect(await login(url, 'Alice', code)).toMatchObject({ status: 200, cookies: [DEVICE, SESSION] });
+  await revoke(code);
+  expect(await login(url, 'Alice', code)).toMatchObject({ status: 401 });
 });
 
 it('responds with 503 when the bot does not respond within 3 seconds', async () => {

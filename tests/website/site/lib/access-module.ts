@@ -5,7 +5,10 @@ import { type Access, type Answer, TIMEOUT_MS } from './access';
 /** One for the whole site: it keeps the database open. */
 let opening: Promise<Validator> | null = null;
 
-/** Reads the bot's database: for a site on the bot's machine that runs under the bot's account. */
+/**
+ * Opens the bot's database: PostgreSQL, or a SQLite file on the same machine. For SQLite the site must run under the
+ * bot's account.
+ */
 export function moduleAccess(databaseUrl: string): Access {
   async function ask(question: (validator: Validator) => Promise<Verdict>): Promise<Answer> {
     try {
@@ -39,7 +42,8 @@ async function openOnce(databaseUrl: string): Promise<Validator> {
 async function open(databaseUrl: string): Promise<Validator> {
   // Bundlers cannot pack SQLite, which is native code. Node loads the package when it is needed.
   const { openValidator } = await import(/* turbopackIgnore: true */ 'chatroom-access-bot/validator');
-  return openValidator({ databaseUrl });
+  const { ACCESS_CODE_SECRET: codeSecret } = process.env;
+  return openValidator({ databaseUrl, ...(codeSecret ? { codeSecret } : {}) });
 }
 
 function read(verdict: Verdict): Answer {
