@@ -9,7 +9,7 @@ import type { Validator, Verdict } from '../services/validator.js';
 import type { Health } from './health.js';
 import { toHttpSetupError } from './http-setup-error.js';
 import { refuse, refuseRequest, type Problem } from './problems.js';
-import { DESCRIBE, HEALTH, MAX_BODY_BYTES, OPENAPI, REDEEM, VALIDATE } from './schemas.js';
+import { DESCRIBE, HEALTH, LIVE, MAX_BODY_BYTES, OPENAPI, REDEEM, VALIDATE } from './schemas.js';
 
 /** A request is a few hundred bytes. */
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -24,7 +24,8 @@ const MAX_CONNECTIONS_PER_ADDRESS = 250;
 const LOCKED_RETRY_S = 3_600;
 const OUTAGE_RETRY_S = 5;
 const LOG_INTERVAL_MS = 60_000;
-const ENDPOINTS = 'The endpoints are POST /v1/validate, POST /v1/redeem, GET /healthz and GET /openapi.json.';
+const ENDPOINTS =
+  'The endpoints are POST /v1/validate, POST /v1/redeem, GET /healthz, GET /livez and GET /openapi.json.';
 
 export interface HttpOptions {
   readonly host: string;
@@ -135,6 +136,7 @@ async function createApp(options: HttpOptions): Promise<FastifyInstance> {
     const states = { database: stateOf(database), gateway: stateOf(gateway) };
     return { status: stateOf(isHealthy), ...states, guessedUsernames };
   });
+  app.get('/livez', { schema: LIVE }, async () => ({ status: 'ok' }));
   app.get('/openapi.json', { schema: DESCRIBE }, async () => app.swagger());
   return app;
 }

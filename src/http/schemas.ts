@@ -105,6 +105,12 @@ export const HEALTH = {
   response: { 200: health('Everything works.'), 503: health('Something is failing.') },
 };
 
+export const LIVE = {
+  operationId: 'live',
+  summary: 'Responds while the process is alive, whatever works. HEAD returns the status code alone.',
+  response: { 200: object({ status: { const: 'ok' } }, { description: 'The process is alive.' }) },
+};
+
 export const DESCRIBE = {
   operationId: 'describe',
   summary: 'Returns this document.',

@@ -298,6 +298,19 @@ describe('GET /healthz', () => {
   });
 });
 
+describe('GET /livez', () => {
+  it('responds with 200 without a token, whatever Discord and the database do', async () => {
+    const { url, get, databasePath, setConnected } = await openServer();
+    setConnected(false);
+    const raw = openRaw(databasePath);
+    raw.exec('ALTER TABLE meta RENAME TO elsewhere');
+    raw.close();
+    expect(await get('/healthz')).toHaveProperty('status', 503);
+    expect(await get('/livez')).toMatchObject({ status: 200, body: { status: 'ok' } });
+    expect(await fetch(`${url}/livez`, { method: 'HEAD' })).toMatchObject({ status: 200, body: null });
+  });
+});
+
 describe('the HTTP server', () => {
   it.each([
     ['GET', VALIDATE],

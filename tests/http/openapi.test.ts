@@ -28,6 +28,7 @@ it('describes every response of every endpoint in the OpenAPI document', async (
   }
 
   check('/healthz', 'get', await get('/healthz'));
+  check('/livez', 'get', await get('/livez'));
   check('/openapi.json', 'get', await get('/openapi.json'));
   for (const path of ['/v1/validate', '/v1/redeem']) {
     for (const body of [good, good, bad, { ...bad, more: 1 }]) check(path, 'post', await post(path, body));
@@ -58,7 +59,8 @@ it('requires the token for logins alone in the OpenAPI document', async () => {
   expect(at(body, 'components', 'securitySchemes')).toEqual({ token: { type: 'http', scheme: 'bearer' } });
   for (const path of ['/v1/validate', '/v1/redeem'])
     expect(at(body, 'paths', path, 'post')).toHaveProperty('security', [{ token: [] }]);
-  expect(at(body, 'paths', '/healthz', 'get')).not.toHaveProperty('security');
+  for (const path of ['/healthz', '/livez'])
+    expect(at(body, 'paths', path, 'get')).not.toHaveProperty('security');
   expect(at(body, 'paths', '/v1/redeem', 'post', 'parameters', '0')).toMatchObject({
     name: 'Idempotency-Key',
     in: 'header',
