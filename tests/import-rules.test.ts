@@ -30,7 +30,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   pg: ['storage'],
   pino: ['log.ts'],
   'pino-pretty': ['log.ts'],
-  ws: ['demo'],
+  ws: ['demo', 'discord'],
 };
 
 interface Import {

@@ -260,11 +260,18 @@ it('loses no acknowledged code when it is killed, and leaves no unfinished files
   expect(readdirSync(join(cwd, 'data')).toSorted()).toEqual(['access-codes.db', 'code-secret.key']);
 });
 
-it('waits for Discord at the start while the HTTP API works', async () => {
+it.each<[string, string, (server: TestServer) => () => void]>([
+  ['the network', 'Cannot reach Discord', ({ discord }) => discord.goOffline()],
+  [
+    'the gateway',
+    'Discord does not accept connections now',
+    ({ discord }) => discord.refuseGateway(() => ({ status: 502 })),
+  ],
+])('waits for %s at the start while the HTTP API works', async (_, sentence, begin) => {
   const server = await TestServer.start();
-  const comeBack = server.discord.goOffline();
+  const comeBack = begin(server);
   const bot = startProcess(server, temporaryFolder(), HTTP);
-  await bot.printed('Cannot reach Discord');
+  await bot.printed(sentence);
   const [, port = ''] = /"port":(\d+)/.exec(bot.stdout()) ?? [];
   const health = async (): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}/healthz`)).json();
   expect(await health()).toMatchObject({ status: 'failing', database: 'ok', gateway: 'failing' });

@@ -1,4 +1,4 @@
-import { Client, GatewayIntentBits, Options, Partials, Routes } from 'discord.js';
+import { Client, GatewayIntentBits, Options, Partials, Routes, SimpleShardingStrategy } from 'discord.js';
 
 import { identifyThrottle } from './identify-throttle.js';
 
@@ -22,7 +22,16 @@ export function createClient(apiUrl: string, throttle: Parameters<typeof identif
     // Without it a direct message fires nothing: its channel is not known beforehand.
     partials: [Partials.Channel],
     shards: 'auto',
-    ws: { buildIdentifyThrottler: identifyThrottle(throttle) },
+    ws: {
+      buildIdentifyThrottler: identifyThrottle(throttle),
+      buildStrategy(manager) {
+        const strategy = new SimpleShardingStrategy(manager);
+        const connect = strategy.connect.bind(strategy);
+        // discord.js repeats a first connection that failed, but would end the login.
+        strategy.connect = async () => connect().catch(() => undefined);
+        return strategy;
+      },
+    },
     // DmChannels handles limits of its own route. On other routes discord.js waits by itself.
     rest: { api: apiUrl, rejectOnRateLimit: [Routes.userChannels()] },
     allowedMentions: { parse: [] },

@@ -1,6 +1,7 @@
 import {
   DiscordAPIError,
   Events,
+  HTTPError,
   RESTEvents,
   Routes,
   type Client,
@@ -15,6 +16,7 @@ import type { Log } from '../log.js';
 import type { Wait } from '../schedule.js';
 import { StorageError } from '../storage/storage-error.js';
 import { inviteUrl, portalUrl } from './links.js';
+import { probeGateway } from './gateway-probe.js';
 import type { Liveness } from './liveness.js';
 import { isAdministrator, mayGetCodes, type RoleIds } from './members.js';
 import type { Sender } from './sender.js';
@@ -35,6 +37,9 @@ const LONG_WAIT_MS = 10_000;
 const PORTAL = portalUrl();
 const BAD_TOKEN = `Discord does not accept DISCORD_TOKEN. Open your application on ${PORTAL}, page Bot, click Reset Token, and put the new token into .env.`;
 const INTENT_MISSING = `Discord does not let the bot read messages. Open your application on ${PORTAL}, page Bot, switch on Message Content Intent under Privileged Gateway Intents, save, and start the bot again.`;
+
+const UNREACHABLE = "Cannot reach Discord. Check this machine's internet connection.";
+const OUTAGE = 'Leave the bot running; https://discordstatus.com shows outages.';
 
 /** Close codes after which reconnecting does not help (Discord, "Gateway Close Event Codes"). */
 const FATAL_CLOSE_CODES: ReadonlyMap<number, string> = new Map([
@@ -131,24 +136,28 @@ export class DiscordBot {
     rest.setToken(token);
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       try {
-        const { remaining, resetMs } = sessionStarts(await rest.get(Routes.gatewayBot()));
-        if (!(remaining < 1)) return;
-        const until = new Date(clock() + resetMs).toISOString().slice(11, 16);
+        const { url, remaining, resetMs } = gatewayOf(await rest.get(Routes.gatewayBot()));
+        if (!(remaining < 1)) return await probeGateway(url);
         this.#log.warn(
-          `Discord allows no more logins today. The bot tries again at ${until} UTC; leave it running.`,
+          `Discord allows no more logins today. The bot tries again at ${utcTime(clock() + resetMs)}; leave it running.`,
         );
         await wait(resetMs);
       } catch (error) {
         if (error instanceof DiscordAPIError && error.status === 401) throw new DiscordSetupError(BAD_TOKEN);
         // Discord answers: the login shows what is wrong.
         if (error instanceof DiscordAPIError) return;
-        if (pauseMs === FIRST_PAUSE_MS) {
-          this.#log.warn(
-            { reason: error instanceof Error ? error.message : 'unknown' },
-            "Cannot reach Discord. Check this machine's internet connection. Trying again every minute.",
-          );
+        const failure = error instanceof HTTPError ? new DiscordOutageError(`HTTP ${error.status}`) : error;
+        const isRefused = failure instanceof DiscordOutageError;
+        const waitMs = Math.max(pauseMs, isRefused ? failure.retryAfterMs : 0);
+        if (pauseMs === FIRST_PAUSE_MS || waitMs > MAX_PAUSE_MS) {
+          const reason = failure instanceof Error ? failure.message : 'unknown';
+          const why = isRefused
+            ? `Discord does not accept connections now (${reason}). ${OUTAGE}`
+            : UNREACHABLE;
+          const again = waitMs > MAX_PAUSE_MS ? `at ${utcTime(clock() + waitMs)}` : 'every minute';
+          this.#log.warn({ reason }, `${why} Trying again ${again}.`);
         }
-        await wait(pauseMs);
+        await wait(waitMs);
       }
     }
   }
@@ -252,13 +261,22 @@ function toIncomingMessage(message: Message, roleIds: RoleIds): IncomingMessage 
   };
 }
 
-/** Reads how many logins Discord still allows; the result of "Get Gateway Bot". */
-function sessionStarts(gateway: unknown): { readonly remaining: number; readonly resetMs: number } {
-  const limit = Object(Reflect.get(Object(gateway), 'session_start_limit'));
+/** Reads the result of "Get Gateway Bot": where to connect, and how many logins Discord still allows. */
+function gatewayOf(result: unknown): {
+  readonly url: string;
+  readonly remaining: number;
+  readonly resetMs: number;
+} {
+  const limit = Object(Reflect.get(Object(result), 'session_start_limit'));
   return {
+    url: String(Reflect.get(Object(result), 'url')),
     remaining: Number(Reflect.get(limit, 'remaining')),
     resetMs: Number(Reflect.get(limit, 'reset_after')),
   };
+}
+
+function utcTime(unixMs: number): string {
+  return `${new Date(unixMs).toISOString().slice(11, 16)} UTC`;
 }
 
 function closedBy(code: number): Error {

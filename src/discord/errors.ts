@@ -9,6 +9,13 @@ export class DiscordSetupError extends Error {
 export class DiscordOutageError extends Error {
   override readonly name = 'DiscordOutageError';
   readonly isTransient = true;
+  /** When Discord asks for it: how long to wait before the next attempt. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs = 0) {
+    super(message);
+    this.retryAfterMs = retryAfterMs;
+  }
 }
 
 /** Returns whether Discord rejected a request with one of `codes` (`RESTJSONErrorCodes`). */

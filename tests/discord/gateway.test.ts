@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 
+import type { DiscordStandIn, StandInFault } from '../../src/demo/stand-in/stand-in.js';
 import { DiscordSetupError } from '../../src/discord/errors.js';
 import { startBot, TestServer, type TestBot } from '../support/bot.js';
 import { ManualClock } from '../support/clock.js';
@@ -52,20 +53,84 @@ it('handles messages that arrive before the servers are chosen', async () => {
   expect(whereIn(bot)).toEqual(['@alice', '#general']);
 });
 
-it('waits for the network at the start, and says so once', async () => {
+const UNREACHABLE =
+  "Cannot reach Discord. Check this machine's internet connection. Trying again every minute.";
+const refused = (reason: string): string =>
+  `Discord does not accept connections now (${reason}). Leave the bot running; https://discordstatus.com shows outages. Trying again every minute.`;
+const gatewayAt = (url: string): StandInFault => {
+  const limit = { total: 1_000, remaining: 1_000, reset_after: 3_600_000, max_concurrency: 1 };
+  return { status: 200, body: { url, shards: 1, session_start_limit: limit } };
+};
+const GATEWAY = { route: 'GET /gateway/bot' };
+
+/** What fails at the start, and what the log says. Each fault ends when the returned function is called. */
+const OUTAGES: readonly (readonly [string, string, (discord: DiscordStandIn) => () => void])[] = [
+  ['no network', UNREACHABLE, (discord) => discord.goOffline()],
+  ['no gateway', UNREACHABLE, (discord) => discord.fail(GATEWAY, gatewayAt('ws://127.0.0.1:1'))],
+  [
+    'no TLS at the gateway',
+    UNREACHABLE,
+    (discord) => discord.fail(GATEWAY, gatewayAt(discord.apiUrl.replace('http', 'wss'))),
+  ],
+  ['REST 502', refused('HTTP 502'), (discord) => discord.fail(GATEWAY, 502)],
+  ['REST 503', refused('HTTP 503'), (discord) => discord.fail(GATEWAY, 503)],
+  ['gateway 502', refused('HTTP 502'), (discord) => discord.refuseGateway(() => ({ status: 502 }))],
+  ['gateway 503', refused('HTTP 503'), (discord) => discord.refuseGateway(() => ({ status: 503 }))],
+  ['gateway 429', refused('HTTP 429'), (discord) => discord.refuseGateway(() => ({ status: 429 }))],
+  [
+    'close code 4000 after HELLO',
+    refused('close code 4000'),
+    (discord) => discord.refuseGateway(() => ({ close: 4000 })),
+  ],
+];
+
+it.each(OUTAGES)('waits at the start during %s, and says so once', async (_, sentence, begin) => {
   const server = await TestServer.start();
-  const comeBack = server.discord.goOffline();
+  const end = begin(server.discord);
+  const warn = vi.spyOn(console, 'warn');
   const waits: number[] = [];
   const bot = await startBot({
     server,
     async wait(ms) {
       waits.push(ms);
-      if (waits.length === 8) comeBack();
+      if (waits.length === 15) end();
     },
   });
   expect(bot.app.isConnected()).toBe(true);
-  expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((seconds) => seconds * 1_000));
-  expect(timesIn(bot.logged(), "Cannot reach Discord. Check this machine's internet connection.")).toBe(1);
+  expect(waits).toEqual([1, 2, 4, 8, 16, 32, ...Array<number>(9).fill(60)].map((seconds) => seconds * 1_000));
+  expect(timesIn(bot.logged(), sentence)).toBe(1);
+  expect(bot.logged().match(/"level":(40|50|60)/g)).toHaveLength(1);
+  expect(warn.mock.calls.join()).not.toContain('memory leak');
+  expect(server.discord.identifies).toBe(1);
+});
+
+it('waits at the start for as long as the gateway asks', async () => {
+  const server = await TestServer.start();
+  const headers = { 'Retry-After': '3600' };
+  const end = server.discord.refuseGateway(() => ({ status: 429, headers }));
+  const waits: number[] = [];
+  const bot = await startBot({
+    server,
+    clock: new ManualClock(),
+    async wait(ms) {
+      waits.push(ms);
+      end();
+    },
+  });
+  expect(waits).toEqual([3_600_000]);
+  expect(bot.logged()).toContain('Discord does not accept connections now (HTTP 429).');
+  expect(bot.logged()).toContain('Trying again at 01:00 UTC.');
+});
+
+it('connects at the start although the gateway refuses every other connection', async () => {
+  const server = await TestServer.start();
+  let connections = 0;
+  // The first of them is no login.
+  server.discord.refuseGateway(() => (connections++ % 2 === 1 ? { status: 502 } : null));
+  const bot = await startBot({ server });
+  expect(bot.app.isConnected()).toBe(true);
+  expect(server.discord.identifies).toBe(1);
+  expect(connections).toBe(3);
 });
 
 it('waits until Discord allows logins again', async () => {

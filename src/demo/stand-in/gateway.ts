@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { asRecord } from './form-check.js';
@@ -38,6 +38,11 @@ interface Session {
   missed: { readonly sequence: number; readonly frame: string }[];
   connection: Connection | null;
 }
+
+/** An HTTP status, with headers, that refuses the handshake; or a close code that follows HELLO. */
+export type StandInGatewayRefusal =
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+  | { readonly close: number };
 
 interface Connection {
   readonly webSocket: WebSocket;
@@ -86,6 +91,7 @@ export class Gateway {
   #silent = false;
   #greets = true;
   #answersResumes = true;
+  #refuse: () => StandInGatewayRefusal | null = () => null;
   identifies = 0;
   resumes = 0;
 
@@ -128,6 +134,15 @@ export class Gateway {
   }
 
   accept(request: IncomingMessage, head: Buffer): void {
+    const refusal = this.#refuse();
+    if (refusal !== null && 'status' in refusal) {
+      const { status, headers = {} } = refusal;
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      request.socket.end(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}Connection: close\r\n\r\n`,
+      );
+      return;
+    }
     this.#server.handleUpgrade(request, request.socket, head, (webSocket) => {
       const connection: Connection = { webSocket, tcp: request.socket, session: null, silent: this.#silent };
       this.#connections.add(connection);
@@ -150,6 +165,7 @@ export class Gateway {
         webSocket.pause();
       } else if (this.#greets) {
         this.#send(connection, OP.hello, { heartbeat_interval: this.#options.heartbeatIntervalMs });
+        if (refusal !== null) this.#close(connection, refusal.close);
       }
     });
   }
@@ -238,6 +254,14 @@ export class Gateway {
     this.#greets = false;
     return () => {
       this.#greets = true;
+    };
+  }
+
+  /** Asks `refusal` about each new connection, until the returned function is called. */
+  refuse(refusal: () => StandInGatewayRefusal | null): () => void {
+    this.#refuse = refusal;
+    return () => {
+      this.#refuse = () => null;
     };
   }
 

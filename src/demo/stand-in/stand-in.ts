@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { StandInCalls, StandInFault, StandInFaultyCalls, StandInHold } from './faults.js';
-import { Gateway } from './gateway.js';
+import { Gateway, type StandInGatewayRefusal } from './gateway.js';
 import { Rest, type StandInRequest } from './rest.js';
 import {
   type StandInAnswer,
@@ -14,6 +14,7 @@ import {
 } from './world.js';
 
 export type { StandInCalls, StandInFault, StandInFaultyCalls, StandInHold } from './faults.js';
+export type { StandInGatewayRefusal } from './gateway.js';
 export type { StandInRequest } from './rest.js';
 export type { StandInEmbed } from './form-check.js';
 export type {
@@ -398,6 +399,14 @@ export class DiscordStandIn {
   /** Sends no HELLO to new gateway connections, until the returned function is called. */
   withholdHello(): () => void {
     return this.#gateway.withholdHello();
+  }
+
+  /**
+   * Refuses gateway connections while REST works: `refusal` is called for each and returns `null` to accept it. The
+   * returned function ends that.
+   */
+  refuseGateway(refusal: () => StandInGatewayRefusal | null): () => void {
+    return this.#gateway.refuse(refusal);
   }
 
   /** Does not answer RESUME, until the returned function is called. */
