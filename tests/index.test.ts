@@ -260,6 +260,23 @@ it('loses no acknowledged code when it is killed, and leaves no unfinished files
   expect(readdirSync(join(cwd, 'data')).toSorted()).toEqual(['access-codes.db', 'code-secret.key']);
 });
 
+it.each([
+  ['a route', 'user', 'requests to /gateway/bot'],
+  ['everything', 'global', 'all requests of the bot'],
+  ['an address', null, 'all requests of the bot'],
+] as const)('says that Discord limits its login for an hour: %s', async (_, scope, what) => {
+  const server = await TestServer.start();
+  server.discord.fail({ route: 'GET /gateway/bot' }, { status: 429, retryAfter: 3_600, scope });
+  const bot = startProcess(server, temporaryFolder(), HTTP);
+  await bot.printed(`Discord limits ${what} for 60 minutes.`);
+  const [, port = ''] = /"port":(\d+)/.exec(bot.stdout()) ?? [];
+  const status = async (path: string): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+  expect([await status('/healthz'), await status('/livez')]).toEqual([503, 200]);
+  bot.child.kill('SIGTERM');
+  expect(await bot.ended).toBe(0);
+});
+
 it.each<[string, string, (server: TestServer) => () => void]>([
   ['the network', 'Cannot reach Discord', ({ discord }) => discord.goOffline()],
   [

@@ -5,6 +5,9 @@ import { identifyThrottle } from './identify-throttle.js';
 /** How many users and members stay in memory. The event contains its author. */
 const CACHED_USERS = 200;
 
+/** Discord blocks an address after 10,000 answers of 401, 403 or 429 within 10 minutes. */
+const REJECTIONS_PER_WARNING = 250;
+
 /** Creates the discord.js client with the intents that reading messages needs, and nearly no caches. */
 export function createClient(apiUrl: string, throttle: Parameters<typeof identifyThrottle>[0]): Client {
   const keepSelf = {
@@ -33,7 +36,11 @@ export function createClient(apiUrl: string, throttle: Parameters<typeof identif
       },
     },
     // DmChannels handles limits of its own route. On other routes discord.js waits by itself.
-    rest: { api: apiUrl, rejectOnRateLimit: [Routes.userChannels()] },
+    rest: {
+      api: apiUrl,
+      rejectOnRateLimit: [Routes.userChannels()],
+      invalidRequestWarningInterval: REJECTIONS_PER_WARNING,
+    },
     allowedMentions: { parse: [] },
     // The caches that are not listed stay empty: their events need other intents.
     makeCache: Options.cacheWithLimits({

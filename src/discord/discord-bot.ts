@@ -17,6 +17,7 @@ import type { Wait } from '../schedule.js';
 import { StorageError } from '../storage/storage-error.js';
 import { inviteUrl, portalUrl } from './links.js';
 import { probeGateway } from './gateway-probe.js';
+import { formatWait } from './identify-throttle.js';
 import type { Liveness } from './liveness.js';
 import { isAdministrator, mayGetCodes, type RoleIds } from './members.js';
 import type { Sender } from './sender.js';
@@ -32,7 +33,7 @@ const MAX_SESSIONS = 20;
 const SESSIONS_INTERVAL_MS = 10 * 60_000;
 
 /** Waits that discord.js does by itself are logged from here on. */
-const LONG_WAIT_MS = 10_000;
+const LONG_WAIT_MS = 5_000;
 
 const PORTAL = portalUrl();
 const BAD_TOKEN = `Discord does not accept DISCORD_TOKEN. Open your application on ${PORTAL}, page Bot, click Reset Token, and put the new token into .env.`;
@@ -75,6 +76,10 @@ export class DiscordBot {
   /** When sessions began or were resumed, in Unix ms. */
   #sessions: number[] = [];
   #isConnected = false;
+  /** When limits end that were logged, in Unix ms, by what they limit. */
+  readonly #limits = new Map<string, number>();
+  /** When the last limit of the whole bot, or of its logins, ends. In Unix ms. */
+  #limitedUntil = 0;
   /** Resolves when the servers are chosen: messages that arrive before wait for it. */
   #chosen: Promise<void> = Promise.resolve();
 
@@ -96,9 +101,21 @@ export class DiscordBot {
     client.on(Events.ShardReconnecting, () => this.#onDisconnected());
     client.on(Events.MessageCreate, (message) => this.#track(this.#onMessage(message)));
     client.on(Events.InteractionCreate, (interaction) => this.#track(this.#onInteraction(interaction)));
-    client.rest.on(RESTEvents.RateLimited, ({ timeToReset: waitMs, route }) => {
-      if (waitMs >= LONG_WAIT_MS) this.#log.warn({ waitMs, route }, "Waiting for Discord's rate limit");
+    client.rest.on(RESTEvents.RateLimited, ({ global: isGlobal, route, timeToReset }) =>
+      this.#onRateLimit(isGlobal ? null : route, timeToReset),
+    );
+    // Before the wait after an unexpected 429, discord.js emits no RateLimited event.
+    client.rest.on(RESTEvents.Response, ({ route }, { status, headers }) => {
+      if (status !== 429) return;
+      const isOneRoute = /^(?:user|shared)$/.test(headers.get('x-ratelimit-scope') ?? '');
+      this.#onRateLimit(isOneRoute ? route : null, Number(headers.get('retry-after')) * 1_000);
     });
+    client.rest.on(RESTEvents.InvalidRequestWarning, ({ count }) =>
+      this.#log.warn(
+        { count },
+        `Discord rejected ${count.toLocaleString('en')} requests within 10 minutes. At 10,000 it blocks this machine's address. Check the bot's permissions in its channels.`,
+      ),
+    );
     await this.#waitForDiscord(token);
     this.#chosen = this.#logIn(token).then(async () => this.#options.servers.choose());
     await this.#chosen;
@@ -107,7 +124,28 @@ export class DiscordBot {
 
   /** Whether messages on Discord reach the bot now. */
   isConnected(): boolean {
-    return this.#options.liveness.isConnected();
+    return this.#options.liveness.isConnected() && !this.#isLimited();
+  }
+
+  /** Whether Discord makes the whole bot wait. */
+  #isLimited(): boolean {
+    return this.#options.clock() < this.#limitedUntil;
+  }
+
+  /** @param route what is limited; `null`: every request of the bot, or of this machine's address. */
+  #onRateLimit(route: string | null, waitMs: number): void {
+    // DmChannels does not wait.
+    if (waitMs < LONG_WAIT_MS || route === Routes.userChannels()) return;
+    const until = this.#options.clock() + waitMs;
+    if (route === null || route === Routes.gatewayBot()) this.#limitedUntil = until;
+    const what = route === null ? 'all requests of the bot' : `requests to ${route}`;
+    // Each request that waits reports the limit.
+    if (until < (this.#limits.get(what) ?? 0) + LONG_WAIT_MS) return;
+    this.#limits.set(what, until);
+    this.#log.warn(
+      { waitMs },
+      `Discord limits ${what} for ${formatWait(waitMs)}. Leave the bot running: a restart does not end the limit.`,
+    );
   }
 
   /** Resolves when everything received is handled. */
@@ -174,9 +212,10 @@ export class DiscordBot {
       client.rest.on(RESTEvents.Response, ({ data }, { status }) => {
         if (status === 401 && data.auth !== false) fail(new DiscordSetupError(BAD_TOKEN));
       });
-      liveness.start(() =>
-        fail(new DiscordOutageError('Discord did not respond for minutes. Starting again may help.')),
-      );
+      liveness.start(() => {
+        if (this.#isLimited()) liveness.alive();
+        else fail(new DiscordOutageError('Discord did not respond for minutes. Starting again may help.'));
+      });
       client.once(Events.ClientReady, () => {
         isReady = true;
         resolve();

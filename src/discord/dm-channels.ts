@@ -4,6 +4,7 @@ import type { Log } from '../log.js';
 import type { Wait } from '../schedule.js';
 import type { DmChannelRows } from '../storage/dm-channels.js';
 import { hasCode } from './errors.js';
+import { formatWait } from './identify-throttle.js';
 
 /**
  * Discord publishes no limit for opening DM channels; reports of quarantine begin at 20 to 50 in a short time. At
@@ -97,7 +98,7 @@ export class DmChannels {
     this.#tokens = Math.min(this.#tokens, 1 - pauseMs / INTERVAL_MS);
     this.#options.log.warn(
       { pauseMs },
-      'Discord limits new DM channels: members get a button instead of a DM',
+      `Discord limits new DM channels for ${formatWait(pauseMs)}: members get a button instead of a DM`,
     );
   }
 

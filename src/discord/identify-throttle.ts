@@ -90,7 +90,8 @@ function spreadMs({ total, remaining, reset_after: resetMs }: SessionStartLimit)
   return remaining * 2 > total ? 0 : resetMs / Math.max(remaining, 1);
 }
 
-function formatWait(ms: number): string {
+/** In words: `90 seconds`, `60 minutes`. */
+export function formatWait(ms: number): string {
   const minutes = Math.round(ms / 60_000);
   return minutes < 2 ? `${Math.ceil(ms / 1_000)} seconds` : `${minutes.toLocaleString('en')} minutes`;
 }

@@ -147,6 +147,43 @@ it('waits until Discord allows logins again', async () => {
   expect(server.discord.identifies).toBe(1);
 });
 
+it.each<[string, StandInFault, string, boolean]>([
+  ['all requests', { status: 429, retryAfter: 3_600, scope: 'global' }, 'all requests of the bot', false],
+  ['its address', { status: 429, retryAfter: 3_600, scope: null }, 'all requests of the bot', false],
+  ['one route', { status: 429, retryAfter: 3_600 }, 'requests to /channels/:id/messages', true],
+])(
+  'logs once that Discord limits %s for an hour, and is connected or not meanwhile',
+  async (_, fault, what, isConnected) => {
+    const bot = await startBot();
+    const { discord, general, alice, bob } = bot.server;
+    discord.fail({ to: general, times: 1 }, fault);
+    for (const member of [alice, bob]) discord.say(general, member, '!help_chatroom');
+    const sentence = `Discord limits ${what} for 60 minutes. Leave the bot running: a restart does not end the limit.`;
+    await expect.poll(() => timesIn(bot.logged(), sentence)).toBe(1);
+    await discord.delivered();
+    expect(bot.app.isConnected()).toBe(isConnected);
+    bot.clock.advance(3_601_000);
+    expect(bot.app.isConnected()).toBe(true);
+    expect(timesIn(bot.logged(), 'Discord limits')).toBe(1);
+  },
+);
+
+it('warns before Discord blocks the address because of rejected requests', async () => {
+  const bot = await startBot();
+  const { discord, general, alice } = bot.server;
+  // Each command is replied to twice: with an embed and without.
+  discord.fail({ to: general }, { status: 403, code: 50_013 });
+  for (let commands = 0; commands < 125; commands++) {
+    bot.clock.advance(7_000);
+    discord.say(general, alice, '!help_chatroom');
+    await discord.delivered();
+  }
+  await bot.settled();
+  expect(bot.logged()).toMatch(
+    /Discord rejected [\d,]*(?:00|50) requests within 10 minutes\. At 10,000 it blocks/,
+  );
+});
+
 it('spreads its logins over the day when few are left', async () => {
   const server = await TestServer.start();
   const { discord } = server;
@@ -270,6 +307,27 @@ it('ends with a failure when no heartbeat is acknowledged for 3 intervals and 40
   const start = performance.now();
   await bot.app.stop();
   expect(performance.now() - start).toBeLessThan(5_000);
+});
+
+it('does not count silence while Discord limits the whole bot', async () => {
+  const server = await TestServer.start({ heartbeatIntervalMs: 100 });
+  const { discord, general, alice } = server;
+  const clock = new ManualClock();
+  const reads = vi.spyOn(clock, 'read');
+  const liveness = { heartbeatMs: 100, lateMs: 200, deadMs: 400, checkMs: 20 };
+  const bot = await startBot({ server, liveness, clock });
+  discord.fail({ to: general }, { status: 429, retryAfter: 3_600, scope: 'global' });
+  discord.say(general, alice, '!help_chatroom');
+  await expect.poll(bot.logged).toContain('Discord limits all requests');
+  discord.silence();
+  const before = reads.mock.calls.length;
+  // Each time that the bot would end.
+  await expect.poll(() => reads.mock.calls.length, { timeout: 10_000 }).toBe(before + 2);
+  expect(bot.fatal).toEqual([]);
+  clock.advance(3_601_000);
+  await expect
+    .poll(() => bot.fatal[0]?.message, { timeout: 10_000 })
+    .toMatch('Discord did not respond for minutes');
 });
 
 it('ends with a failure when the gateway sends no HELLO', async () => {

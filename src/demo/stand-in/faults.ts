@@ -38,6 +38,8 @@ export type StandInFault =
       readonly code?: number;
       /** In seconds. */
       readonly retryAfter?: number;
+      /** What a 429 limits: by default `user`, a route. `null`: not from Discord's API but from its network, Cloudflare. */
+      readonly scope?: 'user' | 'shared' | 'global' | null;
       /** The JSON in place of an error. */
       readonly body?: object;
     };
@@ -134,12 +136,17 @@ export interface FaultAnswer {
 
 /** The answer of a fault that has one. */
 export function toAnswer(fault: Exclude<StandInFault, string>): FaultAnswer {
-  const { status, code = 0, retryAfter, body } = typeof fault === 'number' ? { status: fault } : fault;
+  const details = typeof fault === 'number' ? { status: fault } : fault;
+  const { status, code = 0, retryAfter, body, scope = 'user' } = details;
   const message = `${status}: ${STATUS_CODES[status] ?? 'Unknown'}`;
   return {
     status,
     body: body ?? { message, code, retry_after: retryAfter },
-    headers: retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) },
+    headers: {
+      ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }),
+      ...(status === 429 && scope !== null && { 'x-ratelimit-scope': scope }),
+      ...(status === 429 && scope === 'global' && { 'x-ratelimit-global': 'true' }),
+    },
   };
 }
 
