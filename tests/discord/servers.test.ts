@@ -221,9 +221,11 @@ it('suspends the codes while the bot is removed from its server, but not during 
 
   discord.removeBot(guild);
   await expect.poll(async () => accepts(bot, 'Alice', code)).toBe(false);
-  expect(bot.logged()).toContain(`The bot is not in Chat Room (${guild.id}). Its codes are suspended.`);
+  const suspended = `"codes":1,"msg":"The bot is not in Chat Room (${guild.id}). Its codes are suspended.`;
+  expect(timesIn(bot, suspended)).toBe(1);
   discord.addBot(guild);
   await expect.poll(async () => accepts(bot, 'Alice', code)).toBe(true);
+  expect(timesIn(bot, `"codes":1,"msg":"The codes of Chat Room (${guild.id}) work again"`)).toBe(1);
 });
 
 it.each<[string, boolean, boolean, boolean]>([
