@@ -139,8 +139,8 @@ it('logs its servers, or an invitation link when it is in none', async () => {
   server.discord.removeBot(server.guild);
   const uninvited = startProcess(server, temporaryFolder());
   await uninvited.printed('Invite it');
-  // View Channels, Send Messages, Embed Links.
-  const permissions = (1 << 10) | (1 << 11) | (1 << 14);
+  // View Channels, Send Messages, Embed Links, Send Messages in Threads.
+  const permissions = (1n << 10n) | (1n << 11n) | (1n << 14n) | (1n << 38n);
   expect(uninvited.stdout()).toContain(
     `https://discord.com/oauth2/authorize?client_id=${server.discord.botUser.id}&scope=bot&permissions=${permissions}`,
   );

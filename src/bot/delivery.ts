@@ -17,7 +17,8 @@ export const NONCE_MEMORY_MS = 120_000;
  */
 export interface Messenger {
   toUser(userId: string, body: MessageBody, nonce: string): Promise<SendResult>;
-  toChannel(channelId: string, body: MessageBody, nonce: string): Promise<SendResult>;
+  /** @param askerId gets a message that Discord rejects by DM; `null`: nobody does. */
+  toChannel(channelId: string, body: MessageBody, nonce: string, askerId: string | null): Promise<SendResult>;
 }
 
 /** Statuses of a code whose DM counts as delivered. */
@@ -57,11 +58,13 @@ export class Delivery {
   async send({ id, channelId, author }: IncomingMessage, reply: Reply): Promise<void> {
     if (reply.to === 'delivery') return this.deliver(reply.code);
     let line = reply.body;
+    let askerId: string | null = author.id;
     if (reply.to === 'author') {
       const result = await this.#messenger.toUser(author.id, reply.body, id);
       line = result === 'sent' ? reply.channelLine : replies.directMessageNotSent(result, author.id);
+      if (result === 'sent') askerId = null;
     }
-    await this.#messenger.toChannel(channelId, line, ackNonce(id));
+    await this.#messenger.toChannel(channelId, line, ackNonce(id), askerId);
   }
 
   /** Delivers a fresh or a recovered code. If the database fails, the next recovery tries again. Never rejects. */
@@ -93,19 +96,25 @@ export class Delivery {
   async #deliver(code: Code): Promise<void> {
     const { id, holderId, channelId } = code;
     const wasDelivered = code.deliveredAt !== null;
-    const line = wasDelivered ? replies.codeSent(holderId) : await this.#sendCode(code);
+    const success = replies.codeSent(holderId);
+    const line = wasDelivered ? success : await this.#sendCode(code, success);
     // The line may have been sent before, and Discord may have forgotten its nonce.
     const isRepeat = wasDelivered && this.#options.clock() > code.issuedAt + NONCE_MEMORY_MS;
     if (line !== null && !isRepeat) {
-      const result = await this.#messenger.toChannel(channelId, line, ackNonce(id));
+      const result = await this.#messenger.toChannel(
+        channelId,
+        line,
+        ackNonce(id),
+        line === success ? null : holderId,
+      );
       // Discord cannot be reached: the next recovery tries again.
       if (result === 'unknown') return;
     }
     await this.#deliveries.markAcknowledged(id);
   }
 
-  /** Sends the DM of a pending code. Returns the line for the channel; `null`: none. */
-  async #sendCode(code: Code): Promise<MessageBody | null> {
+  /** Sends the DM of a pending code. Returns the line for the channel, `success` if its holder has it; `null`: none. */
+  async #sendCode(code: Code, success: MessageBody): Promise<MessageBody | null> {
     const { id, holderId } = code;
     const status = statusOf(code, this.#options.clock());
     // It ended while its server was not served.
@@ -117,7 +126,7 @@ export class Delivery {
       case 'sent': {
         const delivered = await this.#deliveries.markDelivered(id);
         const isDelivered = delivered !== null && DELIVERED_STATUSES.has(delivered);
-        return isDelivered ? replies.codeSent(holderId) : this.#codeEnded(holderId);
+        return isDelivered ? success : this.#codeEnded(holderId);
       }
       case 'failed':
         await this.#deliveries.withdraw(id);

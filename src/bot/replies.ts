@@ -211,6 +211,19 @@ export function slowDown(authorId: string, until: number): MessageBody {
   );
 }
 
+/** A reply by DM, because Discord rejected it in the channel; `null`: one that the bot no longer sees. */
+export function replyByDm(
+  channel: { readonly name: string; readonly guild: { readonly name: string } } | null,
+  body: MessageBody,
+): MessageBody {
+  const where =
+    channel === null
+      ? 'that channel'
+      : `${inlineCode(`#${channel.name}`)} on ${inlineCode(channel.guild.name)}`;
+  const sentence = `⚠️ I cannot write in ${where}, so I reply here. Please tell an administrator.`;
+  return { ...body, content: body.content === undefined ? sentence : `${sentence}\n\n${body.content}` };
+}
+
 /** The sentences of `UserError`. */
 export const refusals = {
   guildOnly: () => '❌ Please use this command in a channel of the server, not in a direct message.',

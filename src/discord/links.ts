@@ -2,7 +2,10 @@ import { OAuth2Scopes, PermissionFlagsBits, type Client } from 'discord.js';
 
 const PORTAL = 'https://discord.com/developers/applications';
 const PERMISSIONS =
-  PermissionFlagsBits.ViewChannel | PermissionFlagsBits.SendMessages | PermissionFlagsBits.EmbedLinks;
+  PermissionFlagsBits.ViewChannel |
+  PermissionFlagsBits.SendMessages |
+  PermissionFlagsBits.SendMessagesInThreads |
+  PermissionFlagsBits.EmbedLinks;
 
 /** The address of the bot's application in Discord's developer portal, when the client knows it. */
 export function portalUrl(client?: Client): string {

@@ -9,11 +9,13 @@ import {
   Routes,
   type ButtonInteraction,
   type Client,
+  type GuildBasedChannel,
 } from 'discord.js';
 
 import type { ButtonReply } from '../bot/command.js';
 import { NONCE_MEMORY_MS, StoppedError, type Messenger } from '../bot/delivery.js';
 import type { MessageBody, SendResult } from '../bot/message.js';
+import { replyByDm } from '../bot/replies.js';
 import type { Log } from '../log.js';
 import type { Wait } from '../schedule.js';
 import { StorageError } from '../storage/storage-error.js';
@@ -22,6 +24,11 @@ import { hasCode } from './errors.js';
 
 /** Before each repeat of a message that may have arrived: all within {@link NONCE_MEMORY_MS}. */
 const RETRY_PAUSES_MS = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 32_000];
+
+/** Each channel that cannot be written to is logged this often. */
+const LOG_INTERVAL_MS = 3_600_000;
+/** Members can create any number of threads. */
+const MAX_LOGGED = 1_000;
 
 /** The recipient has no server in common with the bot. discord.js has no name for it. */
 const NO_COMMON_SERVER = 50_278;
@@ -42,13 +49,20 @@ export interface SenderOptions {
 /** The one place that sends. Each message pings at most the person that its body names. */
 export class Sender implements Messenger {
   readonly #options: SenderOptions;
+  /** When it was logged that a channel cannot be written to, in Unix ms, by its id. */
+  readonly #loggedAt = new Map<string, number>();
 
   constructor(options: SenderOptions) {
     this.#options = options;
   }
 
-  async toChannel(channelId: string, body: MessageBody, nonce: string): Promise<SendResult> {
-    return this.#retrying({ channelId }, nonce, async (post) => {
+  async toChannel(
+    channelId: string,
+    body: MessageBody,
+    nonce: string,
+    askerId: string | null,
+  ): Promise<SendResult> {
+    const result = await this.#retrying({ channelId }, nonce, async (post) => {
       try {
         await post(channelId, body);
       } catch (error) {
@@ -59,6 +73,11 @@ export class Sender implements Messenger {
         await post(channelId, withoutEmbed(body));
       }
     });
+    if (result !== 'failed' || askerId === null) return result;
+    const direct = await this.toUser(askerId, replyByDm(this.#channel(channelId), body), nonce);
+    if (direct !== 'sent')
+      this.#options.log.warn({ userId: askerId, result: direct }, 'Could not send the reply by DM either');
+    return result;
   }
 
   async toUser(userId: string, body: MessageBody, nonce: string): Promise<SendResult> {
@@ -124,16 +143,39 @@ export class Sender implements Messenger {
     }
   }
 
+  /** `null`: a DM, or a channel that the bot no longer sees. */
+  #channel(channelId: string): GuildBasedChannel | null {
+    const channel = this.#options.client.channels.cache.get(channelId);
+    return channel === undefined || channel.isDMBased() ? null : channel;
+  }
+
   #logFailure(error: unknown, target: Target): void {
-    const { client, log } = this.#options;
-    const channel = 'channelId' in target ? client.channels.cache.get(target.channelId) : undefined;
-    const { MissingPermissions, MissingAccess } = RESTJSONErrorCodes;
-    if (channel !== undefined && 'guild' in channel && hasCode(error, MissingPermissions, MissingAccess)) {
-      log.warn(
-        { guildId: channel.guild.id, ...target },
-        `Cannot reply in #${channel.name} on ${channel.guild.name}: the bot needs the permissions View Channel and Send Messages there (in a thread: Send Messages in Threads). See Channel settings > Permissions.`,
-      );
-    } else log.warn({ err: error, ...target }, 'Could not send a message');
+    const { client, clock, log } = this.#options;
+    const { MissingPermissions, MissingAccess, UnknownChannel } = RESTJSONErrorCodes;
+    if (!('channelId' in target) || !hasCode(error, MissingPermissions, MissingAccess, UnknownChannel)) {
+      log.warn({ err: error, ...target }, 'Could not send a message');
+      return;
+    }
+    const { channelId } = target;
+    const loggedAt = this.#loggedAt.get(channelId) ?? Number.NEGATIVE_INFINITY;
+    // Math.abs: the clock may have been set back.
+    if (Math.abs(clock() - loggedAt) < LOG_INTERVAL_MS) return;
+    if (this.#loggedAt.size >= MAX_LOGGED) this.#loggedAt.clear();
+    this.#loggedAt.set(channelId, clock());
+    const channel = this.#channel(channelId);
+    if (channel === null) {
+      log.warn(target, 'Cannot reply in a channel that was deleted or that the bot no longer sees');
+      return;
+    }
+    const needed = ['ViewChannel', channel.isThread() ? 'SendMessagesInThreads' : 'SendMessages'] as const;
+    const missing = channel.permissionsFor(client.user?.id ?? '')?.missing(needed) ?? [];
+    const names = (missing.length === 0 ? needed : missing).map((name) =>
+      name.replaceAll(/\B[A-Z]/g, ' $&').replace(' In ', ' in '),
+    );
+    log.warn(
+      { guildId: channel.guild.id, ...target },
+      `Cannot reply in #${channel.name} on ${channel.guild.name}: the bot needs the permission ${names.join(' and ')} there. Set it in Channel settings > Permissions. Until then members get replies by DM.`,
+    );
   }
 }
 

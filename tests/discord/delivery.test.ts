@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { startBot, summarize } from '../support/bot.js';
+import { startBot, summarize, type TestServer } from '../support/bot.js';
 import { deferred } from '../support/deferred.js';
 import { accepts } from '../support/website.js';
 
@@ -170,13 +170,125 @@ it.each([
   expect(server.discord.calls({ opening: server.alice })).toHaveLength(3);
 });
 
-it('delivers the code where the bot may not write in the channel, and names the permissions', async () => {
+const VIEW = 1n << 10n;
+const SEND = 1n << 11n;
+
+it.each([
+  ['general', VIEW, 'Send Messages'],
+  ['general', 0n, 'View Channel and Send Messages'],
+  ['thread', VIEW | SEND, 'Send Messages in Threads'],
+] as const)(
+  'names the permission that is missing in #%s (%i), once per hour',
+  async (place, bits, missing) => {
+    const { server, say, clock, logged } = await startBot();
+    const { discord, general, alice } = server;
+    discord.setBotPermissions(general, bits);
+    // The bot receives no message of a channel that it does not see.
+    if (bits === 0n) discord.onCall({ to: alice }, () => discord.setBotPermissions(general, 0n));
+    const lines = (): number => logged().split('Cannot reply in').length - 1;
+    for (const expected of [1, 1, 2]) {
+      if (bits === 0n) discord.setBotPermissions(general, VIEW);
+      const said = await say(server[place], alice, '!getcode Alice');
+      expect(said.map(({ where }) => where)).toEqual(['@alice']);
+      expect(lines()).toBe(expected);
+      expect(logged()).not.toContain(said[0]?.message.content);
+      if (expected === 1) clock.advance(1_800_000);
+    }
+    expect(logged()).toContain(
+      `Cannot reply in #${place} on Chat Room: the bot needs the permission ${missing} there. Set it in Channel settings > Permissions. Until then members get replies by DM.`,
+    );
+  },
+);
+
+it.each(['general', 'thread'] as const)('replies by DM where it may not write: in #%s', async (place) => {
+  const { server, say } = await startBot();
+  const { discord, general, admin } = server;
+  discord.setBotPermissions(general, place === 'general' ? VIEW : VIEW | SEND);
+  const sentence = `⚠️ I cannot write in \`#${place}\` on \`Chat Room\`, so I reply here. Please tell an administrator.`;
+  const replies = [
+    ['!getcode', '❌ Please provide a username!'],
+    ['!getcode admin', '❌ The username `admin` is reserved.'],
+    ['!codes', '📝 No access codes have been generated yet.'],
+    ['!revoke x', '❌ Code `x` not found.'],
+    ['!help_chatroom', ''],
+  ] as const;
+  for (const [text, reply] of replies) {
+    const said = await say(server[place], admin, text);
+    expect([text, said.map(({ where }) => where)]).toEqual([text, ['@admin']]);
+    expect(said[0]?.message.content).toContain(reply === '' ? sentence : `${sentence}\n\n${reply}`);
+    expect(said[0]?.message.embeds).toHaveLength(reply === '' ? 1 : 0);
+  }
+  expect(await say(server[place], admin, '!other')).toEqual([]);
+});
+
+it('shows by DM a code that Discord did not confirm, where it may not write in the channel', async () => {
+  const bot = await startBot();
+  const { discord, general, alice } = bot.server;
+  discord.setBotPermissions(general, VIEW);
+  const failing = discord.fail({ to: alice }, 500);
+  let calls = 0;
+  discord.onCall({ to: general }, () => {
+    calls += 1;
+    failing();
+  });
+  const [said] = await bot.say(general, alice, '!getcode Alice');
+  expect(calls).toBe(1);
+  expect(said?.where).toBe('@alice');
+  const shown = await discord.pressButton(alice, SHOW);
+  expect(await accepts(bot, 'Alice', shown.message.content)).toBe(true);
+});
+
+it('logs that a member can be reached neither in the channel nor by DM, and reads further commands', async () => {
   const { server, say, logged } = await startBot();
-  server.discord.setBotPermissions(server.general, 1n << 10n);
-  const said = await say(server.general, server.alice, '!getcode Alice');
-  expect(said.map(({ where }) => where)).toEqual(['@alice']);
-  expect(logged()).toContain('Cannot reply in #general on Chat Room: the bot needs the permissions');
-  expect(logged()).not.toContain(said[0]?.message.content);
+  const { discord, general, alice, bob } = server;
+  discord.setBotPermissions(general, VIEW);
+  discord.setDirectMessages(alice, 'closed');
+  expect(await say(general, alice, '!getcode')).toEqual([]);
+  expect(logged()).toContain(
+    `"userId":"${alice.id}","result":"refused","msg":"Could not send the reply by DM either"`,
+  );
+  expect((await say(general, bob, '!getcode'))[0]?.where).toBe('@bob');
+});
+
+it.each<[string, (server: TestServer) => void, string[], string]>([
+  [
+    'the member left',
+    ({ discord, guild, alice }) => discord.leave(guild, alice),
+    ['#general'],
+    '"codes":1,"msg":"Ended the codes of members who left"',
+  ],
+  [
+    'the bot was removed from the server',
+    ({ discord, guild }) => discord.removeBot(guild),
+    [],
+    'Its codes are suspended. Invite the bot again',
+  ],
+  [
+    'the channel was deleted',
+    ({ discord, general }) => void discord.fail({ to: general }, { status: 404, code: 10_003 }),
+    ['@alice'],
+    'Cannot reply in',
+  ],
+])('acts on it and says it once when %s during a delivery', async (_, end, places, sentence) => {
+  const bot = await startBot();
+  const { server, app, logged } = bot;
+  const { discord, general, alice } = server;
+  const hold = discord.hold({ to: alice });
+  discord.say(general, alice, '!getcode Alice');
+  await hold.arrived;
+  end(server);
+  hold.release();
+  await bot.settled();
+  expect(server.takeSaid().map(({ where }) => where)).toEqual(places);
+  const [direct] = discord.directMessages(alice);
+  if (direct !== undefined) expect(await accepts(bot, 'Alice', direct.content)).toBe(true);
+  for (let round = 0; round < 2; round++) {
+    await app.tasks.checkServers();
+    await app.tasks.checkMembers();
+    await app.tasks.recover();
+  }
+  expect(logged().split(sentence).length - 1).toBe(1);
+  expect(logged()).not.toContain('"stack"');
 });
 
 it('replies with plain text where the bot may not embed links', async () => {
