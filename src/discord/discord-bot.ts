@@ -78,8 +78,8 @@ export class DiscordBot {
   #isConnected = false;
   /** When limits end that were logged, in Unix ms, by what they limit. */
   readonly #limits = new Map<string, number>();
-  /** When the last limit of the whole bot, or of its logins, ends. In Unix ms. */
-  #limitedUntil = 0;
+  /** The last limit of the whole bot, or of its logins: when it began, in Unix ms, and how long it lasts. */
+  #limit = { at: 0, ms: 0 };
   /** Resolves when the servers are chosen: messages that arrive before wait for it. */
   #chosen: Promise<void> = Promise.resolve();
 
@@ -129,15 +129,17 @@ export class DiscordBot {
 
   /** Whether Discord makes the whole bot wait. */
   #isLimited(): boolean {
-    return this.#options.clock() < this.#limitedUntil;
+    // Math.abs: the clock may have been set back.
+    return Math.abs(this.#options.clock() - this.#limit.at) < this.#limit.ms;
   }
 
   /** @param route what is limited; `null`: every request of the bot, or of this machine's address. */
   #onRateLimit(route: string | null, waitMs: number): void {
     // DmChannels does not wait.
-    if (waitMs < LONG_WAIT_MS || route === Routes.userChannels()) return;
-    const until = this.#options.clock() + waitMs;
-    if (route === null || route === Routes.gatewayBot()) this.#limitedUntil = until;
+    if (!(waitMs >= LONG_WAIT_MS) || route === Routes.userChannels()) return;
+    const now = this.#options.clock();
+    const until = now + waitMs;
+    if (route === null || route === Routes.gatewayBot()) this.#limit = { at: now, ms: waitMs };
     const what = route === null ? 'all requests of the bot' : `requests to ${route}`;
     // Each request that waits reports the limit.
     if (until < (this.#limits.get(what) ?? 0) + LONG_WAIT_MS) return;

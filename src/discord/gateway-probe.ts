@@ -3,6 +3,7 @@ import { WebSocket } from 'ws';
 import { DiscordOutageError } from './errors.js';
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
+const MAX_RETRY_AFTER_S = 24 * 3_600;
 /** Codes of the gateway; smaller ones belong to WebSocket. */
 const FIRST_GATEWAY_CODE = 4_000;
 
@@ -17,8 +18,9 @@ export async function probeGateway(url: string): Promise<void> {
     const socket = new WebSocket(`${url}?v=10&encoding=json`, { handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
     socket.on('unexpected-response', (request, { statusCode = 0, headers }) => {
       request.destroy();
-      const retryAfterMs = Number(headers['retry-after'] ?? 0) * 1_000;
-      reject(new DiscordOutageError(`HTTP ${statusCode}`, retryAfterMs));
+      // It may be a date, or too long for a timer.
+      const retryAfterS = Math.min(Number(headers['retry-after']) || 0, MAX_RETRY_AFTER_S);
+      reject(new DiscordOutageError(`HTTP ${statusCode}`, retryAfterS * 1_000));
     });
     socket.on('error', reject);
     socket.on('open', () => socket.close(1_000));
