@@ -31,15 +31,34 @@ export class PostgresDriver implements Driver {
     this.#pool.on('connect', (client) => client.on('error', () => undefined));
   }
 
-  readonly query: Query = async (sql, parameters) =>
-    this.#connected(async (client) => queryOn(client)(sql, parameters));
+  readonly query: Query = async (sql, parameters) => {
+    const [client, rows] = await this.#connected(async (connected) => queryOn(connected)(sql, parameters));
+    client.release();
+    return rows;
+  };
 
   async transaction<T>(lock: string, work: (query: Query) => Promise<T>): Promise<T> {
-    return this.#queue.run(lock, async () => this.#connected(async (client) => transact(client, lock, work)));
+    return this.#queue.run(lock, async () => this.#transact(lock, work));
   }
 
   async close(): Promise<void> {
     if (!this.#pool.ended) await this.#pool.end();
+  }
+
+  async #transact<T>(lock: string, work: (query: Query) => Promise<T>): Promise<T> {
+    // One round trip. Each later statement has a snapshot of its own, taken after the lock.
+    const begin = `${BEGIN}; SELECT pg_advisory_xact_lock(${lockNumber(lock)})`;
+    const [client] = await this.#connected(async (connected) => connected.query(begin).catch(rethrow));
+    try {
+      const result = await work(queryOn(client));
+      await client.query('COMMIT').catch(rethrow);
+      client.release();
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => undefined);
+      client.release(error instanceof StorageError);
+      throw error;
+    }
   }
 
   /** Async: pg throws when it cannot read a certificate. */
@@ -47,35 +66,27 @@ export class PostgresDriver implements Driver {
     return this.#pool.connect();
   }
 
-  async #connected<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  /** Returns a connection after its first statement, which runs again when the server had closed the connection. */
+  async #connected<T>(
+    first: (client: pg.PoolClient) => Promise<T>,
+    isRepeat = false,
+  ): Promise<[pg.PoolClient, T]> {
     const client = await this.#connect().catch(rethrow);
     try {
-      const result = await work(client);
-      client.release();
-      return result;
+      return [client, await first(client)];
     } catch (error) {
       // After an outage the connection's state is unknown: it is closed.
       client.release(error instanceof StorageError);
-      throw error;
+      if (isRepeat || !wasClosed(error)) throw error;
+      return this.#connected(first, true);
     }
   }
 }
 
-async function transact<T>(
-  client: pg.PoolClient,
-  lock: string,
-  work: (query: Query) => Promise<T>,
-): Promise<T> {
-  // One round trip. Each later statement has a snapshot of its own, taken after the lock.
-  await client.query(`${BEGIN}; SELECT pg_advisory_xact_lock(${lockNumber(lock)})`).catch(rethrow);
-  try {
-    const result = await work(queryOn(client));
-    await client.query('COMMIT').catch(rethrow);
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
+/** By the server (admin_shutdown, idle_session_timeout), which executed nothing or rolled it back. */
+function wasClosed(error: unknown): boolean {
+  const { code } = Object(Object(error).cause);
+  return code === '57P01' || code === '57P05';
 }
 
 const names = new Map<string, string>();
