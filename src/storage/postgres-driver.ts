@@ -67,18 +67,17 @@ export class PostgresDriver implements Driver {
   }
 
   /** Returns a connection after its first statement, which runs again when the server had closed the connection. */
-  async #connected<T>(
-    first: (client: pg.PoolClient) => Promise<T>,
-    isRepeat = false,
-  ): Promise<[pg.PoolClient, T]> {
-    const client = await this.#connect().catch(rethrow);
-    try {
-      return [client, await first(client)];
-    } catch (error) {
-      // After an outage the connection's state is unknown: it is closed.
-      client.release(error instanceof StorageError);
-      if (isRepeat || !wasClosed(error)) throw error;
-      return this.#connected(first, true);
+  async #connected<T>(first: (client: pg.PoolClient) => Promise<T>): Promise<[pg.PoolClient, T]> {
+    // All idle connections may be closed.
+    for (let idle = this.#pool.idleCount; ; idle--) {
+      const client = await this.#connect().catch(rethrow);
+      try {
+        return [client, await first(client)];
+      } catch (error) {
+        // After an outage the connection's state is unknown: it is closed.
+        client.release(error instanceof StorageError);
+        if (idle <= 0 || !wasClosed(error)) throw error;
+      }
     }
   }
 }

@@ -107,7 +107,8 @@ describe('PostgresDriver', () => {
       async () => driver.query(ADD, [(id += 1), null]),
       async () => driver.transaction('a', async (query) => query(ADD, [(id += 1), null])),
     ]) {
-      await driver.query(ALL);
+      // Two idle connections.
+      await Promise.all([driver.query(ALL), driver.query(ALL)]);
       // Without a turn of the event loop: the driver does not know yet that the connection is closed.
       spawnSync(process.execPath, ['--input-type=module', '--eval', PROGRAM, url, TERMINATE]);
       await write();
