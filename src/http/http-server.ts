@@ -6,6 +6,7 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } f
 
 import type { Log } from '../log.js';
 import type { Validator, Verdict } from '../services/validator.js';
+import { StorageError } from '../storage/storage-error.js';
 import type { Health } from './health.js';
 import { toHttpSetupError } from './http-setup-error.js';
 import { refuse, refuseRequest, type Problem } from './problems.js';
@@ -108,7 +109,8 @@ async function createApp(options: HttpOptions): Promise<FastifyInstance> {
     const problem = refuseRequest(reply, error);
     if (reply.statusCode === 401) logUnauthorized(error);
     if (problem !== null) return problem;
-    logFailure(error);
+    // An outage of the database is logged once, by the storage.
+    if (!(error instanceof StorageError)) logFailure(error);
     reply.header('retry-after', OUTAGE_RETRY_S);
     return refuse(
       reply,
