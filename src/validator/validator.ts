@@ -20,13 +20,13 @@ export interface ValidatorOptions {
    * The bot's database, as in its DATABASE_URL: a path, a `file:` URL or a `postgres:` URL. Default:
    * `data/access-codes.db` in the folder of this package.
    */
-  readonly databaseUrl?: string;
+  readonly databaseUrl?: string | undefined;
   /** The bot's CODE_SECRET. Default: the content of `code-secret.key` beside a SQLite database. */
-  readonly codeSecret?: string;
+  readonly codeSecret?: string | undefined;
   /** Connections to PostgreSQL. Default: 3. */
-  readonly poolSize?: number;
+  readonly poolSize?: number | undefined;
   /** Returns the current time in Unix ms. Default: `Date.now`. */
-  readonly clock?: () => number;
+  readonly clock?: (() => number) | undefined;
 }
 
 /**

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 
 import type { TestServer } from '../support/bot.js';
 import { run, type Running } from '../support/process.js';
-import { keep, openRaw } from '../support/raw-database.js';
+import { openDriver } from '../support/engines.js';
 import type { Random } from './random.js';
 
 /** Removes a random item and returns it. */
@@ -16,27 +16,30 @@ export function databaseIn(cwd: string): string {
 }
 
 /** Returns the ids that a query finds, while bots may be running. */
-export function readIds(databasePath: string, query: string): ReadonlySet<unknown> {
-  const database = openRaw(databasePath);
-  const ids = keep(database.prepare(query)).pluck().all();
-  database.close();
-  return new Set(ids);
+export async function readIds(databaseUrl: string, query: string): Promise<ReadonlySet<unknown>> {
+  const driver = openDriver(databaseUrl);
+  const rows = await driver.query(query);
+  await driver.close();
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** Returns the ids of the messages that a bot handled. */
-export function readHeard(databasePath: string): ReadonlySet<unknown> {
-  return readIds(databasePath, 'SELECT id FROM requests');
+export async function readHeard(databaseUrl: string): Promise<ReadonlySet<unknown>> {
+  return readIds(databaseUrl, 'SELECT id FROM requests');
 }
 
 /** Writes the DM channels of members to the database: opening many new ones takes long. */
-export function writeDmChannels(
-  databasePath: string,
+export async function writeDmChannels(
+  databaseUrl: string,
   channels: readonly (readonly [userId: string, channelId: string])[],
-): void {
-  const database = openRaw(databasePath);
-  const insert = keep(database.prepare('INSERT INTO dm_channels (user_id, channel_id) VALUES (?, ?)'));
-  database.transaction(() => channels.forEach(([userId, channelId]) => insert.run(userId, channelId)))();
-  database.close();
+): Promise<void> {
+  const driver = openDriver(databaseUrl);
+  await driver.transaction('codes', async (query) => {
+    for (const channel of channels) {
+      await query('INSERT INTO dm_channels (user_id, channel_id) VALUES ($1, $2)', channel);
+    }
+  });
+  await driver.close();
 }
 
 /** Starts the built program; its database and its secret are in `cwd`. */
@@ -62,6 +65,7 @@ export function startBotProcess(
 export class SupervisedBot {
   readonly #server: TestServer;
   readonly #cwd: string;
+  readonly #env: Readonly<Record<string, string>>;
   #process: Running;
   /** The last process that was signalled. */
   #ending: Running | null = null;
@@ -69,9 +73,10 @@ export class SupervisedBot {
   /** Exits that nobody caused and that the log does not explain. */
   readonly failures: string[] = [];
 
-  constructor(server: TestServer, cwd: string) {
+  constructor(server: TestServer, cwd: string, env: Readonly<Record<string, string>> = {}) {
     this.#server = server;
     this.#cwd = cwd;
+    this.#env = env;
     this.#process = this.#start();
   }
 
@@ -106,7 +111,7 @@ export class SupervisedBot {
   }
 
   #start(): Running {
-    const started = startBotProcess(this.#server, this.#cwd);
+    const started = startBotProcess(this.#server, this.#cwd, this.#env);
     void this.#follow(started);
     return started;
   }

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 
+import { SECRET } from '../services/support.js';
 import { openCodes } from '../support/codes.js';
+import { ENGINES } from '../support/engines.js';
 import type { Guess } from '../support/guesser.js';
 import { startBotWithHttp, TOKEN } from '../validation/bot.js';
 import { startWebsite, type Website } from '../validation/websites.js';
@@ -23,27 +25,33 @@ async function redeemAll(website: Website, by: Guess['by'], pairs: readonly Pair
   return valid;
 }
 
-it('accepts each one-time code once, at two websites with HTTP and two with the module', async () => {
-  const { bot, url } = await startBotWithHttp();
-  const { databasePath } = bot;
-  const { clock, issueCode } = await openCodes({ databasePath, codeMaxUses: 1 });
-  const count = sized(200, 5_000);
-  const pairs: Pair[] = [];
-  for (let index = 0; index < count; index++) {
-    const username = `user${index}`;
-    const { text: code } = await issueCode({ username, holderId: String(index) });
-    pairs.push({ username, code });
-  }
+it.each(ENGINES)(
+  'accepts each one-time code in %s once, by two websites with HTTP and two with the module',
+  async (_engine, newDatabase) => {
+    const databasePath = await newDatabase();
+    const env = { CODE_SECRET: SECRET };
+    const { url } = await startBotWithHttp({ databasePath, settings: env });
+    const { clock, issueCode } = await openCodes({ databasePath, codeSecret: SECRET, codeMaxUses: 1 });
+    const count = sized(200, 5_000);
+    const pairs: Pair[] = [];
+    for (let index = 0; index < count; index++) {
+      const username = `user${index}`;
+      const { text: code } = await issueCode({ username, holderId: String(index) });
+      pairs.push({ username, code });
+    }
 
-  const http = { url, token: TOKEN };
-  const ways = ['HTTP', 'HTTP', 'module', 'module'] as const;
-  const websites = await Promise.all(
-    ways.map(async () => startWebsite(databasePath, { clock: clock.read, http })),
-  );
-  // In two orders, so that all four meet at the same codes and none is always first.
-  const orders = [pairs, pairs.toReversed(), pairs.toReversed(), pairs];
-  const valid = await Promise.all(
-    websites.map(async (website, index) => redeemAll(website, ways[index] ?? 'module', orders[index] ?? [])),
-  );
-  expect(valid.reduce((sum, each) => sum + each, 0)).toBe(count);
-});
+    const http = { url, token: TOKEN };
+    const ways = ['HTTP', 'HTTP', 'module', 'module'] as const;
+    const websites = await Promise.all(
+      ways.map(async () => startWebsite(databasePath, { clock: clock.read, http, env })),
+    );
+    // In two orders, so that all four meet at the same codes and none is always first.
+    const orders = [pairs, pairs.toReversed(), pairs.toReversed(), pairs];
+    const valid = await Promise.all(
+      websites.map(async (website, index) =>
+        redeemAll(website, ways[index] ?? 'module', orders[index] ?? []),
+      ),
+    );
+    expect(valid.reduce((sum, each) => sum + each, 0)).toBe(count);
+  },
+);

@@ -26,7 +26,7 @@ it('sends each code once, although two bots receive each message 1 to 5 times wh
   const second = new SupervisedBot(server, cwd);
   await second.ready();
   const bots = [first, second] as const;
-  writeDmChannels(
+  await writeDmChannels(
     databaseIn(cwd),
     members.map((member) => [member.id, discord.say(member, member, 'Hello, bot').channelId]),
   );
@@ -64,11 +64,12 @@ it('sends each code once, although two bots receive each message 1 to 5 times wh
 
   await Promise.all(bots.map(async (bot) => bot.ready()));
   await discord.delivered();
-  const repeatUnheard = (): void => {
-    const heard = readHeard(databaseIn(cwd));
+  const poll = async (): Promise<number> => {
+    const heard = await readHeard(databaseIn(cwd));
     for (const message of asked) if (!heard.has(message.id)) discord.redeliver(message);
+    return waiting();
   };
-  await expect.poll(() => (repeatUnheard(), waiting()), { interval: 500 }).toBe(0);
+  await expect.poll(poll, { interval: 500 }).toBe(0);
   for (const message of asked.filter(() => random.chance(1 / 4))) discord.redeliver(message);
   await discord.delivered();
   await Promise.all(bots.map(async (bot) => bot.stop('SIGTERM')));

@@ -92,7 +92,9 @@ const TYPING_MS = 7_000;
 export interface TestBot {
   readonly server: TestServer;
   readonly app: App;
+  /** A path, or a `postgres:` URL. */
   readonly databasePath: string;
+  readonly codeSecret: string | undefined;
   readonly clock: ManualClock;
   /** Everything logged, as JSON lines. */
   readonly logged: () => string;
@@ -125,6 +127,7 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
   const server = options.server ?? (await TestServer.start());
   const { discord, general } = server;
   const databasePath = options.databasePath ?? join(temporaryFolder(), 'data', 'access-codes.db');
+  const codeSecret = options.settings?.['CODE_SECRET'];
   const clock = options.clock ?? new ManualClock();
   let logged = '';
   const fatal: Error[] = [];
@@ -183,7 +186,7 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
   }
 
   async function logIn(username: string, code: string): ReturnType<TestBot['logIn']> {
-    const validator = await openValidator({ databaseUrl: databasePath, clock: clock.read });
+    const validator = await openValidator({ databaseUrl: databasePath, codeSecret, clock: clock.read });
     const verdict = await validator.validate(username, code);
     await validator.close();
     return verdict.valid ? 'valid' : verdict.reason;
@@ -193,6 +196,7 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
     server,
     app: { ...app, stop },
     databasePath,
+    codeSecret,
     clock,
     logged: () => logged,
     fatal,

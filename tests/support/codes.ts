@@ -7,6 +7,7 @@ import type { Code, IssueRefusal } from '../../src/codes/code.js';
 import { CodeService, type AdminRequest, type CodeServiceOptions } from '../../src/services/code-service.js';
 import { Deliveries } from '../../src/services/deliveries.js';
 import { Validator } from '../../src/services/validator.js';
+import { parseDatabaseUrl } from '../../src/storage/database-url.js';
 import { openStorage, type Storage, type StorageOptions } from '../../src/storage/open-storage.js';
 import { usernameOf } from '../codes/username-of.js';
 import { ManualClock } from './clock.js';
@@ -48,16 +49,18 @@ export interface Codes extends Services {
 }
 
 export interface CodesOptions extends ServicesOptions {
-  /** Default: a new database of the running test. */
+  /** A path, or a `postgres:` URL. Default: a new database of the running test. */
   readonly databasePath?: string;
+  readonly codeSecret?: string;
 }
 
 /** The services over a SQLite database, with a clock that stands still. */
 export async function openCodes(options: CodesOptions = {}): Promise<Codes> {
-  const { databasePath = join(temporaryFolder(), 'codes.db'), ...rest } = options;
+  const { databasePath = join(temporaryFolder(), 'codes.db'), codeSecret: secret = null, ...rest } = options;
   const clock = new ManualClock();
-  const database = { engine: 'sqlite', path: databasePath } as const;
-  return { ...(await openServices({ database, secret: null }, clock, rest)), databasePath, clock };
+  const database = parseDatabaseUrl(databasePath);
+  if (database === null) throw new Error('Not a database');
+  return { ...(await openServices({ database, secret }, clock, rest)), databasePath, clock };
 }
 
 /** The services over a database, with limits that no test meets by accident. */

@@ -1,6 +1,6 @@
 /**
- * A website as a process of its own. Its arguments are the path of the bot's database, and the address and token of its
- * HTTP API if it has one. Receives guesses over IPC, sends them all at once and sends back the result of each: `valid`,
+ * A website as a process of its own. Its arguments are the bot's DATABASE_URL, and the address and token of its HTTP API
+ * if it has one; CODE_SECRET is in its environment. Receives guesses over IPC, sends them all at once and sends back the result of each: `valid`,
  * the reason of a refusal, or the error code of an outage.
  */
 import { openValidator } from '../../src/validator/validator.js';
@@ -21,7 +21,11 @@ export interface Burst {
 
 const [, , databaseUrl = '', url = '', token = ''] = process.argv;
 let now = 0;
-const validator = await openValidator({ databaseUrl, clock: () => now });
+const validator = await openValidator({
+  databaseUrl,
+  codeSecret: process.env['CODE_SECRET'],
+  clock: () => now,
+});
 
 async function ask(guess: Guess): Promise<string> {
   try {

@@ -23,16 +23,39 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     project.provide('postgresUrl', given);
     return async () => undefined;
   }
-  const server = fork(SERVER, { execArgv: ['--import', 'tsx'] });
+  const server = await startServer();
+  project.provide('postgresUrl', server.url);
+  return server.stop;
+}
+
+/** A PostgreSQL server with one user and one database. */
+export interface PostgresServer {
+  readonly url: string;
+  /** Ends it as a crash does. */
+  readonly kill: () => Promise<void>;
+  readonly start: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/** @param settings as in postgresql.conf; by default nothing survives a crash. */
+export async function startServer(settings: readonly string[] = []): Promise<PostgresServer> {
+  const server = fork(SERVER, settings, { execArgv: ['--import', 'tsx'] });
   const ended = once(server, 'exit');
-  const failed = ended.then(() =>
-    Promise.reject(new Error('The PostgreSQL server for the tests did not start')),
-  );
-  const [url]: unknown[] = await Promise.race([once(server, 'message'), failed]);
-  project.provide('postgresUrl', String(url));
-  return async () => {
-    server.disconnect();
-    await ended;
+  const failed = ended.then(() => Promise.reject(new Error('The PostgreSQL server for the tests ended')));
+  failed.catch(() => undefined);
+  const next = async (): Promise<unknown> => (await Promise.race([once(server, 'message'), failed]))[0];
+  const order = async (word: 'kill' | 'start'): Promise<void> => {
+    server.send(word);
+    await next();
+  };
+  return {
+    url: String(await next()),
+    kill: async () => order('kill'),
+    start: async () => order('start'),
+    stop: async () => {
+      server.disconnect();
+      await ended;
+    },
   };
 }
 

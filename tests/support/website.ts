@@ -6,9 +6,10 @@ import type { TestBot } from './bot.js';
 /** Opens the validator of a website over the bot's database, with the bot's clock, until the test ends. */
 export async function openWebsite({
   databasePath,
+  codeSecret,
   clock,
-}: Pick<TestBot, 'databasePath' | 'clock'>): Promise<Validator> {
-  const validator = await openValidator({ databaseUrl: databasePath, clock: clock.read });
+}: Pick<TestBot, 'databasePath' | 'clock'> & Partial<Pick<TestBot, 'codeSecret'>>): Promise<Validator> {
+  const validator = await openValidator({ databaseUrl: databasePath, codeSecret, clock: clock.read });
   onTestFinished(async () => validator.close());
   return validator;
 }
