@@ -129,7 +129,11 @@ const REFUSALS: readonly (readonly [RegExp, string])[] = [
     /^(?:42501|3F)/,
     'The PostgreSQL user of DATABASE_URL lacks a permission. It must own the tables, or be allowed to create them: GRANT CREATE ON SCHEMA public TO user',
   ],
-  [/^E[A-Z]+ (?:open|read)$/, 'A certificate file that DATABASE_URL names cannot be read. Check its path.'],
+  // The connection itself fails with "ECONNRESET read".
+  [
+    /^(?:E[A-Z]+ open|EISDIR read)$/,
+    'A certificate file that DATABASE_URL names cannot be read. Check its path.',
+  ],
   [
     /^(?:ERR_TLS|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/,
     "The TLS certificate of the PostgreSQL server cannot be verified. Add the provider's certificate to DATABASE_URL: sslmode=verify-full&sslrootcert=/path/to/ca.pem",

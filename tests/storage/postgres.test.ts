@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { createServer, type Socket } from 'node:net';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
@@ -124,6 +125,20 @@ describe('PostgresDriver', () => {
       expect(error).toMatchObject(UNREACHABLE);
       expect(String(error)).not.toContain('secret-password');
     }
+  });
+
+  it.each<[string, (socket: Socket) => void]>([
+    ['resets', (socket) => socket.resetAndDestroy()],
+    ['closes', (socket) => socket.destroy()],
+  ])('rejects with DATABASE_UNREACHABLE when the server %s the connection', async (_how, end) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined).once('data', () => end(socket));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const driver = new PostgresDriver(`postgres://127.0.0.1:${Object(server.address()).port}/none`);
+    onTestFinished(async () => driver.close());
+    await expect(driver.query('SELECT 1')).rejects.toMatchObject(UNREACHABLE);
   });
 });
 
