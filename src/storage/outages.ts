@@ -5,9 +5,11 @@ import { StorageError } from './storage-error.js';
 export function reportOutages(driver: Driver, onChange: (error: StorageError | null) => void): Driver {
   let current: StorageError | null = null;
   async function report<T>(work: Promise<T>, endsOutage: boolean): Promise<T> {
+    // What began before the outage may still succeed in it.
+    const before = current;
     try {
       const result = await work;
-      if (endsOutage && current !== null) onChange((current = null));
+      if (endsOutage && current !== null && current === before) onChange((current = null));
       return result;
     } catch (error) {
       if (error instanceof StorageError && error.code !== current?.code) onChange((current = error));

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import type { Driver } from '../../src/storage/driver.js';
 import { reportOutages } from '../../src/storage/outages.js';
 import { StorageError } from '../../src/storage/storage-error.js';
+import { deferred } from '../support/deferred.js';
 
 const FULL = new StorageError('DISK_FULL', 'Full.');
 const LOCKED = new StorageError('DATABASE_LOCKED', 'Locked.');
@@ -51,6 +52,20 @@ it('does not report the end of an outage for a read: reads work on a full disk',
   state.failure = null;
   await query();
   expect(reports).toEqual(['DISK_FULL']);
+});
+
+it('does not report the end of an outage for a transaction that began before it', async () => {
+  const { state, reports, driver, transaction } = openFailing();
+  const { promise, resolve } = deferred();
+  const early = driver.transaction('', async () => promise);
+  state.failure = LOCKED;
+  await transaction();
+  resolve();
+  await early;
+  expect(reports).toEqual(['DATABASE_LOCKED']);
+  state.failure = null;
+  await transaction();
+  expect(reports).toEqual(['DATABASE_LOCKED', null]);
 });
 
 it('rejects with the error and does not report programming errors', async () => {
