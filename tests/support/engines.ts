@@ -14,5 +14,5 @@ export const ENGINES = [
 
 /** Opens a database beside the bots that use it. */
 export function openDriver(databaseUrl: string): Driver {
-  return /^postgres/.test(databaseUrl) ? new PostgresDriver(databaseUrl) : new SqliteDriver(databaseUrl);
+  return databaseUrl.startsWith('postgres') ? new PostgresDriver(databaseUrl) : new SqliteDriver(databaseUrl);
 }
