@@ -150,13 +150,12 @@ it.each<[string, string, (path: string) => void]>([
   expect(messageOf(() => loadEnvFile({}, [cwd]))).toBe(`Cannot read ${path}: ${reason}.`);
 });
 
-it.each(['index.js', 'cli/audit.js', 'cli/backup.js', 'cli/restore.js'])(
-  'ends %s with code 78 at a .env in UTF-16',
-  async (program) => {
+it.each(['start', 'audit', 'backup', 'restore some.db', 'move-database'])(
+  'ends `%s` with code 78 at a .env in UTF-16',
+  async (args) => {
     const cwd = temporaryFolder();
     writeFileSync(join(cwd, '.env'), UTF_16('CODE_LENGTH=8\n'));
-    const args = program === 'cli/restore.js' ? ['some.db'] : [];
-    const { exitCode, stdout, stderr } = await runToEnd(`dist/${program}`, args, { cwd });
+    const { exitCode, stdout, stderr } = await runToEnd('dist/cli/main.js', args.split(' '), { cwd });
     expect([exitCode, stdout, stderr]).toEqual([78, '', `Cannot read ${join(cwd, '.env')}: ${NOT_UTF_8}.\n`]);
   },
 );

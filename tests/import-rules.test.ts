@@ -16,7 +16,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['bot', 'schedule.ts'],
   ['commands', 'discord', 'http', 'validator'],
   ['app.ts'],
-  ['cli', 'demo', 'index.ts'],
+  ['demo', 'index.ts'],
+  ['cli'],
 ];
 
 /** The only importers of each package. */
@@ -25,6 +26,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'discord.js': ['discord'],
   '@fastify/bearer-auth': ['http'],
   '@fastify/swagger': ['http'],
+  commander: ['cli'],
   dotenv: ['env-file.ts'],
   fastify: ['http'],
   pg: ['storage'],
@@ -74,9 +76,9 @@ it('imports only from lower layers', () => {
   expect(crossing.filter(({ file, target }) => layerOf(file) <= layerOf(target)).map(arrow)).toEqual([]);
 });
 
-it('imports nothing of the demo', () => {
+it('imports nothing of the demo but its program', () => {
   const users = LOCAL.filter(({ file, target }) => partOf(target) === 'demo' && partOf(file) !== 'demo');
-  expect(users.map(arrow)).toEqual([]);
+  expect(users.map(arrow)).toEqual(['cli/command-line.ts -> demo/demo.ts']);
 });
 
 it('imports each package in one place', () => {
@@ -102,5 +104,5 @@ it('reads environment variables only in programs', () => {
   const readers = FILES.filter((file) =>
     /\bprocess\.env\b|\benv\b.*= process\b/.test(readFileSync(join(SRC, file), 'utf8')),
   );
-  expect(readers.filter((file) => layerOf(file) < LAYERS.length - 1)).toEqual([]);
+  expect(readers.filter((file) => layerOf(file) < layerOf('index.ts'))).toEqual([]);
 });

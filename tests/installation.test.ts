@@ -54,16 +54,17 @@ it.each(['was skipped', 'was for another version of Node'] as const)(
     const env = { DATABASE_URL: databasePath, DISCORD_TOKEN: 'never.used.here' };
     const programs = [
       ['index.js'],
-      ['cli/audit.js'],
-      ['cli/backup.js'],
-      ['cli/restore.js', backup],
-      ['demo/demo.js'],
+      ['cli/main.js', 'start'],
+      ['cli/main.js', 'audit'],
+      ['cli/main.js', 'backup'],
+      ['cli/main.js', 'restore', backup],
+      ['cli/main.js', 'demo'],
       ['website.mjs'],
     ];
     for (const [program, ...args] of programs) {
       const path = join(folder, 'dist', program ?? '');
       const { exitCode, stdout, stderr } = await runToEnd(path, args, { cwd: folder, env });
-      expect([program, exitCode]).toEqual([program, 78]);
+      expect([program, ...args, exitCode]).toEqual([program, ...args, 78]);
       expect(`${stdout}${stderr}`.replace(/.*"msg":"|"}/g, '')).toMatch(SENTENCE);
     }
   },

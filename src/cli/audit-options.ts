@@ -1,17 +1,17 @@
-import { parseArgs } from 'node:util';
-
 import { parseMention } from '../bot/parse.js';
 import { parseUsername } from '../codes/username.js';
 import { parseDurationMs } from '../config.js';
-import { ProgramError } from './program.js';
+import { ProgramError } from './program-error.js';
 
-export const USAGE = `Usage: npm run --silent audit -- [options]
-Prints what happened to codes, oldest first. An entry must match all options.
-  --username NAME  codes for this username, and when it was locked after wrong codes
-  --member ID      a member's codes, and what they did as an administrator
-  --code           one code, also after it ended: type it when asked, or send it to standard input
-  --since WHEN     for example 24h, 7d, 2026-01-31 or 2026-01-31T12:00Z
-  --json           one JSON object per line`;
+/** As typed. */
+export interface TypedOptions {
+  readonly username?: string;
+  readonly member?: string;
+  /** Text: a code that was typed where other accounts can see it. */
+  readonly code?: boolean | string;
+  readonly since?: string;
+  readonly json?: boolean;
+}
 
 const NO_CODE =
   '--code has no value, because other accounts can see arguments. Type the code when asked, or send it to standard input.';
@@ -24,8 +24,8 @@ export type AuditOptions = ReturnType<typeof parseOptions>;
  *
  * @throws {ProgramError} quotes no argument: one may be a code.
  */
-export function parseOptions(args: readonly string[], now: number) {
-  const { json, code, ...typed } = split(args);
+export function parseOptions({ json = false, code = false, ...typed }: TypedOptions, now: number) {
+  if (typeof code === 'string') throw new ProgramError(NO_CODE);
   const username = parse(
     typed.username,
     parseUsername,
@@ -45,21 +45,6 @@ export function parseOptions(args: readonly string[], now: number) {
     '--since must be a duration or a date. Examples: 24h, 7d, 2026-01-31, 2026-01-31T12:00Z',
   );
   return { since: since ?? 0, username, memberId, code, json };
-}
-
-function split(args: readonly string[]) {
-  try {
-    const options = {
-      username: { type: 'string' },
-      member: { type: 'string' },
-      code: { type: 'boolean', default: false },
-      since: { type: 'string' },
-      json: { type: 'boolean', default: false },
-    } as const;
-    return parseArgs({ args: [...args], options }).values;
-  } catch {
-    throw new ProgramError(args.some((arg) => /^--code(?:=|$)/.test(arg)) ? `${NO_CODE}\n${USAGE}` : USAGE);
-  }
 }
 
 function parse<T>(text: string | undefined, parser: (text: string) => T | null, complaint: string): T | null {

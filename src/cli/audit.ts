@@ -6,11 +6,12 @@ import { EXIT_FAILURE } from '../exit-codes.js';
 import type { AuditRow } from '../storage/audit.js';
 import { openStorage, type Storage } from '../storage/open-storage.js';
 import { formatJson, formatTable } from './audit-format.js';
-import { parseOptions, USAGE, type AuditOptions } from './audit-options.js';
-import { ProgramError, runProgram } from './program.js';
+import { parseOptions, type AuditOptions, type TypedOptions } from './audit-options.js';
+import { ProgramError, readConfig } from './program-error.js';
 
-await runProgram(USAGE, async (args, readConfig) => {
-  const options = parseOptions(args, Date.now());
+/** Returns the rows of the audit that match the options, as text. */
+export async function audit(typed: TypedOptions): Promise<string> {
+  const options = parseOptions(typed, Date.now());
   const { database, codeSecret: secret } = readConfig();
   const storage = await openStorage({ database, secret, as: 'guest' });
   try {
@@ -20,7 +21,7 @@ await runProgram(USAGE, async (args, readConfig) => {
   } finally {
     await storage.close();
   }
-});
+}
 
 async function readRows(options: AuditOptions, storage: Storage): Promise<AuditRow[]> {
   const { since, username, memberId, code } = options;

@@ -1,12 +1,9 @@
 import { makeBackup } from '../storage/backup.js';
-import { ProgramError, requireSqlite, runProgram } from './program.js';
+import { readConfig, requireSqlite } from './program-error.js';
 
-const USAGE = `Usage: npm run --silent backup
-Makes a backup of the SQLite database and prints its path. The bot may be running.`;
-
-await runProgram(USAGE, async (args, readConfig) => {
-  if (args.length > 0) throw new ProgramError(USAGE);
+/** Makes a backup. Returns its path. */
+export async function backup(): Promise<string> {
   const { database, backupKeep: keep } = readConfig();
   const { path } = await makeBackup(requireSqlite(database), { keep, now: Date.now() });
   return `${path}\n`;
-});
+}

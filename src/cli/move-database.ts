@@ -2,16 +2,12 @@ import { EXIT_CONFIG } from '../exit-codes.js';
 import { copyDatabase } from '../storage/move.js';
 import { openStorage } from '../storage/open-storage.js';
 import { readSecretFile, secretPathOf } from '../storage/secret-file.js';
-import { ProgramError, runProgram } from './program.js';
-
-const USAGE = `Usage: NEW_DATABASE_URL=... npm run --silent move-database
-Copies everything from the database of DATABASE_URL to the empty database of NEW_DATABASE_URL, and checks every code.
-Each is the path of a SQLite file or a postgres:// URL. Stop the bot and the websites first. The old database is not changed.`;
+import { ProgramError, readConfig } from './program-error.js';
 
 const BAR_WIDTH = 30;
 
-await runProgram(USAGE, async (args, readConfig) => {
-  if (args.length > 0) throw new ProgramError(USAGE);
+/** Copies the database. Returns what to do next. */
+export async function moveDatabase(): Promise<string> {
   const { database: from, newDatabase: to, codeSecret } = readConfig();
   if (to === null) {
     throw new ProgramError(
@@ -39,7 +35,7 @@ await runProgram(USAGE, async (args, readConfig) => {
   } finally {
     await source.close();
   }
-});
+}
 
 /** Draws a bar on a terminal. */
 function showProgress(done: number, total: number): void {

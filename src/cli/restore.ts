@@ -1,19 +1,13 @@
 import { restore, type Restored } from '../storage/restore.js';
-import { ProgramError, requireSqlite, runProgram } from './program.js';
+import { readConfig, requireSqlite } from './program-error.js';
 
-const USAGE = `Usage: npm run --silent restore FILE
-Replaces the SQLite database with a backup and keeps the previous database under another name.
-Stop the bot first.`;
-
-await runProgram(USAGE, async (args, readConfig) => {
-  const [backupPath, ...more] = args;
-  if (backupPath === undefined || backupPath.startsWith('-') || more.length > 0)
-    throw new ProgramError(USAGE);
+/** Replaces the database with a backup. Returns what to do next. */
+export async function restoreFrom(backupPath: string): Promise<string> {
   const { database, codeSecret: secret } = readConfig();
   const databasePath = requireSqlite(database);
   const restored = await restore({ backupPath, databasePath, secret, now: Date.now() });
   return report(backupPath, restored);
-});
+}
 
 function report(backupPath: string, { codes, lastChangeAt, replacedPath }: Restored): string {
   const lines = [

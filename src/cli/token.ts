@@ -6,4 +6,7 @@ const PREFIX = 'crab_';
 /** 256 bits: 43 characters in base64url. */
 const TOKEN_BYTES = 32;
 
-process.stdout.write(`${PREFIX}${randomBytes(TOKEN_BYTES).toString('base64url')}\n`);
+/** Returns a new value for HTTP_TOKEN. */
+export function createToken(): string {
+  return `${PREFIX}${randomBytes(TOKEN_BYTES).toString('base64url')}\n`;
+}

@@ -10,14 +10,14 @@ import { openCodes } from '../support/codes.js';
 import { temporaryFolder } from '../support/folder.js';
 import { runToEnd, type Printed } from '../support/program.js';
 
-const PROGRAM = 'dist/cli/audit.js';
+const PROGRAM = 'dist/cli/main.js';
 const GUILD = '300000000000000001';
 const ALICE = '100000000000000001';
 const BOB = '100000000000000002';
 const ADMIN = '100000000000000009';
 
 async function audit(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Printed> {
-  return runToEnd(PROGRAM, args, { env, cwd: temporaryFolder() });
+  return runToEnd(PROGRAM, ['audit', ...args], { env, cwd: temporaryFolder() });
 }
 
 /** Runs `audit --code`, with `code` on standard input. */
@@ -26,7 +26,7 @@ async function auditCode(
   code: string,
   ...args: readonly string[]
 ): Promise<Printed> {
-  return runToEnd(PROGRAM, ['--code', ...args], { env, cwd: temporaryFolder(), input: code });
+  return runToEnd(PROGRAM, ['audit', '--code', ...args], { env, cwd: temporaryFolder(), input: code });
 }
 
 /** Events with the usernames that they concern, as `--json` prints them. */
@@ -145,22 +145,22 @@ describe('npm run audit', () => {
     await copyFile(`${databasePath}-wal`, join(cwd, 'data', 'access-codes.db-wal'));
     await copyFile(join(dirname(databasePath), 'code-secret.key'), join(cwd, 'data', 'code-secret.key'));
     await writeFile(join(cwd, '.env'), 'DATABASE_URL=\n');
-    const { stdout } = await runToEnd(PROGRAM, ['--username', 'bob', '--json'], { cwd });
+    const { stdout } = await runToEnd(PROGRAM, ['audit', '--username', 'bob', '--json'], { cwd });
     expect(eventsIn(stdout)).toEqual(['issued Bob', 'withdrawn Bob']);
 
     await writeFile(join(cwd, '.env'), `CODE_SECRET=${'76543210'.repeat(4)}\n`);
-    const wrong = await runToEnd(PROGRAM, [], { cwd });
+    const wrong = await runToEnd(PROGRAM, ['audit'], { cwd });
     expect(wrong).toMatchObject({ exitCode: 78, stdout: '' });
     expect(wrong.stderr).toMatch(/^CODE_SECRET is not the secret that [^\n]*\n$/);
 
     await rename(join(cwd, 'data', 'code-secret.key'), join(cwd, 'mounted'));
     await writeFile(join(cwd, '.env'), 'CODE_SECRET_FILE=mounted\n');
-    expect(await runToEnd(PROGRAM, [], { cwd })).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(await runToEnd(PROGRAM, ['audit'], { cwd })).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
   it('creates no database', async () => {
     const cwd = temporaryFolder();
-    const { exitCode, stdout, stderr } = await runToEnd(PROGRAM, [], { cwd });
+    const { exitCode, stdout, stderr } = await runToEnd(PROGRAM, ['audit'], { cwd });
     expect([exitCode, stdout]).toEqual([78, '']);
     expect(stderr).toMatch(/^There is no database at \S*access-codes\.db\. Start the bot first[^\n]*\n$/);
     expect(existsSync(join(cwd, 'data'))).toBe(false);
@@ -168,9 +168,11 @@ describe('npm run audit', () => {
 
   it.each([
     ['--help', 0, /^$/],
-    ['--bogus', 2, /^Usage: npm run --silent audit -- \[options\]\n/],
-    ['ABC234', 2, /^Usage: (?:(?!ABC234)[^])*$/],
-    ['--code=ABC234', 2, /^--code has no value, .* to standard input\.\nUsage: (?:(?!ABC234)[^])*$/],
+    ['--bogus', 2, /^error: unknown option '--bogus'\n/],
+    ['--membre=1', 2, /^error: unknown option '--membre=1'\n\(Did you mean --member\?\)\n/],
+    ['ABC234', 2, /^error: too many arguments (?:(?!ABC234)[^])*$/],
+    ['--code=ABC234', 2, /^--code has no value, .* to standard input\.\n$/],
+    ['--member', 2, /^error: option '--member <id>' argument missing\n/],
     ['--since=yesterday', 2, /^--since must be .*24h.*\n$/],
   ])('answers %s with exit code %i', async (option, expected, message) => {
     const { exitCode, stdout, stderr } = await audit({}, option);
@@ -182,7 +184,7 @@ describe('npm run audit', () => {
   it('ends without an error when its output is closed', async () => {
     const ended = new Promise((resolve) => {
       const program = fileURLToPath(new URL(`../../${PROGRAM}`, import.meta.url));
-      const child = execFile(process.execPath, [program, '--help'], (error, _stdout, stderr) => {
+      const child = execFile(process.execPath, [program, 'audit', '--help'], (error, _stdout, stderr) => {
         resolve({ exitCode: error === null ? 0 : error.code, stderr });
       });
       child.stdout?.destroy();

@@ -23,11 +23,11 @@ const OTHER_ACCOUNT = 65_534;
 type Env = Readonly<Record<string, string>>;
 
 async function backup(env: Env, ...args: readonly string[]): Promise<Printed> {
-  return runToEnd('dist/cli/backup.js', args, { env, cwd: temporaryFolder() });
+  return runToEnd('dist/cli/main.js', ['backup', ...args], { env, cwd: temporaryFolder() });
 }
 
 async function restore(env: Env, ...args: readonly string[]): Promise<Printed> {
-  return runToEnd('dist/cli/restore.js', args, { env, cwd: temporaryFolder() });
+  return runToEnd('dist/cli/main.js', ['restore', ...args], { env, cwd: temporaryFolder() });
 }
 
 async function logIn(databasePath: string, username: string, code: string): Promise<boolean> {
@@ -64,7 +64,7 @@ describe('npm run backup', () => {
     ['a missing database', {}, [], 78, /^There is no database at \S+access-codes\.db\. [^\n]*\n$/],
     ['a wrong setting', { BACKUP_KEEP: '0' }, [], 78, /^BACKUP_KEEP must be [^\n]*\n$/],
     ['PostgreSQL', WITH_POSTGRES, [], 78, POSTGRES],
-    ['an option', {}, ['--all'], 2, /^Usage: npm run --silent backup\n/],
+    ['an option', {}, ['--all'], 2, /^error: unknown option '--all'\n/],
   ])('rejects %s', async (_what, env, args, code, message) => {
     const { exitCode, stdout, stderr } = await backup(env, ...args);
     expect([exitCode, stdout]).toEqual([code, '']);
@@ -148,7 +148,7 @@ describe('npm run restore', () => {
     expect(await logIn(databasePath, 'Alice', alice.text)).toBe(true);
     const [, replaced = '', since = ''] =
       /^ {2}DATABASE_URL='(.*)' npm run --silent audit -- --since (\S+)$/m.exec(stdout) ?? [];
-    const audit = await runToEnd('dist/cli/audit.js', ['--json', '--since', since], {
+    const audit = await runToEnd('dist/cli/main.js', ['audit', '--json', '--since', since], {
       env: { DATABASE_URL: replaced },
       cwd: temporaryFolder(),
     });
@@ -170,9 +170,9 @@ describe('npm run restore', () => {
   });
 
   it.each<[string, readonly string[], Env, number, RegExp]>([
-    ['a missing argument', [], {}, 2, /^Usage: npm run --silent restore FILE\n/],
-    ['two files', ['a.db', 'b.db'], {}, 2, /^Usage: /],
-    ['an option', ['--force'], {}, 2, /^Usage: /],
+    ['a missing argument', [], {}, 2, /^error: missing required argument 'file'\n/],
+    ['two files', ['a.db', 'b.db'], {}, 2, /^error: too many arguments /],
+    ['an option', ['--force'], {}, 2, /^error: unknown option '--force'\n/],
     ['a missing file', ['none.db'], {}, 78, /^There is no file at \S+none\.db\. [^\n]*\n$/],
     ['PostgreSQL', ['a.db'], WITH_POSTGRES, 78, POSTGRES],
     ['a wrong setting', ['a.db'], { CODE_SECRET: 'short' }, 78, /^CODE_SECRET must be (?:(?!short).)*\n$/],

@@ -15,7 +15,7 @@ import { runToEnd, type Printed } from '../support/program.js';
 
 const SECRET = 'a secret of the tests, which is long enough';
 const TABLES = ['requests', 'codes', 'look_alikes', 'failures', 'dm_channels', 'audit'];
-const PROGRAM = 'dist/cli/move-database.js';
+const PROGRAM = 'dist/cli/main.js';
 /** More than one statement holds. */
 const CODES = 1_200;
 
@@ -59,7 +59,7 @@ async function move(from: string, to: string, secret: string | null = SECRET): P
     NEW_DATABASE_URL: to,
     ...(secret === null ? {} : { CODE_SECRET: secret }),
   };
-  return runToEnd(PROGRAM, [], { env, cwd: temporaryFolder() });
+  return runToEnd(PROGRAM, ['move-database'], { env, cwd: temporaryFolder() });
 }
 
 async function rowsIn(url: string): Promise<number> {
@@ -119,7 +119,7 @@ describe('npm run move-database', () => {
     onTestFinished(async () => blocker.end());
     await blocker.query('BEGIN; LOCK TABLE audit IN SHARE MODE');
     const env = { DATABASE_URL: from, NEW_DATABASE_URL: to, CODE_SECRET: SECRET };
-    const moving = run(PROGRAM, { cwd: temporaryFolder(), env });
+    const moving = run(PROGRAM, { args: ['move-database'], cwd: temporaryFolder(), env });
     const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'audit'::regclass`;
     await expect.poll(async () => (await blocker.query(waiting)).rowCount).toBe(1);
     moving.child.kill('SIGKILL');

@@ -5,7 +5,7 @@ import { temporaryFolder } from '../support/folder.js';
 import { run } from '../support/process.js';
 
 async function printToken(): Promise<string> {
-  const program = run('dist/cli/token.js', { cwd: temporaryFolder() });
+  const program = run('dist/cli/main.js', { args: ['token'], cwd: temporaryFolder() });
   expect(await program.ended).toBe(0);
   expect(program.stderr()).toBe('');
   return program.stdout();

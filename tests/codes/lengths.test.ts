@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { parseCommand, parseMention } from '../../src/bot/parse.js';
 import { parseOptions } from '../../src/cli/audit-options.js';
-import { ProgramError } from '../../src/cli/program.js';
+import { ProgramError } from '../../src/cli/program-error.js';
 import { parseCodeText } from '../../src/codes/code-text.js';
 import { parseLoginUsername, parseUsername } from '../../src/codes/username.js';
 import { openValidator } from '../../src/validator/validator.js';
@@ -20,7 +20,7 @@ const LOGINS_DEADLINE_MS = 3_000;
 function auditOption(name: string): (text: string) => unknown {
   return (text) => {
     try {
-      return parseOptions([`--${name}`, text], 0);
+      return parseOptions({ [name]: text }, 0);
     } catch (error) {
       if (error instanceof ProgramError) return null;
       throw error;

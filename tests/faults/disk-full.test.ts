@@ -116,7 +116,7 @@ it('restores nothing on a file system without hard links, and says so', async ()
   const before = readdirSync(folder);
   const fault = { DISK_LACKS: 'hard links', DISK_ERRNO: String(constants.errno.EPERM) };
   const env = { DATABASE_URL: databasePath, LD_PRELOAD: buildDisk(temporaryFolder()), ...fault };
-  const restore = run('dist/cli/restore.js', { cwd: temporaryFolder(), env, args: [path] });
+  const restore = run('dist/cli/main.js', { cwd: temporaryFolder(), env, args: ['restore', path] });
   expect(await restore.ended).toBe(78);
   expect(restore.stderr()).toMatch(UNSUITABLE);
   expect(readdirSync(folder)).toEqual(before);
