@@ -213,9 +213,9 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
       http = await startHttpServer({ host, port, tokens, validator, health, clock, log });
     }
     await bot.start(config.discordToken);
-    servers.onChange = () =>
-      void tasks.checkServers().catch((error: unknown) => log.error({ err: error }, 'Could not run a task'));
     await tasks.checkServers();
+    // Repeated: the database may fail at the moment of a change.
+    servers.onChange = schedule.add('check servers', MINUTE_MS, tasks.checkServers);
     schedule.add('renew', RECOVERY_INTERVAL_MS, tasks.renew);
     schedule.add('recover', RECOVERY_INTERVAL_MS, tasks.recover);
     schedule.add('end codes', MINUTE_MS, tasks.endCodes);

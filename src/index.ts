@@ -29,7 +29,7 @@ const log = createLog(config.logLevel, await openLogDestination(logFormat));
 
 const envPath = join(envFile.folder, '.env');
 const envMode = statSync(envPath, { throwIfNoEntry: false })?.mode ?? 0;
-if (process.platform !== 'win32' && (envMode & 0o077) !== 0)
+if ((envMode & 0o077) !== 0)
   log.warn(`Other accounts on this machine can read the secrets in ${envPath}. Run: chmod 600 "${envPath}"`);
 
 let app: App | null = null;

@@ -24,12 +24,14 @@ export class Schedule {
     this.#every = every;
   }
 
-  add(name: string, intervalMs: number, task: () => Promise<void>): void {
+  /** Returns a function that runs the task besides. */
+  add(name: string, intervalMs: number, task: () => Promise<void>): () => void {
     const run = (): void => {
       if (!this.#running.has(name)) this.#running.set(name, this.#run(name, task));
     };
     run();
     this.#stops.push(this.#every(intervalMs, run));
+    return run;
   }
 
   /** Starts nothing more and resolves when the running tasks are done. */

@@ -20,7 +20,7 @@ it('runs each task at its interval until the bot stops', async () => {
       return () => (timer.isStopped = true);
     },
   });
-  expect(timers.map(({ ms }) => ms)).toEqual([15_000, 15_000, 60_000, 3_600_000, 600_000, 3_600_000]);
+  expect(timers.map(({ ms }) => ms)).toEqual([60_000, 15_000, 15_000, 60_000, 3_600_000, 600_000, 3_600_000]);
 
   await leave(bot);
   timers.find(({ ms }) => ms === 600_000)?.task();

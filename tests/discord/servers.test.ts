@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 
 import type { StandInChannel, StandInGuild, StandInUser } from '../../src/demo/stand-in/stand-in.js';
 import { startBot, TestServer, type TestBot } from '../support/bot.js';
@@ -226,6 +226,26 @@ it('suspends the codes while the bot is removed from its server, but not during 
   discord.addBot(guild);
   await expect.poll(async () => accepts(bot, 'Alice', code)).toBe(true);
   expect(timesIn(bot, `"codes":1,"msg":"The codes of Chat Room (${guild.id}) work again"`)).toBe(1);
+});
+
+it('suspends the codes of a server that the bot left while the database could not be written', async () => {
+  const checks: (() => void)[] = [];
+  const bot = await startBot({
+    every: (ms, task) => {
+      if (ms === 60_000) checks.push(task);
+      return () => undefined;
+    },
+  });
+  const code = await bot.getCode(bot.server.alice, 'Alice');
+  const raw = openRaw(bot.databasePath);
+  onTestFinished(() => void raw.close());
+  raw.exec(`CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END`);
+  bot.server.discord.removeBot(bot.server.guild);
+  await expect.poll(() => timesIn(bot, 'Could not run a task')).toBe(1);
+  expect(await accepts(bot, 'Alice', code)).toBe(true);
+  raw.exec('DROP TRIGGER full');
+  for (const check of checks) check();
+  await expect.poll(async () => accepts(bot, 'Alice', code)).toBe(false);
 });
 
 it.each<[string, boolean, boolean, boolean]>([
