@@ -105,7 +105,7 @@ const pauseUnlessAborted: Wait = async (ms, signal) =>
 
 async function start(config: Config, options: AppOptions, storage: Storage): Promise<App> {
   const { log, onFatal, clock = Date.now, random = randomInt, wait = pauseUnlessAborted } = options;
-  const { commandPrefix: prefix, membershipCheckIntervalMs, backupIntervalMs } = config;
+  const { commandPrefix: prefix, websiteUrl, membershipCheckIntervalMs, backupIntervalMs } = config;
   const { store, keys } = storage;
   await logStorage(log, storage, config);
 
@@ -126,19 +126,21 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
   const onWait = (isWaiting: boolean): void => liveness.pause(isWaiting);
-  const client = createClient(config.discordApiUrl, { clock, wait, onWait, log });
+  const client = createClient(config.discordApiUrl, `${prefix}help_chatroom`, { clock, wait, onWait, log });
   const liveness = new Liveness(client, options.liveness);
   const servers = new Servers({ client, store, allowedGuildIds: config.allowedGuildIds, log });
   const pacing = { client, clock, wait, stopping: stopping.signal, log };
   const channels = new DmChannels({ ...pacing, store: store.dmChannels });
   const sender = new Sender({ ...pacing, channels });
-  const delivery = new Delivery({ codes, deliveries, messenger: sender, prefix, clock, log });
+  const delivery = new Delivery({ codes, deliveries, messenger: sender, prefix, websiteUrl, clock, log });
   const commands = createCommands({
     codes,
     deliveries,
     isAdministrator: async (guildId, userId) =>
       servers.serves(guildId) && isAdministratorNow(client, config, guildId, userId),
     prefix,
+    websiteUrl,
+    log,
   });
   const router = new Router({ commands, prefix, codes, gate: new FloodGate(clock), log });
   const bot = new DiscordBot({
@@ -214,8 +216,10 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
     }
     await bot.start(config.discordToken);
     await tasks.checkServers();
-    // Repeated: the database may fail at the moment of a change.
-    servers.onChange = schedule.add('check servers', MINUTE_MS, tasks.checkServers);
+    servers.onWelcome = async (guild) => delivery.welcome(guild);
+    servers.onChange = () => void schedule.run('check servers', tasks.checkServers);
+    // The database may fail at the moment of a change.
+    schedule.add('check servers', MINUTE_MS, tasks.checkServers);
     schedule.add('renew', RECOVERY_INTERVAL_MS, tasks.renew);
     schedule.add('recover', RECOVERY_INTERVAL_MS, tasks.recover);
     schedule.add('end codes', MINUTE_MS, tasks.endCodes);

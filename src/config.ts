@@ -86,6 +86,14 @@ function readAll(reader: Reader, noToken: string) {
       'an http or https URL without the version at its end',
       'http://127.0.0.1:8080/api',
     ),
+    /** Where members log in with their codes; `null`: not set. */
+    websiteUrl: read(
+      'WEBSITE_URL',
+      null,
+      (text) => (/^https?:\/\/\S+$/i.test(text) && URL.canParse(text) ? text : undefined),
+      'an address that begins with http:// or https://',
+      'https://chat.example',
+    ),
     commandPrefix: read(
       'COMMAND_PREFIX',
       '!',
@@ -157,8 +165,7 @@ function readAll(reader: Reader, noToken: string) {
       'what this prints: npm run --silent token',
     ),
     logLevel: read('LOG_LEVEL', 'info', ...oneOf(LEVELS), 'info'),
-    /** `null`: pretty on a terminal, otherwise JSON. */
-    logFormat: read('LOG_FORMAT', null, ...oneOf(FORMATS), 'json'),
+    logFormat: read<LogFormat>('LOG_FORMAT', 'pretty', ...oneOf(FORMATS), 'json'),
   };
   if (config.httpPort !== null) {
     require('HTTP_TOKEN', 'HTTP_PORT is set but HTTP_TOKEN is not: anybody who reaches the port could try codes. Set HTTP_TOKEN, here and in your website, to what this prints: npm run --silent token');

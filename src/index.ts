@@ -24,8 +24,7 @@ try {
   process.exit(EXIT_CONFIG);
 }
 
-const logFormat = config.logFormat ?? (process.stdout.isTTY ? 'pretty' : 'json');
-const log = createLog(config.logLevel, await openLogDestination(logFormat));
+const log = createLog(config.logLevel, await openLogDestination(config.logFormat));
 
 const envPath = join(envFile.folder, '.env');
 const envMode = statSync(envPath, { throwIfNoEntry: false })?.mode ?? 0;

@@ -27,7 +27,12 @@ export async function openLogDestination(
   if (format === 'json') return output;
   // Loaded on demand: it takes a tenth of the start time and of the memory.
   const { default: pretty } = await import('pino-pretty');
-  return pretty({ destination: output, sync: true, translateTime: 'SYS:HH:MM:ss' });
+  return pretty({
+    destination: output,
+    sync: true,
+    singleLine: true,
+    translateTime: 'SYS:yyyy-mm-dd HH:MM:ss',
+  });
 }
 
 /** A cycle of causes must end. */

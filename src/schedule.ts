@@ -12,42 +12,46 @@ const everyMs: Every = (ms, task) => {
   return () => clearInterval(timer);
 };
 
-/** Runs tasks at the start and at intervals. A task never overlaps with itself. */
+/** Runs tasks at the start, at intervals, and on demand. */
 export class Schedule {
   readonly #log: Log;
   readonly #every: Every;
   readonly #stops: (() => void)[] = [];
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #running = new Set<Promise<void>>();
 
   constructor(log: Log, every: Every = everyMs) {
     this.#log = log;
     this.#every = every;
   }
 
-  /** Returns a function that runs the task besides. */
-  add(name: string, intervalMs: number, task: () => Promise<void>): () => void {
-    const run = (): void => {
-      if (!this.#running.has(name)) this.#running.set(name, this.#run(name, task));
+  /** Runs a task now and at intervals, unless it is still running. */
+  add(name: string, intervalMs: number, task: () => Promise<void>): void {
+    let isRunning = false;
+    const run = async (): Promise<void> => {
+      if (isRunning) return;
+      isRunning = true;
+      await this.run(name, task);
+      isRunning = false;
     };
-    run();
-    this.#stops.push(this.#every(intervalMs, run));
-    return run;
+    void run();
+    this.#stops.push(this.#every(intervalMs, () => void run()));
+  }
+
+  /** Runs a task now. Never rejects. */
+  async run(name: string, task: () => Promise<void>): Promise<void> {
+    const work = task().catch((error: unknown) => {
+      // An outage of the database is logged once, by the storage.
+      if (!(error instanceof StorageError))
+        this.#log.error({ err: error, task: name }, 'Could not run a task');
+    });
+    this.#running.add(work);
+    await work;
+    this.#running.delete(work);
   }
 
   /** Starts nothing more and resolves when the running tasks are done. */
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
-    await Promise.all(this.#running.values());
-  }
-
-  async #run(name: string, task: () => Promise<void>): Promise<void> {
-    try {
-      await task();
-    } catch (error) {
-      // An outage of the database is logged once, by the storage.
-      if (!(error instanceof StorageError))
-        this.#log.error({ err: error, task: name }, 'Could not run a task');
-    }
-    this.#running.delete(name);
+    await Promise.all(this.#running);
   }
 }

@@ -42,6 +42,7 @@ describe('loadConfig', () => {
     expect(loadConfig({ DISCORD_TOKEN })).toEqual({
       discordToken: DISCORD_TOKEN,
       discordApiUrl: 'https://discord.com/api',
+      websiteUrl: null,
       commandPrefix: '!',
       database: { engine: 'sqlite', path: resolve('data/access-codes.db') },
       newDatabase: null,
@@ -65,7 +66,7 @@ describe('loadConfig', () => {
       httpHost: '127.0.0.1',
       httpTokens: [],
       logLevel: 'info',
-      logFormat: null,
+      logFormat: 'pretty',
     });
   });
 
@@ -151,6 +152,7 @@ describe('loadConfig', () => {
     ['HTTP_TOKEN', `${TOKEN} , ${TOKEN}+/=`, { httpTokens: [TOKEN, `${TOKEN}+/=`] }],
     ['LOG_LEVEL', 'trace', { logLevel: 'trace' }],
     ['LOG_LEVEL', 'fatal', { logLevel: 'fatal' }],
+    ['WEBSITE_URL', 'https://chat.example/login', { websiteUrl: 'https://chat.example/login' }],
     ['LOG_FORMAT', 'pretty', { logFormat: 'pretty' }],
     ['LOG_FORMAT', 'json', { logFormat: 'json' }],
   ])('reads %s=%s', (name, value, expected) => {
@@ -338,6 +340,7 @@ describe('loadConfig', () => {
     const message = errorOf({
       DISCORD_TOKEN: 'Bot hunter2',
       DISCORD_API_URL: 'x',
+      WEBSITE_URL: 'chat.example',
       COMMAND_PREFIX: 'a b',
       DATABASE_URL: 'mysql://bot:hunter2@localhost/codes',
       NEW_DATABASE_URL: 'mysql://bot:hunter2@localhost/codes',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { expect, it } from 'vitest';
 
+import type { StandInUser } from '../src/demo/stand-in/stand-in.js';
 import { openValidator } from '../src/validator/validator.js';
 import { startBot, TestServer } from './support/bot.js';
 import { deferred } from './support/deferred.js';
@@ -297,4 +298,41 @@ it.each<[string, string, (server: TestServer) => () => void]>([
   expect(await health()).toMatchObject({ status: 'ok', database: 'ok', gateway: 'ok' });
   bot.child.kill('SIGTERM');
   expect(await bot.ended).toBe(0);
+});
+
+it('prints at most ten readable lines at a start, and one for each code, without colours off a terminal', async () => {
+  const server = await TestServer.start();
+  const { discord, general, alice, admin } = server;
+  const bot = startProcess(server, temporaryFolder(), {
+    ...HTTP,
+    LOG_FORMAT: '',
+    WEBSITE_URL: 'https://chat.example',
+    BACKUP_INTERVAL: '24h',
+  });
+  await bot.printed('Created a backup');
+  const started = bot.stdout().trim().split('\n');
+  expect(started.length).toBeLessThanOrEqual(10);
+  expect(started).toContainEqual(
+    expect.stringMatching(new RegExp(` INFO: access-bot is ready, in Chat Room \\(${server.guild.id}\\)$`)),
+  );
+  discord.say(general, alice, '!getcode Alice');
+  await bot.printed('Delivered a code');
+  discord.say(general, admin, '!getcode Alice');
+  await bot.printed('Refused a code');
+  discord.say(general, admin, '!revoke Alice');
+  await bot.printed('Revoked');
+  const lines = bot.stdout().trim().split('\n').slice(started.length);
+  const who = ({ id, username }: StandInUser): string => `"member":"${username}","memberId":"${id}"`;
+  expect(lines.map((line) => line.replace(/^\[.{19}\] INFO: /, ''))).toEqual([
+    `Issued a code {"username":"Alice",${who(alice)}}`,
+    `Delivered a code {"username":"Alice",${who(alice)}}`,
+    `Refused a code {"username":"Alice",${who(admin)},"refusal":"taken"}`,
+    `Revoked codes {"usernames":["Alice"],"codes":1,"by":"admin","byId":"${admin.id}"}`,
+  ]);
+  expect(bot.stdout()).not.toContain('\u001B');
+  const [message] = discord.messages(alice);
+  expect(bot.stdout()).not.toContain(message?.content);
+  expect(message?.embeds[0]?.description).toBe(
+    'Use this code to log into the chat room: https://chat.example',
+  );
 });

@@ -1,4 +1,5 @@
 import type { Code } from '../codes/code.js';
+import type { Log } from '../log.js';
 import type { CodeService } from '../services/code-service.js';
 import type { Deliveries } from '../services/deliveries.js';
 import type { ButtonPress, IncomingMessage, MessageBody } from './message.js';
@@ -10,6 +11,8 @@ export interface CommandParts {
   /** Returns whether a user may list and revoke codes of a served server now. */
   readonly isAdministrator: (guildId: string, userId: string) => Promise<boolean>;
   readonly prefix: string;
+  readonly websiteUrl: string | null;
+  readonly log: Log;
 }
 
 /** What a command replies. */

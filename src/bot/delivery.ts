@@ -34,6 +34,7 @@ export interface DeliveryOptions {
   readonly deliveries: Deliveries;
   readonly messenger: Messenger;
   readonly prefix: string;
+  readonly websiteUrl: string | null;
   readonly clock: () => number;
   readonly log: Log;
 }
@@ -81,6 +82,23 @@ export class Delivery {
     }
   }
 
+  /** Tells the owner of a server that the bot joined what to do next. Never rejects. */
+  async welcome({
+    id,
+    name,
+    ownerId,
+  }: {
+    readonly id: string;
+    readonly name: string;
+    readonly ownerId: string;
+  }): Promise<void> {
+    const { prefix, log } = this.#options;
+    const body = replies.welcome(name, prefix);
+    const result = await this.#messenger.toUser(ownerId, body, `join-${id}`).catch(() => 'unknown');
+    if (result !== 'sent')
+      log.info({ guildId: id, result }, 'Could not send a DM to the owner of the server');
+  }
+
   /** Keeps other processes from claiming the deliveries of this one. Called every 15 seconds. */
   async renew(): Promise<void> {
     await this.#deliveries.renew([...this.#inFlight]);
@@ -120,12 +138,13 @@ export class Delivery {
     // It ended while its server was not served.
     if (code.suspendedAt !== null) return null;
     if (status !== 'pending') return this.#codeEnded(holderId);
-    const body = replies.accessCode(code, this.#options.codes.textOf(code));
+    const body = replies.accessCode(code, this.#options.codes.textOf(code), this.#options.websiteUrl);
     const result = await this.#messenger.toUser(holderId, body, id);
     switch (result) {
       case 'sent': {
         const delivered = await this.#deliveries.markDelivered(id);
         const isDelivered = delivered !== null && DELIVERED_STATUSES.has(delivered);
+        if (isDelivered) this.#options.log.info(describeCode(code), 'Delivered a code');
         return isDelivered ? success : this.#codeEnded(holderId);
       }
       case 'failed':
@@ -144,6 +163,11 @@ export class Delivery {
   #codeEnded(holderId: string): MessageBody {
     return replies.codeEnded(holderId, `${this.#options.prefix}getcode`);
   }
+}
+
+/** For the log: who got which username. */
+export function describeCode({ username, holderId, holderTag }: Code): object {
+  return { username, member: holderTag, memberId: holderId };
 }
 
 function ackNonce(messageId: string): string {

@@ -17,12 +17,16 @@ const MAX_LISTED = 10;
 // Getting a code
 
 /** The code is also plain text: phones cannot copy from an embed. */
-export function accessCode({ username, expiresAt }: Code, text: string): MessageBody {
+export function accessCode(
+  { username, expiresAt }: Code,
+  text: string,
+  websiteUrl: string | null,
+): MessageBody {
   return {
     content: text,
     embed: {
       title: '🎫 Your Chat Room Access Code',
-      description: 'Use this code to log into the chat room!',
+      description: `Use this code to log into the chat room${websiteUrl === null ? '!' : `: ${websiteUrl}`}`,
       color: GREEN,
       fields: [
         { name: 'Username', value: escapeMarkdown(username) },
@@ -222,6 +226,16 @@ export function replyByDm(
       : `${inlineCode(`#${channel.name}`)} on ${inlineCode(channel.guild.name)}`;
   const sentence = `⚠️ I cannot write in ${where}, so I reply here. Please tell an administrator.`;
   return { ...body, content: body.content === undefined ? sentence : `${sentence}\n\n${body.content}` };
+}
+
+/** For the owner of a server that the bot joined. */
+export function welcome(serverName: string, prefix: string): MessageBody {
+  return {
+    content: [
+      `👋 I am now on ${inlineCode(serverName)}. Members type ${inlineCode(`${prefix}getcode <username>`)} in a channel and get an access code for the chat room by DM.`,
+      `Try it yourself. ${inlineCode(`${prefix}help_chatroom`)} lists the commands.`,
+    ].join('\n'),
+  };
 }
 
 /** The sentences of `UserError`. */

@@ -1,5 +1,6 @@
 import { requireRequester } from '../bot/access.js';
 import type { Command, CommandParts, Reply } from '../bot/command.js';
+import { describeCode } from '../bot/delivery.js';
 import { splitWords } from '../bot/parse.js';
 import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
@@ -7,7 +8,7 @@ import type { IssueRefusal } from '../codes/code.js';
 import { parseUsername, type Username } from '../codes/username.js';
 
 /** `!getcode <username>`: a member receives an access code by DM, or by pressing a button. */
-export function getcodeCommand({ codes, deliveries, prefix }: CommandParts): Command {
+export function getcodeCommand({ codes, deliveries, prefix, websiteUrl, log }: CommandParts): Command {
   return {
     name: 'getcode',
     usage: '<username>',
@@ -20,7 +21,13 @@ export function getcodeCommand({ codes, deliveries, prefix }: CommandParts): Com
       const request = { id, guildId, channelId, holderId: author.id, holderTag: author.tag, username };
       const issued = await codes.issue(request);
       if (issued === null) return null;
-      return 'refusal' in issued ? refused(issued, username, author.id) : { to: 'delivery', code: issued };
+      if ('refusal' in issued) {
+        const asked = { username: username.text, member: author.tag, memberId: author.id };
+        log.info({ ...asked, refusal: issued.refusal }, 'Refused a code');
+        return refused(issued, username, author.id);
+      }
+      log.info(describeCode(issued), 'Issued a code');
+      return { to: 'delivery', code: issued };
     },
 
     /** The code was issued: the member may see it, also after losing the role. */
@@ -28,7 +35,8 @@ export function getcodeCommand({ codes, deliveries, prefix }: CommandParts): Com
       const code = await deliveries.show(codeId, author.id);
       if (code === 'notYours') return { kind: 'ephemeral', body: replies.notYourButton() };
       if (code === 'gone') return { kind: 'ephemeral', body: replies.codeNotShown(`${prefix}getcode`) };
-      return { kind: 'ephemeral', body: replies.accessCode(code, codes.textOf(code)) };
+      log.info(describeCode(code), 'Showed a code');
+      return { kind: 'ephemeral', body: replies.accessCode(code, codes.textOf(code), websiteUrl) };
     },
   };
 }

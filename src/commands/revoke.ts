@@ -5,7 +5,7 @@ import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
 
 /** `!revoke <code|username|@member> [reason]`: an administrator ends codes of the server. */
-export function revokeCommand({ codes, prefix }: CommandParts): Command {
+export function revokeCommand({ codes, prefix, log }: CommandParts): Command {
   return {
     name: 'revoke',
     usage: '<code> (Admin)',
@@ -24,6 +24,14 @@ export function revokeCommand({ codes, prefix }: CommandParts): Command {
       const target = memberId === null ? { typed } : { memberId };
       const revocation = await codes.revoke(by, target, reason);
       if (revocation === null) return null;
+      if (revocation.codes.length > 0) {
+        const usernames = [...new Set(revocation.codes.map(({ username }) => username))];
+        const count = revocation.codes.length;
+        log.info(
+          { usernames, codes: count, by: message.author.tag, byId: message.author.id },
+          'Revoked codes',
+        );
+      }
       const body =
         memberId === null
           ? replies.codesRevoked(typed, revocation, reason, `${prefix}codes`)

@@ -40,7 +40,9 @@ async function demo(): Promise<void> {
       BACKUP_INTERVAL: 'off',
       LOG_LEVEL: env['LOG_LEVEL'] || 'warn',
     });
-    const log = createLog(config.logLevel, await openLogDestination(config.logFormat ?? 'pretty'));
+    const log = createLog(config.logLevel, await openLogDestination(config.logFormat));
+    // Before the start: a bot that joins a server sends its owner a DM.
+    const guild = discord.addGuild('Chat Room', discord.addUser('owner'));
     const app = await startApp(config, {
       log,
       onFatal: (error) => log.fatal({ err: error }, 'The bot cannot go on'),
@@ -49,6 +51,7 @@ async function demo(): Promise<void> {
     try {
       const terminal = new Terminal({
         discord,
+        guild,
         logIn: { module: logInByModule(validator), http: logInByHttp(app.httpPort ?? 0, token) },
         prefix: config.commandPrefix,
         colors: stdout.isTTY && !env['NO_COLOR'],

@@ -13,6 +13,8 @@ type Place = 'general' | 'thread' | 'dm';
 
 export interface TerminalOptions {
   readonly discord: DiscordStandIn;
+  /** Its only member is its owner. */
+  readonly guild: StandInGuild;
   /** The ways in which the website checks a login. */
   readonly logIn: Readonly<Record<'module' | 'http', LogIn>>;
   readonly prefix: string;
@@ -43,7 +45,7 @@ export class Terminal {
   #interface: 'module' | 'http' = 'module';
   #ended = false;
 
-  /** Adds the server and its members to the stand-in; the bot may be started before or after. */
+  /** Adds channels and members to the server. */
   constructor(options: TerminalOptions) {
     const { discord } = options;
     this.#options = options;
@@ -51,9 +53,8 @@ export class Terminal {
       colors: options.colors,
       nameOf: (id) => [...this.#people.values()].find((person) => person.id === id)?.username ?? 'somebody',
     };
-    const owner = discord.addUser('owner');
-    this.#people.set('owner', owner);
-    this.#guild = discord.addGuild('Chat Room', owner);
+    this.#guild = options.guild;
+    this.#people.set('owner', this.#guild.owner);
     const general = discord.addChannel(this.#guild, 'general');
     this.#channels = { general, thread: discord.addThread(general, 'thread') };
     this.#speaker = this.#person('alice');

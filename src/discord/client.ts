@@ -1,4 +1,12 @@
-import { Client, GatewayIntentBits, Options, Partials, Routes, SimpleShardingStrategy } from 'discord.js';
+import {
+  ActivityType,
+  Client,
+  GatewayIntentBits,
+  Options,
+  Partials,
+  Routes,
+  SimpleShardingStrategy,
+} from 'discord.js';
 
 import { identifyThrottle } from './identify-throttle.js';
 
@@ -9,7 +17,11 @@ const CACHED_USERS = 200;
 const REJECTIONS_PER_WARNING = 250;
 
 /** Creates the discord.js client with the intents that reading messages needs, and nearly no caches. */
-export function createClient(apiUrl: string, throttle: Parameters<typeof identifyThrottle>[0]): Client {
+export function createClient(
+  apiUrl: string,
+  status: string,
+  throttle: Parameters<typeof identifyThrottle>[0],
+): Client {
   const keepSelf = {
     maxSize: CACHED_USERS,
     keepOverLimit: ({ id, client }: { readonly id: string; readonly client: Client }) =>
@@ -25,6 +37,7 @@ export function createClient(apiUrl: string, throttle: Parameters<typeof identif
     // Without it a direct message fires nothing: its channel is not known beforehand.
     partials: [Partials.Channel],
     shards: 'auto',
+    presence: { activities: [{ name: status, state: status, type: ActivityType.Custom }] },
     ws: {
       buildIdentifyThrottler: identifyThrottle(throttle),
       buildStrategy(manager) {

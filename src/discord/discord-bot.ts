@@ -280,8 +280,9 @@ export class DiscordBot {
 
   #logReady(): void {
     const { user, guilds } = this.#client;
-    const servers = guilds.cache.map(({ id, name }) => ({ id, name }));
-    this.#log.info({ servers }, `${user?.tag ?? 'The bot'} is ready`);
+    const servers = guilds.cache.map(({ id, name }) => `${name} (${id})`);
+    const where = servers.length === 0 ? '' : `, in ${servers.join(', ')}`;
+    this.#log.info(`${user?.tag ?? 'The bot'} is ready${where}`);
     if (servers.length > 0) return;
     this.#log.info(`The bot is in no server yet. Invite it: ${inviteUrl(this.#client)}`);
   }

@@ -1,10 +1,14 @@
-import { Events, type Client } from 'discord.js';
+import { Events, PermissionFlagsBits, type Client, type Guild } from 'discord.js';
 
 import type { Log } from '../log.js';
 import type { Suspension } from '../services/maintenance.js';
 import type { Store } from '../storage/store.js';
 import { inviteUrl, portalUrl } from './links.js';
 import { DiscordSetupError } from './errors.js';
+
+const REPLYING = PermissionFlagsBits.ViewChannel | PermissionFlagsBits.SendMessages;
+/** How many channels one warning names. */
+const MAX_NAMED = 5;
 
 export interface ServersOptions {
   readonly client: Client;
@@ -29,6 +33,8 @@ export class Servers {
   readonly #names = new Map<string, string>();
   /** Called when the bot joins or leaves a server. */
   onChange: () => void = () => undefined;
+  /** Called when the bot joins a server that it serves. */
+  onWelcome: (guild: Guild) => Promise<void> = async () => undefined;
 
   constructor({ client, store, allowedGuildIds, log }: ServersOptions) {
     this.#client = client;
@@ -58,6 +64,7 @@ export class Servers {
     });
     await decided;
     this.#warnIgnored(this.#present());
+    this.#warnSilent();
     if (this.#allowed === null) void this.#warnPublic();
   }
 
@@ -133,7 +140,28 @@ export class Servers {
       this.#log.error({ err: error }, 'Could not decide which server to serve');
     }
     this.#warnIgnored(joined);
+    this.#warnSilent(id);
     this.onChange();
+    const guild = this.#client.guilds.cache.get(id);
+    if (guild !== undefined && this.serves(id)) await this.onWelcome(guild);
+  }
+
+  /** Names the channels in which members can type a command, but the bot cannot reply. */
+  #warnSilent(...ids: readonly string[]): void {
+    for (const { id, channels, members, roles } of this.#client.guilds.cache.values()) {
+      const { me } = members;
+      if (me === null || !this.serves(id) || (ids.length > 0 && !ids.includes(id))) continue;
+      const names = channels.cache
+        .filter((channel) => channel.isTextBased() && !channel.isThread())
+        .filter((channel) => channel.permissionsFor(roles.everyone).has(REPLYING))
+        .filter((channel) => !channel.permissionsFor(me).has(REPLYING))
+        .map(({ name }) => `#${name}`);
+      if (names.length === 0) continue;
+      const more = names.length > MAX_NAMED ? [`${names.length - MAX_NAMED} more`] : [];
+      this.#log.warn(
+        `Cannot reply in ${[...names.slice(0, MAX_NAMED), ...more].join(', ')} on ${this.#nameOf(id)}: the bot needs the permissions View Channel and Send Messages there. Set them in Channel settings > Permissions.`,
+      );
+    }
   }
 
   #warnIgnored(present: readonly string[]): void {

@@ -106,7 +106,9 @@ it('delivers a code when its server is served again within 30 minutes', async ()
   expect(await recover(bot)).toEqual([]);
   server.discord.addBot(server.guild);
   await bot.settled();
-  await expect.poll(async () => recover(bot)).toEqual([DM, SENT]);
+  const withoutWelcome = async (): Promise<string[]> =>
+    (await recover(bot)).filter((line) => !line.startsWith('@owner'));
+  await expect.poll(withoutWelcome).toEqual([DM, SENT]);
 });
 
 it('says nothing of a code that ended while its server was not served', async () => {

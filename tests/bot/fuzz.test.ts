@@ -56,12 +56,14 @@ it(`replies to ${RUNS} random commands without an error, a foreign ping or a bro
   });
   const deliveries = new Deliveries({ store, clock: clock.read });
   let logged = '';
+  const log = createLog('error', { write: (line) => (logged += line) });
+  const parts = { codes, deliveries, isAdministrator: async () => true, prefix: '!', websiteUrl: null, log };
   const router = new Router({
-    commands: createCommands({ codes, deliveries, isAdministrator: async () => true, prefix: '!' }),
+    commands: createCommands(parts),
     prefix: '!',
     codes,
     gate: new FloodGate(clock.read),
-    log: createLog('error', { write: (line) => (logged += line) }),
+    log,
   });
 
   const word = fc.oneof(
@@ -92,7 +94,7 @@ it(`replies to ${RUNS} random commands without an error, a foreign ping or a bro
     replied += 1;
     if (reply.to === 'delivery') await deliveries.markDelivered(reply.code.id);
     const body =
-      reply.to === 'delivery' ? replies.accessCode(reply.code, codes.textOf(reply.code)) : reply.body;
+      reply.to === 'delivery' ? replies.accessCode(reply.code, codes.textOf(reply.code), null) : reply.body;
     const fault = faultOf(body, authorId);
     if (fault !== null) faults.push(`${fault}: ${JSON.stringify(typed)}`);
   }

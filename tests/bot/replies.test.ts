@@ -72,6 +72,6 @@ it('keeps a full page of the longest names within the limits of an embed', () =>
 });
 
 it('escapes all Markdown in a username', () => {
-  const { embed } = replies.accessCode({ ...CODE, username: '*_~`|>#-.[]()<@1>:\\' }, 'ABCDEF');
+  const { embed } = replies.accessCode({ ...CODE, username: '*_~`|>#-.[]()<@1>:\\' }, 'ABCDEF', null);
   expect(embed?.fields[0]?.value).toBe(String.raw`\*\_\~\`\|\>\#\-\.\[\]\(\)\<\@1\>\:\\`);
 });

@@ -228,6 +228,48 @@ it('suspends the codes while the bot is removed from its server, but not during 
   expect(timesIn(bot, `"codes":1,"msg":"The codes of Chat Room (${guild.id}) work again"`)).toBe(1);
 });
 
+it('tells the owner of the server that it joins what to do next, but not of one that it ignores', async () => {
+  const server = await TestServer.start();
+  const { discord, guild, owner } = server;
+  discord.removeBot(guild);
+  const bot = await startBot({ server });
+  discord.addBot(guild);
+  await expect.poll(() => discord.messages(owner)).toHaveLength(1);
+  expect(discord.messages(owner)[0]?.content).toBe(
+    '👋 I am now on `Chat Room`. Members type `!getcode <username>` in a channel and get an access code for the chat room by DM.\nTry it yourself. `!help_chatroom` lists the commands.',
+  );
+  const { stranger, theirs } = addStranger(server);
+  discord.addBot(theirs);
+  await expect.poll(() => timesIn(bot, 'Ignoring Strangers Server')).toBe(1);
+  await bot.settled();
+  expect(discord.messages(stranger)).toEqual([]);
+});
+
+it('logs that the owner of a server that it joins gets no DM', async () => {
+  const server = await TestServer.start();
+  const { discord, guild, owner } = server;
+  discord.removeBot(guild);
+  discord.setDirectMessages(owner, 'closed');
+  const bot = await startBot({ server });
+  discord.addBot(guild);
+  await expect.poll(() => timesIn(bot, 'Could not send a DM to the owner of the server')).toBe(1);
+});
+
+it('names the channels where members can type commands and the bot cannot reply, once at the start', async () => {
+  const server = await TestServer.start();
+  const { discord, guild } = server;
+  for (let n = 1; n <= 7; n++) discord.setBotPermissions(discord.addChannel(guild, `quiet${n}`), 0n);
+  const bot = await startBot({ server });
+  const warning = `Cannot reply in #quiet1, #quiet2, #quiet3, #quiet4, #quiet5, 2 more on Chat Room (${guild.id}): the bot needs the permissions View Channel and Send Messages there.`;
+  expect(timesIn(bot, warning)).toBe(1);
+  expect(timesIn(bot, '#general')).toBe(0);
+});
+
+it('shows the help command as its status', async () => {
+  const bot = await startBot({ settings: { COMMAND_PREFIX: '?' } });
+  expect(bot.server.discord.presence).toMatchObject({ activities: [{ state: '?help_chatroom', type: 4 }] });
+});
+
 it('suspends the codes of a server that the bot left while the database could not be written', async () => {
   const checks: (() => void)[] = [];
   const bot = await startBot({

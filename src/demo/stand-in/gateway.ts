@@ -92,6 +92,8 @@ export class Gateway {
   #greets = true;
   #answersResumes = true;
   #refuse: () => StandInGatewayRefusal | null = () => null;
+  /** Of the last IDENTIFY. */
+  presence: unknown;
   identifies = 0;
   resumes = 0;
 
@@ -372,8 +374,9 @@ export class Gateway {
     this.#events.emit('progress');
   }
 
-  #identify(connection: Connection, { token, intents }: Record<string, unknown>): void {
+  #identify(connection: Connection, { token, intents, presence }: Record<string, unknown>): void {
     this.identifies += 1;
+    this.presence = presence;
     if (!this.#options.isToken(token)) return this.#close(connection, CLOSE.authenticationFailed);
     if (typeof intents !== 'number' || intents < 0 || (intents & ~INTENTS.known) !== 0) {
       return this.#close(connection, CLOSE.invalidIntents);

@@ -337,6 +337,11 @@ export class DiscordStandIn {
   }
 
   /** Number of IDENTIFYs, refused ones included. */
+  /** The presence with which the bot logged in last. */
+  get presence(): unknown {
+    return this.#gateway.presence;
+  }
+
   get identifies(): number {
     return this.#gateway.identifies;
   }
