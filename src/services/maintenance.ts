@@ -20,8 +20,7 @@ export async function endCodes(store: Store, now: number): Promise<void> {
 }
 
 /**
- * Deletes audit rows and ended codes from before `auditSince`, claims of messages that are more than a day old, and the
- * DM channels of users without a code.
+ * Deletes audit rows and ended codes from before `auditSince`, and claims of messages that are more than a day old.
  * Keeps an ended code for as long as it may reserve its username.
  */
 export async function prune(store: Store, auditSince: number, now: number): Promise<void> {
@@ -36,7 +35,6 @@ export async function prune(store: Store, auditSince: number, now: number): Prom
       return nameHashes.length;
     });
   } while (deleted === CODES_PER_PRUNE);
-  await store.dmChannels.prune();
 }
 
 /** Returns those of at most 100 users who left a server. Members whose lookup failed are omitted. */

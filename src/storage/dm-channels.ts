@@ -1,6 +1,6 @@
 import { Table, text } from './table.js';
 
-/** The DM channels that the bot has opened. */
+/** The DM channels that the bot has opened: one for each Discord account that it sent a DM. */
 export class DmChannelRows extends Table {
   async find(userId: string): Promise<string | null> {
     const [row] = await this.rows(
@@ -21,12 +21,5 @@ export class DmChannelRows extends Table {
 
   async forget(userId: string): Promise<void> {
     await this.query('DELETE FROM dm_channels WHERE user_id = $1', [userId]);
-  }
-
-  /** Deletes the channels of users without a code, ended or not. */
-  async prune(): Promise<void> {
-    await this.query(
-      'DELETE FROM dm_channels WHERE NOT EXISTS (SELECT 1 FROM codes WHERE holder_id = user_id)',
-    );
   }
 }

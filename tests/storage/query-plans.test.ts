@@ -64,7 +64,6 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'dmChannels.find': async ({ dmChannels }) => dmChannels.find(''),
   'dmChannels.remember': async ({ dmChannels }) => dmChannels.remember('', ''),
   'dmChannels.forget': async ({ dmChannels }) => dmChannels.forget(''),
-  'dmChannels.prune': async ({ dmChannels }) => dmChannels.prune(),
   'logins.read': async ({ logins }) => logins.read(KEYS),
   'logins.read with a client': async ({ logins }) => logins.read({ ...KEYS, clientHash: '', hourHash: '' }),
   'logins.writeFailure': async ({ logins }) => logins.writeFailure('', '', { times: [], total: 1 }, 1),
@@ -80,13 +79,7 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
 };
 
 /** These read whole tables, once at the start or once an hour; `isEmpty` reads one row. */
-const SCANS = new Set([
-  'codes.isEmpty',
-  'codes.listGuilds',
-  'codes.countUsernames',
-  'dmChannels.prune',
-  'logins.prune',
-]);
+const SCANS = new Set(['codes.isEmpty', 'codes.listGuilds', 'codes.countUsernames', 'logins.prune']);
 
 async function planOf(name: string, driver: SqliteDriver): Promise<string> {
   const statements: [string, readonly SqlValue[]][] = [];
