@@ -1,5 +1,5 @@
 import type { Keys } from '../codes/keys.js';
-import { parseLoginUsername } from '../codes/username.js';
+import { parseUsername } from '../codes/username.js';
 import type { Query, SqlRow, SqlValue } from './driver.js';
 import type { Storage } from './open-storage.js';
 import { META, readMeta, writeMeta } from './schema.js';
@@ -113,7 +113,7 @@ function valueOf(value: unknown): SqlValue {
 /** Does what a login does: finds the code by username and text. */
 function requireValid(row: SqlRow, { keys, name }: Storage): void {
   const id = text(row['id'], 'id');
-  const username = parseLoginUsername(text(row['username'], 'username'));
+  const username = parseUsername(text(row['username'], 'username'));
   if (username !== null && pairHashOf(row, id, username.key, keys) === row['pair_hash']) return;
   throw failed(
     `The code with id ${id} would not be valid in ${name}: the source is damaged. Restore a backup first.`,

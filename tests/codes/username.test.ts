@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
+import { plainText } from '../../src/codes/plain-text.js';
 import { MAX_USERNAME_LENGTH, parseLoginUsername, parseUsername } from '../../src/codes/username.js';
 import { usernameOf } from './username-of.js';
 
@@ -253,14 +254,62 @@ describe('parseUsername', () => {
 });
 
 describe('parseLoginUsername', () => {
-  it.each([' Alice', 'Alice\n', '\u3000Alice\u00a0', `${' '.repeat(251)}Alice`])(
-    'ignores the spaces around %j',
-    (typed) => {
-      expect(parseLoginUsername(typed)).toEqual(usernameOf('Alice'));
-    },
-  );
+  it.each([
+    ['a space after it, from a phone', 'Zoë Smith '],
+    ['a line break after it', 'Zoë Smith\n'],
+    ['spaces of other scripts around it', '\u3000Zoë Smith\u00a0'],
+    ['a no-break space inside', 'Zoë\u00a0Smith'],
+    ['a tab and a next-line inside', 'Zoë\t\u0085Smith'],
+    ['several spaces inside', 'Zoë \u2003 Smith'],
+    ['zero-width characters', 'Z\u200bo\u200cë\u200d Smi\u2060th'],
+    ['direction controls', '\u200eZoë\u061c \u202aSmith\u202c\u2066\u2069'],
+    ['a byte order mark', '\ufeffZoë Smith'],
+    ['soft hyphens', 'Zoë Sm\u00adith'],
+    ['variation selectors', 'Zoë\ufe0f Smith\u{e0101}'],
+    ['fillers and tag characters', 'Zoë\u3164 Smith\u{e0061}'],
+    ['an accent apart from its letter', 'Zoe\u0308 Smith'],
+    ['a joiner between a letter and its accent', 'Zoe\u034f\u0308 Smith'],
+    ['full-width letters', 'Ｚｏë Ｓｍｉｔｈ'],
+    ['another case', 'ZOË sMITH'],
+    ['decoration up to 256 characters', `${' '.repeat(247)}Zoë Smith`],
+  ])('reads a username with %s', (_what, typed) => {
+    expect(parseLoginUsername(typed)?.key).toBe(usernameOf('Zoë Smith').key);
+  });
 
-  it.each(['Alice  Smith', '', '   ', `${' '.repeat(252)}Alice`])('refuses %j', (typed) => {
+  it.each([
+    'Zoë\u0001Smith',
+    'Zoë\u007fSmith',
+    'Zoë\u009bSmith',
+    '',
+    '   ',
+    '\u200b',
+    `${' '.repeat(254)}Zoë`,
+  ])('refuses %j', (typed) => {
     expect(parseLoginUsername(typed)).toBeNull();
+  });
+
+  it('reads every issued username as itself, whatever decorates it', () => {
+    const invisible = fc.string({
+      unit: fc.constantFrom(' ', '\u200b', '\u200f', '\u00ad', '\ufeff', '\u00a0', '\ufe0f', '\n'),
+      maxLength: 4,
+    });
+    const issued = typedNames.map(parseUsername).filter((username) => username !== null);
+    fc.assert(
+      fc.property(issued, invisible, invisible, (username, before, after) => {
+        expect(plainText(username.text)).toBe(username.text);
+        expect(parseLoginUsername(before + username.text + after)).toEqual(username);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('reads a plain text as itself', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (typed) => {
+        const plain = plainText(typed);
+        expect(plainText(plain)).toBe(plain);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });

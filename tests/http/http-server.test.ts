@@ -49,7 +49,7 @@ describe('POST /v1/validate and /v1/redeem', () => {
       expiresAt: clock.now + 3_600_000,
       usesLeft: 2,
     };
-    const typed = { username: ' ALICE ', code: ` ${text.toLowerCase()} ` };
+    const typed = { username: '\ufeffALICE ', code: ` ${text.slice(0, 3).toLowerCase()}–${text.slice(3)} ` };
     for (let n = 0; n < 2; n++) {
       const { status, headers, body } = await post(VALIDATE, typed);
       expect({ status, body }).toEqual({ status: 200, body: verdict });

@@ -29,6 +29,15 @@ describe.each(EXAMPLES)('$file', (example) => {
     const code = await getCode(server.alice, 'Alice Smith');
     const success = ['in', server.alice.id, 'Alice Smith'];
     expect(await logIn({ username: ' alice smith', code: code.toLowerCase() })).toEqual(success);
+    for (const username of [
+      'Alice Smith ',
+      '\ufeffAlice\u00a0 Smith\u200b',
+      'Ａlice\u2028Smith',
+      '\tAlice\vSmith\r',
+    ]) {
+      const typed = { username, code: `\`${code.slice(0, 3)}–${code.slice(3)}\`\u2029` };
+      expect([username, await logIn(typed)]).toEqual([username, success]);
+    }
     expect(await logIn({ username: 'Alice Smith', code }, { ...bot, url: `${bot.url}/` })).toEqual(success);
     const others = await getCode(server.bob, 'Zoë');
     expect(await logIn({ username: 'ZOË', code: others })).toEqual(['in', server.bob.id, 'Zoë']);

@@ -12,6 +12,9 @@
 #
 # The code and the token are passed by pipes: every process on the machine can read the arguments of a command.
 
+# The patterns below are for bytes: in other locales, control characters include line separators, which may surround a code.
+export LC_ALL=C
+
 quote() {
   printf '"%s"' "$(printf '%s' "$1" | sed 's/[\\"]/\\&/g')"
 }
@@ -45,5 +48,5 @@ END
   esac
 }
 
-# `read` drops NUL, so it becomes another control character first.
-tr '\000' '\001' | login
+# `read` drops NUL, so it becomes another control character first. Other white space becomes spaces.
+tr '\000\t\v\f\r' '\001    ' | login

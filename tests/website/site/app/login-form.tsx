@@ -40,7 +40,7 @@ export function LoginForm({ ended }: { readonly ended: boolean }): ReactNode {
       </p>
       <label>
         Username
-        <input name="username" autoComplete="username" maxLength={64} required autoFocus />
+        <input name="username" autoComplete="username" maxLength={256} required autoFocus />
       </label>
       <label>
         Access code
@@ -50,7 +50,7 @@ export function LoginForm({ ended }: { readonly ended: boolean }): ReactNode {
           autoComplete="off"
           autoCapitalize="characters"
           spellCheck={false}
-          maxLength={64}
+          maxLength={256}
           required
         />
       </label>

@@ -7,7 +7,8 @@ import { postLoginNotice } from '@/lib/login-notice';
 import { deviceId, readSecret, startSession } from '@/lib/session';
 
 const MAX_BODY_BYTES = 1_024;
-const MAX_FIELD_LENGTH = 64;
+/** More than the longest username and code, because people paste spaces and invisible characters with them. */
+const MAX_FIELD_LENGTH = 256;
 
 export async function POST(request: Request): Promise<Response> {
   readSecret();
@@ -58,7 +59,7 @@ async function readForm(request: Request): Promise<Form | null> {
   try {
     const { username, code, rememberMe = false } = JSON.parse(await readText(request));
     return isFilled(username) && isFilled(code) && typeof rememberMe === 'boolean'
-      ? { username: username.trim(), code: code.trim(), rememberMe }
+      ? { username, code, rememberMe }
       : null;
   } catch {
     return null;
