@@ -1,5 +1,5 @@
 import { PENDING_MS, type Code } from '../codes/code.js';
-import { MAX_USERNAME_LENGTH } from '../codes/username.js';
+import { MAX_USERNAME_LENGTH, type UsernameFault } from '../codes/username.js';
 import { CODES_PER_PAGE, type CodePage, type ListedCode, type Revocation } from '../services/code-service.js';
 import type { Embed, EmbedField, MessageBody, SendResult } from './message.js';
 
@@ -238,6 +238,23 @@ export function welcome(serverName: string, prefix: string): MessageBody {
   };
 }
 
+const FAULTS: Readonly<Record<Extract<UsernameFault, string>, string>> = {
+  empty: 'it is empty',
+  emoji: 'it contains an emoji',
+  invisible: 'it contains an invisible character',
+  alphabets: 'it contains letters of two alphabets',
+  words: 'an apostrophe or an accent is not inside a word',
+  accents: 'it contains accents that are not part of a letter',
+  direction: 'a digit or sign is before letters that are read from right to left',
+};
+
+function describeFault(fault: UsernameFault): string {
+  if (typeof fault === 'string') return FAULTS[fault];
+  if ('tooLong' in fault) return `it is too long: ${fault.tooLong} characters`;
+  // A mark alone would be displayed on the backtick before it.
+  return `it contains the character ${inlineCode(fault.character.replace(/^\p{M}/u, '◌$&'))}`;
+}
+
 /** The sentences of `UserError`. */
 export const refusals = {
   guildOnly: () => '❌ Please use this command in a channel of the server, not in a direct message.',
@@ -249,8 +266,10 @@ export const refusals = {
   unclosedQuote: () => '❌ Quotation marks must be in pairs, around whole words. Example: `"Alice Smith"`',
   tooManyWords: (example: string) =>
     `❌ A username with a space in it needs quotation marks: ${inlineCode(example)}`,
-  invalidUsername: () =>
-    `❌ A username has 1 to ${MAX_USERNAME_LENGTH} characters: letters of one alphabet, digits, \`_\`, \`-\`, \`.\`, and single spaces between words. Please choose another.`,
+  decorated: (username: string) =>
+    `❌ Please type the username alone, without \`@\`, \`<\`, \`>\`, \`*\` or backticks: ${inlineCode(username)}`,
+  invalidUsername: (fault: UsernameFault) =>
+    `❌ This username is not allowed: ${describeFault(fault)}. A username has 1 to ${MAX_USERNAME_LENGTH} characters: letters of one alphabet, digits, \`_\`, \`-\`, \`.\`, and single spaces and apostrophes inside. Please choose another.`,
   invalidPage: (example: string) => `❌ The page must be a whole number from 1: ${inlineCode(example)}`,
 };
 

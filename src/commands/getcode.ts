@@ -1,11 +1,11 @@
 import { requireRequester } from '../bot/access.js';
 import type { Command, CommandParts, Reply } from '../bot/command.js';
 import { describeCode } from '../bot/delivery.js';
-import { splitWords } from '../bot/parse.js';
+import { parseMention, splitWords } from '../bot/parse.js';
 import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
 import type { IssueRefusal } from '../codes/code.js';
-import { parseUsername, type Username } from '../codes/username.js';
+import { parseUsername, usernameFault, withoutFullStops, type Username } from '../codes/username.js';
 
 /** `!getcode <username>`: a member receives an access code by DM, or by pressing a button. */
 export function getcodeCommand({ codes, deliveries, prefix, websiteUrl, log }: CommandParts): Command {
@@ -46,9 +46,13 @@ function usernameIn([typed, ...more]: readonly string[], prefix: string): Userna
     throw new UserError(replies.refusals.missingUsername(`${prefix}getcode <username>`));
   // Otherwise Alice Smith would get a code for Alice.
   if (more.length > 0) throw new UserError(replies.refusals.tooManyWords(`${prefix}getcode "Alice Smith"`));
-  const username = parseUsername(typed);
-  if (username === null) throw new UserError(replies.refusals.invalidUsername());
-  return username;
+  // Some keyboards type a letter and its accent apart.
+  const text = withoutFullStops(typed.trim().normalize('NFC'));
+  const username = parseUsername(text);
+  if (username !== null) return username;
+  const bare = parseMention(text) === null ? text.replaceAll(/^[<@`*]+|[.>`*]+$/g, '') : 'Alice';
+  if (parseUsername(bare) !== null) throw new UserError(replies.refusals.decorated(bare));
+  throw new UserError(replies.refusals.invalidUsername(usernameFault(text) ?? 'empty'));
 }
 
 function refused(refusal: IssueRefusal, { text }: Username, authorId: string): Reply {

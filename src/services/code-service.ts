@@ -10,7 +10,7 @@ import {
 } from '../codes/code.js';
 import type { Keys } from '../codes/keys.js';
 import { reservation, skeletonsOf } from '../codes/look-alikes.js';
-import { parseUsername, type Username } from '../codes/username.js';
+import { typedUsernames, type Username } from '../codes/username.js';
 import type { CodeColumn } from '../storage/codes.js';
 import type { Rows, Store } from '../storage/store.js';
 
@@ -171,10 +171,11 @@ export class CodeService {
   #columnsOf(target: RevokeTarget): (readonly [Revocation['by'], CodeColumn, string])[] {
     if ('memberId' in target) return [['member', 'holder_id', target.memberId]];
     const text = parseCodeText(target.typed);
-    const username = parseUsername(target.typed);
     return [
       ...(text === null ? [] : [['code', 'text_hash', this.#keys.hashText(text)] as const]),
-      ...(username === null ? [] : [['username', 'name_hash', this.#keys.hashName(username.key)] as const]),
+      ...typedUsernames(target.typed).map(
+        ({ key }) => ['username', 'name_hash', this.#keys.hashName(key)] as const,
+      ),
     ];
   }
 

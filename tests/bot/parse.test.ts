@@ -9,7 +9,15 @@ describe('parseCommand', () => {
   it.each([
     ['!getcode', '!', { name: 'getcode', rest: '' }],
     ['!GetCode Alice', '!', { name: 'getcode', rest: 'Alice' }],
-    ['!getcode\n"a  b" ', '!', { name: 'getcode', rest: '"a  b" ' }],
+    ['!getcode\n"a \t\u3000b" ', '!', { name: 'getcode', rest: '"a b" ' }],
+    ['!getcode\u200b Alice', '!', { name: 'getcode', rest: 'Alice' }],
+    ['\u2060!codes', '!', { name: 'codes', rest: '' }],
+    ['!\ufeffcodes\u200f', '!', { name: 'codes', rest: '' }],
+    ['!getcode\u00a0Alice\u0085Smith', '!', { name: 'getcode', rest: 'Alice Smith' }],
+    ['!getcode \u200e\u2066Alice\u2069 \u00ad', '!', { name: 'getcode', rest: 'Alice ' }],
+    ['!getcode \u200b"\u200bAlice Smith\ufe0f"\u3164', '!', { name: 'getcode', rest: '"Alice Smith"' }],
+    ['!getcode Al\u200bice', '!', { name: 'getcode', rest: 'Al\u200bice' }],
+    ['!get\u200bcode Alice', '!', null],
     ['bot!codes 2', 'bot!', { name: 'codes', rest: '2' }],
     ['.*codes', '.*', { name: 'codes', rest: '' }],
     ['xcodes', '.*', null],
@@ -35,8 +43,9 @@ describe('splitWords', () => {
     ['“Alice Smith”', ['Alice Smith']],
     ['„Alice Smith“ x', ['Alice Smith', 'x']],
     ['""', ['']],
+    ['"Alice Smith". x', ['Alice Smith', 'x']],
     ['  a\t"b  c"\nd ', ['a', 'b  c', 'd']],
-    ["O'Neil", ["O'Neil"]],
+    ["O'Neil O’Neil ‘x’", ["O'Neil", 'O’Neil', '‘x’']],
   ])('splits %j', (rest, words) => {
     expect(splitWords(rest)).toEqual(words);
   });

@@ -4,7 +4,7 @@ import { parseCommand, parseMention } from '../../src/bot/parse.js';
 import { parseOptions } from '../../src/cli/audit-options.js';
 import { ProgramError } from '../../src/cli/program-error.js';
 import { parseCodeText } from '../../src/codes/code-text.js';
-import { parseLoginUsername, parseUsername } from '../../src/codes/username.js';
+import { parseUsername, typedUsernames } from '../../src/codes/username.js';
 import { openValidator } from '../../src/validator/validator.js';
 import { startBot } from '../support/bot.js';
 
@@ -31,7 +31,7 @@ function auditOption(name: string): (text: string) => unknown {
 describe('a text of 100,000,000 characters', () => {
   it.each([
     ['parseUsername', parseUsername],
-    ['parseLoginUsername', parseLoginUsername],
+    ['typedUsernames', (text: string) => typedUsernames(text)[0] ?? null],
     ['parseCodeText', parseCodeText],
     ['parseCommand', (text: string) => parseCommand(text, 'a')],
     ['parseMention', parseMention],

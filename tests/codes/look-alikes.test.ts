@@ -94,6 +94,8 @@ describe('skeletonsOf', () => {
     ['User.Name', 'user.narne'],
     ['a-1', 'a-l'],
     ['Bill Smith', 'BiII Smith'],
+    ["K'ala", 'Ƙala'],
+    ["O'BRIEN", "0'brien"],
     ['Fiona', 'Ƒiona'],
     ['fiona', 'ƒiona'],
     ['paul', 'þaul'],

@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { plainText } from '../../src/codes/plain-text.js';
-import { MAX_USERNAME_LENGTH, parseLoginUsername, parseUsername } from '../../src/codes/username.js';
+import {
+  MAX_USERNAME_LENGTH,
+  parseUsername,
+  typedUsernames,
+  usernameFault,
+  type UsernameFault,
+} from '../../src/codes/username.js';
 import { usernameOf } from './username-of.js';
 
 /** Characters of usernames, and others. */
@@ -72,6 +78,9 @@ describe('parseUsername', () => {
     ['rare ideographs of names', '𠮷田 﨑山 髙木'],
     ['iteration marks', '佐々木'],
     ['accents', 'Renée Müller'],
+    ['an apostrophe', "O'Hara-D'Arcy"],
+    ['a Ukrainian apostrophe', "Мар'яна"],
+    ['a Hebrew geresh', "צ'רלי"],
     ['Cyrillic', 'Алиса'],
     ['Greek', 'Αλίκη'],
     ['Thai', 'สมชาย'],
@@ -109,7 +118,10 @@ describe('parseUsername', () => {
     ['a newline at the end', 'Alice\n'],
     ['NUL', 'Ali\0ce'],
     ['straight quotes', '"Alice"'],
-    ['an apostrophe', "O'Hara"],
+    ['an apostrophe at the beginning', "'Alice"],
+    ['an apostrophe at the end of a word', "Alice' Smith"],
+    ['two apostrophes together', "O''Hara"],
+    ['an apostrophe before a mark', "ที'่"],
     ['typographic quotes', '“Alice”'],
     ['backticks', '`Alice`'],
     ['an asterisk', 'Al*ice'],
@@ -209,6 +221,7 @@ describe('parseUsername', () => {
   it.each([
     ['Alice', 'Alicia'],
     ['Alice', 'Alicé'],
+    ["O'Brien", 'OBrien'],
     ['Alice', 'Alice.'],
     ['Alice Smith', 'AliceSmith'],
     ['Alice_Smith', 'Alice-Smith'],
@@ -222,11 +235,49 @@ describe('parseUsername', () => {
       fc.property(typedNames, (typed) => {
         const username = parseUsername(typed);
         expect(username?.text ?? typed).toBe(typed);
+        expect(username === null).toBe(usernameFault(typed) !== null);
         expect(username === null || Array.from(typed).length <= MAX_USERNAME_LENGTH).toBe(true);
-        expect(username?.text ?? 'none').toMatch(/^[\p{L}\p{M}\p{Nd}_. -]+$/u);
+        expect(username?.text ?? 'none').toMatch(/^[\p{L}\p{M}\p{Nd}_.' -]+$/u);
       }),
       { numRuns: 2_000 },
     );
+  });
+
+  it.each(Array.from("'`´΄ʹʹʻʼʽʾʿˈˊˋ՚׳ߴߵ᾽᾿῾‘’‛′‵ꞌ＇｀"))('reads %s as an apostrophe', (sign) => {
+    expect(parseUsername(`O${sign}Brien`)).toEqual(usernameOf("O'Brien"));
+    expect(parseUsername(`O${sign}`)).toBeNull();
+    expect(typedUsernames(`o${sign}brien`)).toMatchObject([{ key: "o'brien" }]);
+  });
+
+  it.each<[UsernameFault, readonly string[]]>([
+    ['empty', ['']],
+    ['emoji', ['Alice😀', '😀', 'Alice❤', '👩‍👩‍👧', '🇫🇷', '1️⃣', '👍🏽']],
+    [
+      'invisible',
+      [
+        'Ali\u200bce',
+        'Ali\u00adce',
+        'Alice\u202e',
+        'Ali\u0001ce',
+        'Alice\u00a0Smith',
+        '\u2800',
+        'ก\u034fข',
+        '\u17b4ក',
+      ],
+    ],
+    ['alphabets', ['Аlice', 'Αλίkη', 'Aliceさ', 'Ali٣']],
+    ['words', ["'Alice'", "O''Brien", 'Alice  Smith', ' Alice', 'สม ่']],
+    ['accents', ['ก\u0e31\u0e31\u0e31\u0e31', '\u09dc']],
+    ['direction', ['1שרה', '_علي']],
+    [{ character: '&' }, ['R&B', 'Tom & Jerry']],
+    [{ character: '@' }, ['@everyone', 'Al@ice']],
+    [{ character: '<' }, ['<@&1>', '<#1>']],
+    [{ character: 'ᴀ' }, ['ᴀlice']],
+    [{ character: '\u0301' }, ['Rene\u0301e']],
+    [{ tooLong: 33 }, ['a'.repeat(33), '𠀀'.repeat(33), '😀'.repeat(33)]],
+    [{ tooLong: 40 }, ['&'.repeat(40)]],
+  ])('says that the fault is %j', (fault, texts) => {
+    expect(texts.map(usernameFault)).toEqual(texts.map(() => fault));
   });
 
   it('accepts a letter in both cases or not at all', () => {
@@ -253,7 +304,7 @@ describe('parseUsername', () => {
   });
 });
 
-describe('parseLoginUsername', () => {
+describe('typedUsernames', () => {
   it.each([
     ['a space after it, from a phone', 'Zoë Smith '],
     ['a line break after it', 'Zoë Smith\n'],
@@ -273,7 +324,7 @@ describe('parseLoginUsername', () => {
     ['another case', 'ZOË sMITH'],
     ['decoration up to 256 characters', `${' '.repeat(247)}Zoë Smith`],
   ])('reads a username with %s', (_what, typed) => {
-    expect(parseLoginUsername(typed)?.key).toBe(usernameOf('Zoë Smith').key);
+    expect(typedUsernames(typed).map(({ key }) => key)).toEqual([usernameOf('Zoë Smith').key]);
   });
 
   it.each([
@@ -285,7 +336,21 @@ describe('parseLoginUsername', () => {
     '\u200b',
     `${' '.repeat(254)}Zoë`,
   ])('refuses %j', (typed) => {
-    expect(parseLoginUsername(typed)).toBeNull();
+    expect(typedUsernames(typed)).toEqual([]);
+  });
+
+  it.each([
+    ['Alice', ['Alice']],
+    ['Alice.', ['Alice.', 'Alice']],
+    ['J.R...', ['J.R...', 'J.R']],
+    ['Alice . ', ['Alice .', 'Alice']],
+    ['Alice。', ['Alice']],
+    ['Alice…', ['Alice']],
+    [`${'a'.repeat(32)}.`, ['a'.repeat(32)]],
+    ['.', ['.']],
+    ['.net', ['.net']],
+  ])('reads %s with and without full stops at its end', (typed, texts) => {
+    expect(typedUsernames(typed).map(({ text }) => text)).toEqual(texts);
   });
 
   it('reads every issued username as itself, whatever decorates it', () => {
@@ -297,7 +362,7 @@ describe('parseLoginUsername', () => {
     fc.assert(
       fc.property(issued, invisible, invisible, (username, before, after) => {
         expect(plainText(username.text)).toBe(username.text);
-        expect(parseLoginUsername(before + username.text + after)).toEqual(username);
+        expect(typedUsernames(before + username.text + after)[0]).toEqual(username);
       }),
       { numRuns: 2_000 },
     );

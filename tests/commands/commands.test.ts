@@ -7,8 +7,11 @@ import { openRaw } from '../support/raw-database.js';
 const ABC = 'ABCDEF';
 const NEXT = ' No username with a code matches it either. To list the codes: `!codes`';
 const CODE = /^[A-HJ-NP-Z2-9]{6}$/;
-const INVALID_USERNAME =
-  '❌ A username has 1 to 32 characters: letters of one alphabet, digits, `_`, `-`, `.`, and single spaces between words. Please choose another.';
+const RULES =
+  'A username has 1 to 32 characters: letters of one alphabet, digits, `_`, `-`, `.`, and single spaces and apostrophes inside. Please choose another.';
+const notAllowed = (why: string): string => `❌ This username is not allowed: ${why}. ${RULES}`;
+const alone = (username: string): string =>
+  `❌ Please type the username alone, without \`@\`, \`<\`, \`>\`, \`*\` or backticks: \`${username}\``;
 const NO_PERMISSION = "❌ You don't have permission to use this command!";
 
 it('sends the code by DM and acknowledges it in the channel, mentioning only the author', async () => {
@@ -56,8 +59,28 @@ it.each([
     '!getcode "Alice Smith',
     '❌ Quotation marks must be in pairs, around whole words. Example: `"Alice Smith"`',
   ],
-  ['a character that is not allowed', '!getcode @everyone', INVALID_USERNAME],
-  ['an empty username', '!getcode ""', INVALID_USERNAME],
+  ['an empty username', '!getcode ""', notAllowed('it is empty')],
+  ['full stops alone', '!getcode ...', notAllowed('it is empty')],
+  ['an emoji', '!getcode Alice❤️', notAllowed('it contains an emoji')],
+  ['an invisible character', '!getcode Al\u200bice', notAllowed('it contains an invisible character')],
+  ['two alphabets', '!getcode Аlice', notAllowed('it contains letters of two alphabets')],
+  ['a forbidden character', '!getcode R&B', notAllowed('it contains the character `&`')],
+  ['an accent on no letter', '!getcode x\u0332', notAllowed('it contains the character `◌\u0332`')],
+  ['a role', '!getcode <@&123456789012345678>', notAllowed('it contains the character `<`')],
+  ['40 characters', `!getcode ${'a'.repeat(40)}`, notAllowed('it is too long: 40 characters')],
+  ['single quotes', "!getcode 'Alice'", notAllowed('an apostrophe or an accent is not inside a word')],
+  ['piled accents', '!getcode กััััั', notAllowed('it contains accents that are not part of a letter')],
+  [
+    'a digit before Hebrew',
+    '!getcode 1שרה',
+    notAllowed('a digit or sign is before letters that are read from right to left'),
+  ],
+  ['angle brackets', '!getcode <Alice>', alone('Alice')],
+  ['backticks in quotes', '!getcode "`Alice Smith`"', alone('Alice Smith')],
+  ['bold text', '!getcode **Alice**.', alone('Alice')],
+  ['an at sign', '!getcode @Alice', alone('Alice')],
+  ['an at sign before everyone', '!getcode @everyone', alone('everyone')],
+  ['a mention', '!getcode <@123456789012345678>', alone('Alice')],
 ])('refuses !getcode with %s and issues no code', async (_, text, sentence) => {
   const { server, say } = await startBot();
   expect(summarize(await say(server.general, server.alice, text))).toEqual([`#general ${sentence}`]);
@@ -73,6 +96,16 @@ it.each([
   ['another case and more space', '!GetCode    Alice', 'Alice'],
   ['a line break', '!getcode\nAlice', 'Alice'],
   ['Markdown', '!getcode _a_', String.raw`\_a\_`],
+  ['a straight apostrophe', "!getcode O'Brien", String.raw`O\'Brien`],
+  ['a typographic apostrophe', '!getcode O’Brien', String.raw`O\'Brien`],
+  ['a full stop after it', '!getcode Alice.', 'Alice'],
+  ['a full stop after quotes', '!getcode "Alice Smith".', 'Alice Smith'],
+  ['an ideographic full stop after it', '!getcode "アリー。"', 'アリー'],
+  ['a zero-width space after the command', '!getcode\u200b Alice', 'Alice'],
+  ['a word joiner before the command', '\u2060!getcode Alice\u00ad', 'Alice'],
+  ['a no-break space before it', '!getcode\u00a0Alice', 'Alice'],
+  ['other spaces inside', '!getcode " Alice\u3000\u00a0Smith "', 'Alice Smith'],
+  ['an accent apart from its letter', '!getcode Zoe\u0308', 'Zoë'],
 ])('accepts a username with %s', async (_, text, shown) => {
   const { server, say } = await startBot();
   const [direct] = await say(server.general, server.alice, text);

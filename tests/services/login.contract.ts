@@ -57,6 +57,36 @@ export function describeLogins(engine: Engine): void {
       expect(await validator.redeem('Alice Smith', text)).toEqual(expected);
     });
 
+    it('ignores a full stop after a username, unless an earlier version issued it', async () => {
+      const { validator, deliver, store, codes } = await openWorld(engine);
+      const older = await deliver({ username: 'Alice.' });
+      const alice = await deliver({ username: 'Alice', holderId: '2' });
+      const brien = await deliver({ username: "O'Brien", holderId: '3' });
+      const bob = await deliver({ username: 'Bob', holderId: '4' });
+      for (const [typed, { text }, username] of [
+        ['Alice.', older, 'Alice.'],
+        ['alice. ', older, 'Alice.'],
+        ['Alice', alice, 'Alice'],
+        ['Alice..', alice, 'Alice'],
+        ['O’BRIEN.', brien, "O'Brien"],
+        ['Bob.', bob, 'Bob'],
+      ] as const) {
+        expect(await validator.validate(typed, text)).toMatchObject({ valid: true, username });
+      }
+      expect(await validator.validate('Alice.', alice.text)).toEqual(UNKNOWN);
+      for (const [index] of Array.from({ length: 10 }).entries())
+        await validator.validate('Bob.', wrongCode(index));
+      expect(await validator.validate('Bob', bob.text)).toMatchObject({ reason: 'throttled' });
+
+      expect(await codes.revoke(admin(), { typed: 'alice.' }, null)).toMatchObject({
+        codes: [{ id: older.id }],
+      });
+      expect(await codes.revoke(admin(), { typed: 'alice.' }, null)).toMatchObject({
+        codes: [{ id: alice.id }],
+      });
+      expect(await store.codes.countUsernames()).toBe(2);
+    });
+
     it('refuses the code of another username', async () => {
       const { validator, deliver } = await openWorld(engine);
       const { text } = await deliver();

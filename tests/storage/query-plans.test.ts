@@ -47,6 +47,7 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'codes.claimUnfinished': async ({ codes }) => codes.claimUnfinished(1, 1),
   'codes.count': async ({ codes }) => codes.count('', 1),
   'codes.isEmpty': async ({ codes }) => codes.isEmpty(),
+  'codes.isIssued': async ({ codes }) => codes.isIssued(''),
   'codes.list': async ({ codes }) => codes.list('', 1, 10, 0),
   'codes.revoke by text': async ({ codes }) => codes.revoke('', 'text_hash', '', { now: 1, endedSince: 1 }),
   'codes.revoke by name': async ({ codes }) => codes.revoke('', 'name_hash', '', { now: 1, endedSince: 1 }),
