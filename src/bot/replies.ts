@@ -1,6 +1,12 @@
 import { PENDING_MS, type Code } from '../codes/code.js';
-import { MAX_USERNAME_LENGTH, type UsernameFault } from '../codes/username.js';
-import { CODES_PER_PAGE, type CodePage, type ListedCode, type Revocation } from '../services/code-service.js';
+import { MAX_USERNAME_LENGTH, type FaultKind, type UsernameFault } from '../codes/username.js';
+import {
+  CODES_PER_PAGE,
+  type CodePage,
+  type CodeTarget,
+  type ListedCode,
+  type Revocation,
+} from '../services/code-service.js';
 import type { Embed, EmbedField, MessageBody, SendResult } from './message.js';
 
 /** discord.py's Color.green, blue and purple, which the original bot used. */
@@ -88,13 +94,10 @@ export function usernameTaken(username: string): MessageBody {
 }
 
 export function tooManyUsernames(authorId: string, usernames: readonly string[]): MessageBody {
-  const shown = usernames.slice(0, MAX_LISTED).map((username) => inlineCode(username));
-  const more = usernames.length - shown.length;
-  const held = shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
   return toMember(
     '❌',
     authorId,
-    `you already have ${counted(usernames.length, 'username')}: ${held}. Use one of them, or ask an administrator to revoke one.`,
+    `you already have ${counted(usernames.length, 'username')}: ${inlineCodes(usernames)}. Use one of them, or ask an administrator to revoke one.`,
   );
 }
 
@@ -129,8 +132,9 @@ export function codeList({ total, page, codes }: CodePage): Embed {
   };
 }
 
-function describeCode({ username, holderTag, uses, maxUses }: ListedCode): string {
+function describeCode({ username, holderTag, uses, maxUses, deliveredAt }: ListedCode): string {
   const lines = [`Username: ${escapeMarkdown(username)}`, `Requested by: ${escapeMarkdown(holderTag)}`];
+  if (deliveredAt === null) lines.push('Status: not delivered yet');
   if (maxUses !== null) lines.push(`Uses: ${uses} of ${maxUses}`);
   return lines.join('\n');
 }
@@ -149,46 +153,35 @@ export function noCodes({ isUnused }: CodePage): MessageBody {
 
 // Revoking
 
-/** Repeats the reason: in `!revoke Alice Smith`, it is `Smith`. */
-export function codesRevoked(
-  typed: string,
-  { by, codes, isFree }: Revocation,
-  reason: string | null,
-  listCommand: string,
-): MessageBody {
-  const [first] = codes;
-  if (first === undefined) {
-    return {
-      content: `❌ Code ${inlineCode(typed)} not found. No username with a code matches it either. To list the codes: ${inlineCode(listCommand)}`,
-    };
-  }
-  const user = inlineCode(first.username);
-  const what =
-    by === 'code'
-      ? `Access code ${inlineCode(typed.trim().toUpperCase())} for user ${user} has`
-      : `${counted(codes.length, 'access code')} for user ${user} ${hasOrHave(codes.length)}`;
-  const free = isFree
-    ? 'The username is free again.'
-    : 'A code for a look-alike, or of another server, still reserves the username.';
-  return { content: `✅ ${what} been revoked. ${free}${because(reason)}` };
-}
-
-export function memberRevoked(
-  memberId: string,
-  { codes, isFree }: Revocation,
-  reason: string | null,
-): MessageBody {
-  if (codes.length === 0) return { content: `❌ ${mention(memberId)} has no access codes on this server.` };
-  const names = new Set(codes.map(({ nameHash }) => nameHash)).size;
-  const freed = names === 1 ? 'The username is free again.' : 'The usernames are free again.';
-  const free = isFree ? freed : 'A code for a look-alike, or of another server, still reserves a username.';
+export function codesNotFound({ memberId = null, typed = '' }: CodeTarget, listCommand: string): MessageBody {
   return {
-    content: `✅ ${counted(codes.length, 'access code')} of ${mention(memberId)} ${hasOrHave(codes.length)} been revoked. ${free}${because(reason)}`,
+    content:
+      memberId === null
+        ? `❌ Code ${inlineCode(typed)} not found. No username with a code matches it either. To list the codes: ${inlineCode(listCommand)}`
+        : `❌ ${mention(memberId)} has no access codes on this server.`,
   };
 }
 
-function because(reason: string | null): string {
-  return reason === null ? '' : ` Reason: ${inlineCode(reason)}`;
+/** Repeats the reason: in `!revoke Alice Smith`, it is `Smith`. */
+export function codesRevoked(
+  target: CodeTarget,
+  { by, texts, codes, reason, isFree }: Revocation,
+  listCommand: string,
+): MessageBody {
+  if (by === null) return codesNotFound(target, listCommand);
+  const names = [...new Map(codes.map(({ nameHash, username }) => [nameHash, username])).values()];
+  const isOne = names.length === 1;
+  const users = `for ${isOne ? 'user' : 'users'} ${inlineCodes(names)}`;
+  const owner = by === 'member' ? `of ${mention(target.memberId ?? '')}` : users;
+  const what =
+    by === 'code'
+      ? `Access ${texts.length === 1 ? 'code' : 'codes'} ${inlineCodes(texts)} ${users} ${hasOrHave(texts.length)}`
+      : `${counted(codes.length, 'access code')} ${owner} ${hasOrHave(codes.length)}`;
+  const freed = isOne ? 'The username is free again.' : 'The usernames are free again.';
+  const reserved = `A code for a look-alike, or of another server, still reserves ${isOne ? 'the' : 'a'} username.`;
+  const label = by === 'code' ? 'Reason (words that are not codes of this server)' : 'Reason';
+  const because = reason === null ? '' : ` ${label}: ${inlineCode(reason)}`;
+  return { content: `✅ ${what} been revoked. ${isFree ? freed : reserved}${because}` };
 }
 
 // Help
@@ -238,7 +231,7 @@ export function welcome(serverName: string, prefix: string): MessageBody {
   };
 }
 
-const FAULTS: Readonly<Record<Extract<UsernameFault, string>, string>> = {
+const FAULTS: Readonly<Record<FaultKind, string>> = {
   empty: 'it is empty',
   emoji: 'it contains an emoji',
   invisible: 'it contains an invisible character',
@@ -270,7 +263,10 @@ export const refusals = {
     `❌ Please type the username alone, without \`@\`, \`<\`, \`>\`, \`*\` or backticks: ${inlineCode(username)}`,
   invalidUsername: (fault: UsernameFault) =>
     `❌ This username is not allowed: ${describeFault(fault)}. A username has 1 to ${MAX_USERNAME_LENGTH} characters: letters of one alphabet, digits, \`_\`, \`-\`, \`.\`, and single spaces and apostrophes inside. Please choose another.`,
-  invalidPage: (example: string) => `❌ The page must be a whole number from 1: ${inlineCode(example)}`,
+  notMention: (word: string) =>
+    `❌ ${inlineCode(word)} is not a mention. Please choose the member from the list that Discord shows, or type a username without \`@\`.`,
+  invalidPage: (example: string) =>
+    `❌ The page must be a whole number from 1, and a username with a space in it needs quotation marks: ${inlineCode(example)}`,
 };
 
 export function databaseOutage(): MessageBody {
@@ -319,6 +315,13 @@ function inlineCode(text: string): string {
   const characters = Array.from(plain);
   const shown = characters.length > MAX_QUOTED ? `${characters.slice(0, MAX_QUOTED).join('')}…` : plain;
   return `\`${shown.trim() || ' '}\``;
+}
+
+/** The first ten, and the number of the others. */
+function inlineCodes(texts: readonly string[]): string {
+  const shown = texts.slice(0, MAX_LISTED).map((text) => inlineCode(text));
+  const more = texts.length - shown.length;
+  return shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 function escapeMarkdown(text: string): string {

@@ -1,15 +1,15 @@
 import { requireAdministrator } from '../bot/access.js';
 import type { Command, CommandParts } from '../bot/command.js';
-import { parseMention, splitWords } from '../bot/parse.js';
+import { parseTarget, splitWords } from '../bot/parse.js';
 import * as replies from '../bot/replies.js';
 import { UserError } from '../bot/user-error.js';
 
-/** `!revoke <code|username|@member> [reason]`: an administrator ends codes of the server. */
+/** `!revoke <codes|username|@member> [reason]`: an administrator ends codes of the server. */
 export function revokeCommand({ codes, prefix, log }: CommandParts): Command {
   return {
     name: 'revoke',
-    usage: '<code> (Admin)',
-    summary: 'Revoke a specific access code',
+    usage: '<code, username or @member> [reason] (Admin)',
+    summary: 'Revoke one or more access codes, or all codes of a username or member',
 
     async run(args, message) {
       const guildId = requireAdministrator(message);
@@ -17,12 +17,8 @@ export function revokeCommand({ codes, prefix, log }: CommandParts): Command {
       if (argument === undefined)
         throw new UserError(replies.refusals.missingArgument(`${prefix}help_chatroom`));
       const by = { id: message.id, guildId, actorId: message.author.id };
-      const reason = words.length === 0 ? null : words.join(' ');
-
-      const memberId = parseMention(argument);
-      const typed = argument.replaceAll('`', '');
-      const target = memberId === null ? { typed } : { memberId };
-      const revocation = await codes.revoke(by, target, reason);
+      const target = parseTarget(argument);
+      const revocation = await codes.revoke(by, target, words.join(' ') || null);
       if (revocation === null) return null;
       if (revocation.codes.length > 0) {
         const usernames = [...new Set(revocation.codes.map(({ username }) => username))];
@@ -32,11 +28,7 @@ export function revokeCommand({ codes, prefix, log }: CommandParts): Command {
           'Revoked codes',
         );
       }
-      const body =
-        memberId === null
-          ? replies.codesRevoked(typed, revocation, reason, `${prefix}codes`)
-          : replies.memberRevoked(memberId, revocation, reason);
-      return { to: 'channel', body };
+      return { to: 'channel', body: replies.codesRevoked(target, revocation, `${prefix}codes`) };
     },
   };
 }

@@ -51,13 +51,20 @@ export interface CodePage {
 export interface Revocation {
   /** What the argument named; `null`: no code. */
   readonly by: 'code' | 'username' | 'member' | null;
+  /** The codes that were named. */
+  readonly texts: readonly string[];
   readonly codes: readonly Code[];
+  /** Without the codes that were named in it. */
+  readonly reason: string | null;
   /** Whether other members can get the usernames now. */
   readonly isFree: boolean;
 }
 
-/** What `!revoke` names: a member, or a code or username. */
-export type RevokeTarget = { readonly memberId: string } | { readonly typed: string };
+/** What an administrator names: a member, or a code or username. */
+export interface CodeTarget {
+  readonly memberId?: string | null;
+  readonly typed?: string;
+}
 
 export interface CodeServiceOptions {
   readonly store: Store;
@@ -116,17 +123,27 @@ export class CodeService {
     });
   }
 
-  /** Lists a server's codes, oldest first. Returns `null` for a repeat. */
-  async list({ id, guildId, actorId }: AdminRequest, page: number): Promise<CodePage | null> {
+  /** Lists a server's codes that `target` names, oldest first; `null`: all of them. Returns `null` for a repeat. */
+  async list(
+    { id, guildId, actorId }: AdminRequest,
+    page: number,
+    target: CodeTarget | null = null,
+  ): Promise<CodePage | null> {
     const now = this.#options.clock();
+    const columns = target === null ? [[null, 'guild_id', guildId] as const] : this.#columnsOf(target);
     const found = await this.#store.changeCodes(async (rows) => {
       if (!(await rows.requests.claim(id, now))) return null;
-      const total = await rows.codes.count(guildId, now);
-      const pages = Math.max(1, Math.ceil(total / CODES_PER_PAGE));
-      const shown = Math.min(page, pages);
-      const codes = await rows.codes.list(guildId, now, CODES_PER_PAGE, (shown - 1) * CODES_PER_PAGE);
+      await withdrawOverdue(rows, now);
       await rows.audit.write({ at: now, event: 'listed', guildId, actorId });
-      return { total, page: shown, pages, codes, isUnused: await rows.codes.isEmpty() };
+      for (const [, column, value] of columns) {
+        const total = await rows.codes.count(guildId, column, value, now);
+        const pages = Math.max(1, Math.ceil(total / CODES_PER_PAGE));
+        const shown = Math.min(page, pages);
+        const offset = (shown - 1) * CODES_PER_PAGE;
+        const codes = await rows.codes.list(guildId, column, value, now, CODES_PER_PAGE, offset);
+        if (total > 0) return { total, page: shown, pages, codes, isUnused: false };
+      }
+      return { total: 0, page: 1, pages: 1, codes: [], isUnused: await rows.codes.isEmpty() };
     });
     if (found === null) return null;
     return { ...found, codes: found.codes.map((code) => ({ ...code, text: this.textOf(code) })) };
@@ -134,32 +151,42 @@ export class CodeService {
 
   /**
    * Ends a server's codes that `target` names, a code before a username. With a code, the server's other codes for its
-   * username end too. Returns `null` for a repeat.
+   * username end too, and so do all codes that are words of the reason. Returns `null` for a repeat.
    */
-  async revoke(by: AdminRequest, target: RevokeTarget, reason: string | null): Promise<Revocation | null> {
+  async revoke(by: AdminRequest, target: CodeTarget, reason: string | null): Promise<Revocation | null> {
     const now = this.#options.clock();
     const since = { now, endedSince: now - RESERVATION_MS };
     return this.#store.changeCodes(async ({ requests, codes, audit }) => {
       if (!(await requests.claim(by.id, now))) return null;
+      const revoke = async (column: CodeColumn, value: string): Promise<Code[]> =>
+        codes.revoke(by.guildId, column, value, since);
       for (const [kind, column, value] of this.#columnsOf(target)) {
-        const revoked = await codes.revoke(by.guildId, column, value, since);
-        const [first] = revoked;
-        if (kind === 'code' && first !== undefined) {
-          revoked.push(...(await codes.revoke(by.guildId, 'name_hash', first.nameHash, since)));
-        }
-        for (const { id } of revoked) {
-          const why = reason === null ? {} : { reason };
-          await audit.write({ at: now, event: 'revoked', codeId: id, actorId: by.actorId, ...why });
-        }
+        const revoked = await revoke(column, value);
         if (revoked.length === 0) continue;
+        const texts = kind === 'code' ? [parseCodeText(target.typed ?? '') ?? ''] : [];
+        const words: string[] = [];
+        for (const word of reason?.split(' ') ?? []) {
+          const text = kind === 'code' ? (parseCodeText(word.replace(/[,;.]+$/, '')) ?? '') : '';
+          const more = text === '' ? [] : await revoke('text_hash', this.#keys.hashText(text));
+          revoked.push(...more);
+          if (more.length > 0) texts.push(text);
+          else if (!texts.includes(text)) words.push(word);
+        }
+        const names = new Set(revoked.map(({ nameHash }) => nameHash));
+        if (kind === 'code') for (const name of names) revoked.push(...(await revoke('name_hash', name)));
         let isFree = true;
-        for (const name of new Set(revoked.map(({ nameHash }) => nameHash))) {
+        for (const name of names) {
           const others = await codes.findReserving(name, since.endedSince);
           isFree &&= !others.some((code) => reserves(code, now));
         }
-        return { by: kind, codes: revoked, isFree };
+        const rest = words.join(' ') || null;
+        for (const { id } of revoked) {
+          const why = rest === null ? {} : { reason: rest };
+          await audit.write({ at: now, event: 'revoked', codeId: id, actorId: by.actorId, ...why });
+        }
+        return { by: kind, texts, codes: revoked, reason: rest, isFree };
       }
-      return { by: null, codes: [], isFree: false };
+      return { by: null, texts: [], codes: [], reason, isFree: false };
     });
   }
 
@@ -168,14 +195,15 @@ export class CodeService {
     return this.#keys.decrypt(encryptedText, id);
   }
 
-  #columnsOf(target: RevokeTarget): (readonly [Revocation['by'], CodeColumn, string])[] {
-    if ('memberId' in target) return [['member', 'holder_id', target.memberId]];
-    const text = parseCodeText(target.typed);
+  #columnsOf({
+    memberId = null,
+    typed = '',
+  }: CodeTarget): (readonly [Revocation['by'], CodeColumn, string])[] {
+    const text = parseCodeText(typed);
     return [
+      ...(memberId === null ? [] : [['member', 'holder_id', memberId] as const]),
       ...(text === null ? [] : [['code', 'text_hash', this.#keys.hashText(text)] as const]),
-      ...typedUsernames(target.typed).map(
-        ({ key }) => ['username', 'name_hash', this.#keys.hashName(key)] as const,
-      ),
+      ...typedUsernames(typed).map(({ key }) => ['username', 'name_hash', this.#keys.hashName(key)] as const),
     ];
   }
 

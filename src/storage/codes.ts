@@ -7,8 +7,8 @@ export type NewCode = Omit<Code, 'acknowledgedAt' | Exclude<keyof CodeState, 'ma
   readonly pairHash: string;
 };
 
-/** By what `!revoke` finds codes. */
-export type CodeColumn = 'text_hash' | 'name_hash' | 'holder_id';
+/** By what an administrator finds codes. */
+export type CodeColumn = 'guild_id' | 'text_hash' | 'name_hash' | 'holder_id';
 
 /** What `statusOf` reads. */
 export const CODE_STATE: Columns<CodeState> = {
@@ -175,9 +175,13 @@ export class CodeRows extends Table {
     );
   }
 
-  /** Counts a server's codes that were delivered and have not ended. */
-  async count(guildId: string, now: number): Promise<number> {
-    return this.#total(`SELECT count(*) AS total FROM codes WHERE ${IS_LISTED}`, [guildId, now]);
+  /** Counts a server's codes that have not ended. */
+  async count(guildId: string, by: CodeColumn, value: string, now: number): Promise<number> {
+    return this.#total(`SELECT count(*) AS total FROM codes WHERE ${IS_LISTED} AND ${by} = $3`, [
+      guildId,
+      now,
+      value,
+    ]);
   }
 
   /** Returns whether no code is stored, of any server. */
@@ -191,10 +195,17 @@ export class CodeRows extends Table {
   }
 
   /** Lists the codes that {@link count} counts, oldest first. */
-  async list(guildId: string, now: number, limit: number, offset: number): Promise<Code[]> {
+  async list(
+    guildId: string,
+    by: CodeColumn,
+    value: string,
+    now: number,
+    limit: number,
+    offset: number,
+  ): Promise<Code[]> {
     return this.#codes(
-      `SELECT ${COLUMNS} FROM codes WHERE ${IS_LISTED} ORDER BY issued_at, id LIMIT $3 OFFSET $4`,
-      [guildId, now, limit, offset],
+      `SELECT ${COLUMNS} FROM codes WHERE ${IS_LISTED} AND ${by} = $3 ORDER BY issued_at, id LIMIT $4 OFFSET $5`,
+      [guildId, now, value, limit, offset],
     );
   }
 
@@ -313,8 +324,7 @@ export class CodeRows extends Table {
 }
 
 /** $1 server, $2 now. */
-const IS_LISTED = `guild_id = $1 AND ended_at IS NULL AND delivered_at IS NOT NULL
-  AND (expires_at IS NULL OR expires_at > $2)`;
+const IS_LISTED = 'guild_id = $1 AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > $2)';
 
 function placeholders(first: number, count: number): string {
   return Array.from({ length: count }, (_, index) => `$${first + index}`).join(', ');

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import * as replies from '../../src/bot/replies.js';
 import { generateCodeText, LONGEST_CODE } from '../../src/codes/code-text.js';
 import type { Code } from '../../src/codes/code.js';
+import { usernameFault } from '../../src/codes/username.js';
 import { CODES_PER_PAGE } from '../../src/services/code-service.js';
 
 const CODE: Code = {
@@ -26,26 +27,53 @@ const CODE: Code = {
   endReason: null,
 };
 
+const REVOKED = { texts: [], codes: [CODE], isFree: true };
+
 it('quotes any text on one line, in code style and shortened', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (typed) => {
       for (const { content = '' } of [
         replies.usernameTaken(typed),
-        replies.memberRevoked('4', { by: 'member', codes: [CODE], isFree: true }, typed),
-        replies.codesRevoked(
-          'x',
-          { by: 'username', codes: [{ ...CODE, username: 'x' }], isFree: true },
-          typed,
-          '!codes',
-        ),
-        replies.codesRevoked(typed, { by: null, codes: [], isFree: false }, null, '!codes'),
+        replies.codesRevoked({ memberId: '4' }, { ...REVOKED, by: 'member', reason: typed }, '!codes'),
+        replies.codesRevoked({}, { ...REVOKED, by: 'username', reason: typed }, '!codes'),
+        replies.codesRevoked({}, { ...REVOKED, by: 'code', texts: ['ABC234'], reason: typed }, '!codes'),
+        replies.codesNotFound({ typed }, '!codes'),
+        { content: replies.refusals.notMention(typed) },
+        { content: replies.refusals.decorated(typed) },
       ]) {
         const quoted = content.split('`').filter((_, index) => index % 2 === 1);
         expect(content.split('`')).toHaveLength(2 * quoted.length + 1);
         for (const text of quoted) expect(text).toMatch(/^[^\n\p{C}]+$/u);
-        expect(Array.from(content).length).toBeLessThan(250);
+        expect(Array.from(content).length).toBeLessThan(300);
       }
     }),
+  );
+});
+
+it('names at most ten of the codes that were revoked, and their number', () => {
+  const texts = Array.from({ length: 200 }, () => generateCodeText(LONGEST_CODE));
+  const codes = texts.map((text) => ({ ...CODE, username: text, nameHash: text }));
+  const { content = '' } = replies.codesRevoked(
+    {},
+    { ...REVOKED, by: 'code', texts, codes, reason: null },
+    '!codes',
+  );
+  expect(content.split(texts[9] ?? '')).toHaveLength(3);
+  expect(content.match(/ and 190 more/g)).toHaveLength(2);
+  expect(content.length).toBeLessThan(2_000);
+});
+
+it('names the character that a username cannot have, on one line and in code style', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 80 }), (typed) => {
+      const fault = usernameFault(typed) ?? 'empty';
+      const sentence = replies.refusals.invalidUsername(fault);
+      expect(sentence).toMatch(
+        /^❌ This username is not allowed: [^\n\p{C}]+\. A username has 1 to 32 characters/u,
+      );
+      expect(sentence.split('`').length % 2).toBe(1);
+    }),
+    { numRuns: 2_000 },
   );
 });
 

@@ -6,6 +6,10 @@ import { openRaw } from '../support/raw-database.js';
 
 const ABC = 'ABCDEF';
 const NEXT = ' No username with a code matches it either. To list the codes: `!codes`';
+const PAGE =
+  '❌ The page must be a whole number from 1, and a username with a space in it needs quotation marks: `!codes "Alice Smith" 2`';
+const NOT_MENTION =
+  '❌ `@alice` is not a mention. Please choose the member from the list that Discord shows, or type a username without `@`.';
 const CODE = /^[A-HJ-NP-Z2-9]{6}$/;
 const RULES =
   'A username has 1 to 32 characters: letters of one alphabet, digits, `_`, `-`, `.`, and single spaces and apostrophes inside. Please choose another.';
@@ -120,20 +124,30 @@ it('refuses a username of another member, ignoring case', async () => {
   ]);
 });
 
-it('replaces a code only when the newer one is delivered', async () => {
-  const { server, say, getCode } = await startBot();
+it('replaces a code only when the newer one is delivered, and lists both until then', async () => {
+  const { server, say, getCode, logIn } = await startBot();
   const first = await getCode(server.alice, 'Alice');
   server.discord.setDirectMessages(server.alice, 'closed');
   await say(server.general, server.alice, '!getcode Alice');
-  expect(await listed()).toEqual([`Code: ${first}`]);
+  const byName = 'Username: Alice\nRequested by: alice';
+  const [old, waiting, ...more] = await listed();
+  expect(old).toMatchObject({ name: `Code: ${first}`, value: byName });
+  expect(waiting).toMatchObject({ value: `${byName}\nStatus: not delivered yet` });
+  expect(more).toEqual([]);
+  const text = waiting?.name?.replace('Code: ', '') ?? '';
+  expect(await logIn('Alice', text)).toBe('unknown');
 
   server.discord.setDirectMessages(server.alice, 'open');
   const second = await getCode(server.alice, 'alice');
-  expect(await listed()).toEqual([`Code: ${second}`]);
+  expect((await listed()).map(({ name }) => name)).toEqual([`Code: ${text}`, `Code: ${second}`]);
+  expect(summarize(await say(server.general, server.admin, `!revoke ${text}`))).toEqual([
+    `#general ✅ Access code \`${text}\` for user \`alice\` has been revoked. The username is free again.`,
+  ]);
+  expect(await listed()).toEqual([]);
 
-  async function listed(): Promise<unknown> {
+  async function listed() {
     const [direct] = await say(server.general, server.admin, '!codes');
-    return direct?.message.embeds[0]?.fields?.map(({ name }) => name);
+    return direct?.message.embeds[0]?.fields ?? [];
   }
 });
 
@@ -206,20 +220,70 @@ it('posts no codes when the administrator accepts no DMs', async () => {
   expect(JSON.stringify(said)).not.toContain(code);
 });
 
-it.each(['!codes x', '!codes 0', '!codes -1', '!codes 1 2', '!codes 1e3'])(
-  'refuses %s as a page',
-  async (text) => {
-    const { server, say } = await startBot();
-    expect(summarize(await say(server.general, server.admin, text))).toEqual([
-      '#general ❌ The page must be a whole number from 1: `!codes 2`',
-    ]);
-  },
-);
+it('lists the codes of a username or member, also on further pages', async () => {
+  const { server, say, getCode, clock } = await startBot();
+  for (let number = 1; number <= 11; number++) await getCode(server.alice, `user_${number}`);
+  const code = await getCode(server.bob, 'Bob Smith');
+  await getCode(server.bob, '2');
+
+  for (const [typed, names] of [
+    ['"bob smith"', ['Bob Smith']],
+    ['"Bob Smith" 1', ['Bob Smith']],
+    ['"2"', ['2']],
+    [code.toLowerCase(), ['Bob Smith']],
+    [`\`${code}\``, ['Bob Smith']],
+    [`<@${server.bob.id}>`, ['Bob Smith', '2']],
+    [server.bob.id, ['Bob Smith', '2']],
+    ['user_11', [String.raw`user\_11`]],
+    [`<@!${server.alice.id}> 2`, [String.raw`user\_11`]],
+    [`${server.alice.id} 9`, [String.raw`user\_11`]],
+  ] as const) {
+    const [direct] = await say(server.general, server.admin, `!codes ${typed}`);
+    const fields = direct?.message.embeds[0]?.fields ?? [];
+    const shown = fields.map(({ value }) => /(?<=Username: ).*/.exec(value ?? '')?.[0]);
+    expect([typed, shown]).toEqual([typed, names]);
+  }
+
+  clock.advance(60_000);
+  const [list] = await say(server.general, server.admin, `!codes <@${server.alice.id}>`);
+  await server.discord.pressButton(server.admin, 'Next');
+  expect(list?.message.embeds[0]?.footer?.text).toBe('Showing 11-11 of 11 codes');
+  await server.discord.pressButton(server.admin, 'Previous');
+  expect(list?.message.embeds[0]?.footer?.text).toBe('Showing 1-10 of 11 codes');
+  await say(server.general, server.admin, `!revoke ${server.alice.id}`);
+  await server.discord.pressButton(server.admin, 'Next');
+  expect(list?.message).toMatchObject({
+    content: `❌ <@${server.alice.id}> has no access codes on this server.`,
+  });
+});
+
+it.each([
+  ['!codes Alice Smith', PAGE],
+  ['!codes 1 0', PAGE],
+  ['!codes 1 2 3', PAGE],
+  ['!codes 0', `❌ Code \`0\` not found.${NEXT}`],
+  ['!codes -1', `❌ Code \`-1\` not found.${NEXT}`],
+  ['!codes nobody', `❌ Code \`nobody\` not found.${NEXT}`],
+  ['!codes "x` @everyone `y"', `❌ Code \`x @everyone y\` not found.${NEXT}`],
+  ['!codes <@123456789012345678>', '❌ <@123456789012345678> has no access codes on this server.'],
+  ['!codes @alice', NOT_MENTION],
+  ['!revoke @alice spam', NOT_MENTION],
+])('replies to %s with what was wrong', async (text, sentence) => {
+  const { server, say, getCode } = await startBot();
+  await getCode(server.alice, 'alice');
+  const said = await say(server.general, server.admin, text);
+  expect(summarize(said)).toEqual([`#general ${sentence}`]);
+  expect(said[0]?.message.pings).toEqual({ everyone: false, users: [], roles: [] });
+});
 
 it.each([
   ['a code', (code: string) => code],
   ['a code in lower case', (code: string) => code.toLowerCase()],
   ['a code in backticks', (code: string) => `\`${code}\``],
+  ['a code in bold', (code: string) => `**${code}**`],
+  ['a code in angle brackets', (code: string) => `<${code}>`],
+  ['a code in two groups', (code: string) => `"${code.slice(0, 3)} ${code.slice(3)}"`],
+  ['a code with a comma', (code: string) => `${code},`],
 ])('revokes %s', async (_, spelled) => {
   const { server, say, getCode } = await startBot();
   const code = await getCode(server.alice, 'Alice');
@@ -247,6 +311,33 @@ it('revokes the codes of a username and of a member, and replies with their numb
   expect(said[0]?.message.pings.users).toEqual([]);
   expect(summarize(await say(server.general, server.admin, `!revoke <@!${server.alice.id}>`))).toEqual([
     `#general ❌ <@${server.alice.id}> has no access codes on this server.`,
+  ]);
+});
+
+it('revokes several codes and stores the other words as the reason', async () => {
+  const { server, say, getCode, logIn, databasePath } = await startBot();
+  const [one, two] = [await getCode(server.alice, 'Alice'), await getCode(server.bob, 'Bob')];
+  expect(
+    summarize(await say(server.general, server.admin, `!revoke ${one}, \`${two}\` because he left`)),
+  ).toEqual([
+    `#general ✅ Access codes \`${one}\`, \`${two}\` for users \`Alice\`, \`Bob\` have been revoked. The usernames are free again. Reason (words that are not codes of this server): \`because he left\``,
+  ]);
+  expect([await logIn('Alice', one), await logIn('Bob', two)]).toEqual(['revoked', 'revoked']);
+  const database = openRaw(databasePath);
+  const reasons = database.prepare('SELECT reason FROM audit WHERE reason IS NOT NULL').all();
+  database.close();
+  expect(reasons).toEqual([{ reason: 'because he left' }, { reason: 'because he left' }]);
+});
+
+it('revokes by the id of a member, and by a username that reads like one', async () => {
+  const { server, say, getCode } = await startBot();
+  await getCode(server.alice, '123456789012345678');
+  expect(summarize(await say(server.general, server.admin, '!revoke 123456789012345678'))).toEqual([
+    '#general ✅ 1 access code for user `123456789012345678` has been revoked. The username is free again.',
+  ]);
+  await getCode(server.bob, 'Bob');
+  expect(summarize(await say(server.general, server.admin, `!revoke ${server.bob.id} spam`))).toEqual([
+    `#general ✅ 1 access code of <@${server.bob.id}> has been revoked. The username is free again. Reason: \`spam\``,
   ]);
 });
 
@@ -312,8 +403,16 @@ it('lists its commands in the help', async () => {
       color: 0x9b59b6,
       fields: [
         { name: '!getcode <username>', value: 'Generate an access code for the chat room', inline: false },
-        { name: '!codes (Admin)', value: 'View all generated access codes', inline: false },
-        { name: '!revoke <code> (Admin)', value: 'Revoke a specific access code', inline: false },
+        {
+          name: '!codes [username or @member] [page] (Admin)',
+          value: 'View all generated access codes, or those of a username or member',
+          inline: false,
+        },
+        {
+          name: '!revoke <code, username or @member> [reason] (Admin)',
+          value: 'Revoke one or more access codes, or all codes of a username or member',
+          inline: false,
+        },
       ],
       footer: { text: 'Chat Room Management Bot' },
     },
@@ -326,7 +425,11 @@ it('posts the help as plain text where the bot may not embed links', async () =>
   await settled();
   const [help] = await say(server.general, server.alice, '!help_chatroom');
   expect(help?.message.embeds).toEqual([]);
-  for (const text of ['🤖 Chat Room Bot Commands', '!getcode <username>', 'Revoke a specific access code']) {
+  for (const text of [
+    '🤖 Chat Room Bot Commands',
+    '!getcode <username>',
+    'Revoke one or more access codes',
+  ]) {
     expect(help?.message.content).toContain(text);
   }
 });
@@ -373,7 +476,7 @@ it('replies once to a message that arrives again, also after a restart', async (
   const messages = texts.map((text) => server.discord.say(server.general, server.admin, text));
   await first.settled();
   const answers = server.takeSaid().length;
-  expect(answers).toBe(6); // 2 for !getcode
+  expect(answers).toBe(7); // 2 for !getcode, and 2 for !codes
 
   for (const message of messages) server.discord.redeliver(message);
   await first.settled();

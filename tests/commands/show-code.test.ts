@@ -71,12 +71,13 @@ it('refuses the button to everybody but the holder of the code', async () => {
   expect((await press(bot)).message.embeds[0]?.title).toBe(SHOWN);
 });
 
-it('reserves the username of a code that was not shown yet, and does not list the code', async () => {
+it('reserves the username of a code that was not shown yet, and lists the code as not delivered', async () => {
   const bot = await startBot();
   const { server, say } = bot;
   await requestWithoutDms(bot);
-  expect(summarize(await say(server.general, server.admin, '!codes'))).toEqual([
-    '#general 📝 There are no active access codes on this server.',
+  const [list] = await say(server.general, server.admin, '!codes');
+  expect(list?.message.embeds[0]?.fields?.map(({ value }) => value)).toEqual([
+    'Username: Alice\nRequested by: alice\nStatus: not delivered yet',
   ]);
   expect(summarize(await say(server.general, server.bob, '!getcode Alice'))).toEqual([
     expect.stringContaining('belongs to another member'),
@@ -94,6 +95,9 @@ it('refuses to show the code after 30 minutes, and frees its username', async ()
   const bot = await startBot();
   await requestWithoutDms(bot);
   bot.clock.advance(30 * MINUTE_MS + 1);
+  expect(summarize(await bot.say(bot.server.general, bot.server.admin, '!codes'))).toEqual([
+    '#general 📝 There are no active access codes on this server.',
+  ]);
   expect((await press(bot)).message.content).toBe(NOT_SHOWN);
   await bot.getCode(bot.server.bob, 'Alice');
   expect((await press(bot)).message.content).toBe(NOT_SHOWN);

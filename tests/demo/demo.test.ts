@@ -118,7 +118,7 @@ it('closes direct messages, turns pages and lists its own commands', async () =>
   // Three codes for each member, and eleven for a second page.
   const many = ['ada', 'ben', 'cleo', 'dan'].flatMap((name) => [
     `/as ${name}`,
-    ...['', '.', '-'].map((sign) => `!getcode ${name}${sign}`),
+    ...['', '_', '-'].map((sign) => `!getcode ${name}${sign}`),
   ]);
   const { stdout } = await type([
     '/dms off',

@@ -7,25 +7,71 @@ import {
   suspendUnserved,
   type FindLeft,
 } from '../../src/services/maintenance.js';
+import type { CodeTarget } from '../../src/services/code-service.js';
 import { admin, atOnce, DAY, HOUR, MINUTE, openWorld, type Engine, type World } from './support.js';
 
 const TAKEN = { refusal: 'taken' };
-const NONE = { by: null, codes: [], isFree: false };
+const NONE = { by: null, texts: [], codes: [], reason: null, isFree: false };
 const ALICE = { typed: 'Alice' } as const;
 
 export function describeAdministration(engine: Engine): void {
   describe('listing codes', () => {
-    it("lists a server's delivered codes with their texts, oldest first", async () => {
+    it("lists a server's codes with their texts, oldest first", async () => {
       const { clock, codes, issue, deliver } = await openWorld(engine);
       const second = await deliver({ id: '22', username: 'Bob' });
       const first = await deliver({ id: '21', username: 'Alice' });
       clock.advance(1);
       const third = await deliver({ id: '20', username: 'Cat', holderId: '2' });
-      await issue({ username: 'Dan' });
       await deliver({ username: 'Eve', guildId: '2' });
       const page = await codes.list(admin(), 1);
       expect(page).toMatchObject({ total: 3, page: 1, pages: 1 });
       expect(page?.codes.map(({ id, text }) => ({ id, text }))).toEqual([first, second, third]);
+
+      clock.advance(1);
+      const pending = await issue({ username: 'Dan' });
+      expect((await codes.list(admin(), 1))?.codes.at(-1)).toMatchObject({
+        id: pending.id,
+        deliveredAt: null,
+      });
+      clock.advance(30 * MINUTE + 1);
+      expect(await codes.list(admin(), 1)).toMatchObject({ total: 3 });
+      expect(await codes.revoke(admin(), { typed: 'Dan' }, null)).toEqual(NONE);
+    });
+
+    it('lists the codes that a code, a username, a member or the id of a member names, of this server only', async () => {
+      const { codes, deliver } = await openWorld(engine);
+      const member = '123456789012345678';
+      const alice = await deliver({ username: 'Alice', holderId: member });
+      const second = await deliver({ username: "O'Brien", holderId: member });
+      const named = await deliver({ username: '234567890123456789', holderId: '2' });
+      const elsewhere = await deliver({ username: 'Eve', holderId: '3', guildId: '2' });
+      const idsOf = async (target: CodeTarget) =>
+        (await codes.list(admin(), 1, target))?.codes.map(({ id }) => id);
+      for (const [target, found] of [
+        [{ typed: 'aLICE.' }, [alice]],
+        [{ typed: 'o’brien' }, [second]],
+        [{ typed: `${alice.text.slice(0, 3)}-${alice.text.slice(3)}` }, [alice]],
+        [{ memberId: member, typed: member }, [alice, second]],
+        [{ memberId: '234567890123456789', typed: '234567890123456789' }, [named]],
+        [{ typed: 'Alic' }, []],
+        [{ typed: '@' }, []],
+        [{ typed: 'Eve' }, []],
+        [{ memberId: '3' }, []],
+        [{ typed: elsewhere.text }, []],
+      ] as const) {
+        expect([target, await idsOf(target)]).toEqual([target, found.map(({ id }) => id)]);
+      }
+    });
+
+    it('turns the pages of the codes that are named', async () => {
+      const { codes, deliver } = await openWorld(engine);
+      for (let n = 0; n < 12; n++) {
+        await deliver({ username: `mine ${n}` });
+        await deliver({ username: `yours ${n}`, holderId: '2' });
+      }
+      const page = await codes.list(admin(), 2, { memberId: '2' });
+      expect(page).toMatchObject({ total: 12, page: 2, pages: 2 });
+      expect(page?.codes.map(({ username }) => username)).toEqual(['yours 10', 'yours 11']);
     });
 
     it('leaves out codes that ended or expired and keeps used-up and suspended ones', async () => {
@@ -107,6 +153,38 @@ export function describeAdministration(engine: Engine): void {
       const revoked = await codes.revoke(admin(), { memberId: '1' }, null);
       expect(revoked?.by).toBe('member');
       expect(revoked?.codes.map(({ id }) => id).toSorted()).toEqual(ids);
+    });
+
+    it('revokes every code that is a word of the reason, and no username or code of another server', async () => {
+      const { codes, store, validator, issue, deliver } = await openWorld(engine);
+      const alice = await deliver();
+      const bob = await deliver({ holderId: '2', username: 'Bob' });
+      await issue({ holderId: '2', username: 'Bob' });
+      const cat = await deliver({ holderId: '3', username: 'Cat' });
+      const elsewhere = await deliver({ holderId: '4', username: 'Dan', guildId: '2' });
+      const reason = `${bob.text.toLowerCase()}, Cat left ${alice.text} ${elsewhere.text}`;
+      expect(await codes.revoke(admin(), { typed: alice.text }, reason)).toMatchObject({
+        by: 'code',
+        texts: [alice.text, bob.text],
+        reason: `Cat left ${elsewhere.text}`,
+        isFree: true,
+      });
+      const valid = [];
+      for (const [username, { text }] of Object.entries({ Alice: alice, Bob: bob, Cat: cat, Dan: elsewhere }))
+        valid.push((await validator.validate(username, text)).valid);
+      expect(valid).toEqual([false, false, true, true]);
+      expect((await store.audit.read({})).filter(({ event }) => event === 'revoked')).toHaveLength(3);
+    });
+
+    it.each([
+      ['a username', { typed: 'Alice' }],
+      ['a member', { memberId: '1' }],
+    ])('revokes no code that is a word of the reason for %s', async (_what, target) => {
+      const { codes, validator, deliver } = await openWorld(engine);
+      await deliver();
+      const { text } = await deliver({ holderId: '2', username: 'Bob' });
+      expect(await codes.revoke(admin(), target, `not ${text}`)).toMatchObject({ reason: `not ${text}` });
+      expect(await validator.validate('Bob', text)).toHaveProperty('valid', true);
     });
 
     it('revokes a code rather than a username that reads the same', async () => {

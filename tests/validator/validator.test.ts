@@ -68,7 +68,7 @@ describe('openValidator', () => {
   it.each<[string, (text: string) => readonly [string, string]]>([
     ['a code that was never issued', (text) => ['Alice', text === 'ABC234' ? 'ABC235' : 'ABC234']],
     ["another member's username", (text) => ['Bob', text]],
-    ['a look-alike of the username', (text) => ['Ａlice', text]],
+    ['a look-alike of the username', (text) => ['AIice', text]],
     ['username and code exchanged', (text) => [text, 'Alice']],
     ['an empty username', (text) => ['', text]],
     ['an empty code', () => ['Alice', '']],
