@@ -308,9 +308,11 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     const form = JSON.stringify({ username: 'Alice', code });
     const device = { Cookie: cookieOf(await send(url, form), DEVICE) };
     expect(await login(url, 'Alice', code)).toEqual(fine);
-    expect(await post(url, JSON.stringify({ username: ' aLICE', code: `${code.toLowerCase()}\t` }))).toEqual(
-      fine,
-    );
+    const decorated = {
+      username: `\ufeffaLICE${' '.repeat(100)}`,
+      code: `${code.slice(0, 3).toLowerCase()}–${code.slice(3)}\t`,
+    };
+    expect(await post(url, JSON.stringify(decorated))).toEqual(fine);
 
     const invalid = {
       status: 401,
