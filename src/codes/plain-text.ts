@@ -9,6 +9,8 @@ const MAX_TYPED_LENGTH = 256;
  */
 export function plainText(typed: string): string {
   if (typed.length > MAX_TYPED_LENGTH) return '';
+  // Most texts; spares them the cost of the other patterns.
+  if (/^[!-~]*$/.test(typed)) return typed;
   const visible = typed.replaceAll(/\p{Default_Ignorable_Code_Point}/gu, '');
   const ascii = visible.replaceAll(/[！-～]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0));
   return ascii
