@@ -84,6 +84,9 @@ async function createApp(options: HttpOptions): Promise<FastifyInstance> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: IDLE_TIMEOUT_MS,
     return503OnClosing: false,
+    // A malformed path, which the response of fastify would quote.
+    frameworkErrors: (_error, _request, reply: FastifyReply) =>
+      void reply.header('cache-control', 'no-store').send(refuse(reply, 404, 'not_found', ENDPOINTS)),
     http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   });

@@ -190,6 +190,19 @@ describe('POST /v1/validate and /v1/redeem', () => {
     for (const secret of ['ABC2', TOKEN]) expect(logged()).not.toContain(secret);
   });
 
+  it.each(['/%zz/Alice/ABC234', '/v1/validate%'])(
+    'responds with 404 to the malformed path %s',
+    async (path) => {
+      const { server } = await openServer();
+      const socket = await connectTo(server.port);
+      socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+      const [head = '', body = ''] = (await receive(socket)).split('\r\n\r\n');
+      expect(head).toMatch(/^HTTP\/1\.1 404 [^]*cache-control: no-store/);
+      expect(JSON.parse(body)).toEqual(problem('not_found'));
+      expect(body).not.toContain('ABC234');
+    },
+  );
+
   it('responds with 401 before a body arrives', async () => {
     const { server } = await openServer();
     const socket = await connectTo(server.port);
