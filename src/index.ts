@@ -8,6 +8,7 @@ import { ConfigError, loadEnvFile, type EnvFile } from './env-file.js';
 import { EXIT_CONFIG, EXIT_FAILURE } from './exit-codes.js';
 import { HttpSetupError } from './http/http-setup-error.js';
 import { createLog, openLogDestination } from './log.js';
+import { printableLines } from './printable.js';
 import { StorageError } from './storage/storage-error.js';
 
 // New files are readable for this account only.
@@ -20,7 +21,7 @@ try {
   config = loadConfig(process.env, envFile);
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
-  process.stderr.write(`${error.message}\n`);
+  process.stderr.write(`${printableLines(error.message)}\n`);
   process.exit(EXIT_CONFIG);
 }
 

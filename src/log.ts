@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import pino, { type DestinationStream, type Logger } from 'pino';
 
 import type { LogFormat, LogLevel } from './config.js';
-import { printable } from './printable.js';
+import { printable, printableLines } from './printable.js';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
 
@@ -16,7 +16,7 @@ export function createLog(level: LogLevel, destination: DestinationStream): Log 
 /** A stack has several lines. */
 function toPrintable(key: string, value: unknown): unknown {
   if (typeof value !== 'string') return value;
-  return key === 'stack' ? value.split('\n').map(printable).join('\n') : printable(value);
+  return key === 'stack' ? printableLines(value) : printable(value);
 }
 
 /** Opens the destination of log lines. Default output: stdout. */

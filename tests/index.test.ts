@@ -29,7 +29,12 @@ it('explains what to do without a token', async () => {
 });
 
 it('lists every wrong setting and quotes no secret', async () => {
-  const env = { DISCORD_TOKEN: 'no token', CODE_SECRET: 'hunter2', CODE_TTL: '90', CODE_LENGTH: '4' };
+  const env = {
+    DISCORD_TOKEN: 'no token',
+    CODE_SECRET: 'hunter2',
+    CODE_TTL: '9\u009B\u202E',
+    CODE_LENGTH: '4',
+  };
   const bot = run(BOT, { cwd: temporaryFolder(), env });
   expect(await bot.ended).toBe(EXIT_CONFIG);
   expect(bot.stderr().match(/^[A-Z_]+/gm)).toEqual([
@@ -38,7 +43,7 @@ it('lists every wrong setting and quotes no secret', async () => {
     'CODE_LENGTH',
     'CODE_TTL',
   ]);
-  expect(bot.stderr()).not.toMatch(/no token|hunter2/);
+  expect(bot.stderr()).not.toMatch(/no token|hunter2|\u009B|\u202E/);
 });
 
 it.each([

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 
 import { ConfigError } from '../env-file.js';
 import { EXIT_CONFIG, EXIT_FAILURE, EXIT_USAGE } from '../exit-codes.js';
+import { printable, printableLines } from '../printable.js';
 import { isErrno, StorageError } from '../storage/storage-error.js';
 import { ProgramError } from './program-error.js';
 
@@ -39,7 +40,10 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
     process.exitCode = exitCodeOf(error);
     // Commander has printed its own.
     if (error instanceof CommanderError) return;
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    const message = error instanceof Error ? error.message : String(error);
+    // Files may have names that strangers chose.
+    const lines = error instanceof ConfigError ? printableLines(message) : printable(message);
+    process.stderr.write(`${lines}\n`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { printable } from '../printable.js';
 import { restore, type Restored } from '../storage/restore.js';
 import { readConfig, requireSqlite } from './program-error.js';
 
@@ -11,7 +12,7 @@ export async function restoreFrom(backupPath: string): Promise<string> {
 
 function report(backupPath: string, { codes, lastChangeAt, replacedPath }: Restored): string {
   const lines = [
-    `Restored ${backupPath}: ${codes} ${codes === 1 ? 'code' : 'codes'}, expired and revoked ones included.`,
+    `Restored ${printable(backupPath)}: ${codes} ${codes === 1 ? 'code' : 'codes'}, expired and revoked ones included.`,
     ...(lastChangeAt === null ? [] : [`Last change in this backup: ${timeOf(lastChangeAt)} UTC.`]),
     'Codes issued after this backup are lost: tell those members to type !getcode again.',
     'Codes revoked or replaced after it WORK AGAIN: revoke them again.',

@@ -156,6 +156,23 @@ describe('npm run restore', () => {
     expect(events).toEqual(['"event":"revoked"', '"event":"issued"', '"event":"delivered"']);
   });
 
+  it('escapes control characters in the name of a backup, also one that it refuses', async () => {
+    const { databasePath, storage } = await openCodes();
+    const env = { DATABASE_URL: databasePath };
+    const { stdout } = await backup(env);
+    await storage.close();
+    const path = join(temporaryFolder(), '\u001B[2J\u202E\nFORGED');
+    copyFileSync(stdout.trim(), path);
+    const restored = await restore(env, path);
+    expect(restored).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^Restored \S+: 0 codes/) });
+    const refused = await restore(env, `${path}2`);
+    expect(refused).toMatchObject({ exitCode: 78, stderr: expect.stringMatching(/^There is no [^\n]+\n$/) });
+    for (const printed of [restored.stdout, refused.stderr]) {
+      expect(printed).toContain(String.raw`\u001b[2J\u202e\u000aFORGED`);
+      for (const raw of ['\u001B', '\u202E']) expect(printed).not.toContain(raw);
+    }
+  });
+
   it('refuses while the database is in use', async () => {
     const { databasePath, storage } = await openCodes();
     const env = { DATABASE_URL: databasePath };
