@@ -31,7 +31,9 @@ export function createSecretFile(path: string): string {
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
   const unfinished = `${path}.new`;
   try {
-    writeFileSync(unfinished, `${secret}\n`, { mode: 0o600, flush: true });
+    // Left by a process that was killed, or the file or link of another account, which could read the secret.
+    rmSync(unfinished, { force: true });
+    writeFileSync(unfinished, `${secret}\n`, { mode: 0o600, flush: true, flag: 'wx' });
     giveAway(unfinished);
     // Unlike a rename, this replaces nothing.
     linkSync(unfinished, path);

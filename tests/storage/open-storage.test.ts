@@ -105,6 +105,16 @@ describe('the first start', () => {
     expect(other).not.toBe(one);
   });
 
+  it('writes the secret to a file of its own, whatever is in its place', async () => {
+    const folder = temporaryFolder();
+    const elsewhere = join(temporaryFolder(), 'readable');
+    writeFileSync(elsewhere, 'content', { mode: 0o644 });
+    symlinkSync(elsewhere, join(folder, 'code-secret.key.new'));
+    await open(join(folder, 'codes.db'));
+    expect(readFileSync(elsewhere, 'utf8')).toBe('content');
+    expect(modeOf(join(folder, 'code-secret.key'))).toBe('600');
+  });
+
   it('creates no secret file when CODE_SECRET is set', async () => {
     const { folder, path } = await createdDatabase(SECRET);
     expect(readdirSync(folder)).toEqual(['codes.db']);
