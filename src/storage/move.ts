@@ -94,6 +94,9 @@ async function insert(query: Query, table: string, rows: readonly SqlRow[]): Pro
   for (let from = 0; from < rows.length; from += ROWS_PER_STATEMENT) {
     const some = rows.slice(from, from + ROWS_PER_STATEMENT);
     const columns = Object.keys(some[0] ?? {});
+    // They become SQL, and the file may come from elsewhere.
+    if (!columns.every((column) => /^[a-z_]+$/.test(column)))
+      throw failed(`The table ${table} has a column that this program did not create.`);
     const values = some.map((_row, index) => {
       const places = columns.map((_column, place) => `$${index * columns.length + place + 1}`);
       return `(${places.join(', ')})`;

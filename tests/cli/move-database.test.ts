@@ -156,6 +156,19 @@ describe('npm run move-database', () => {
     expect(await rowsIn(to)).toBe(0);
   });
 
+  it('refuses a source with a column whose name is SQL, and leaves the target empty', async () => {
+    const [from, to] = [await sqliteDatabase(), await sqliteDatabase()];
+    const source = await open(from);
+    await fill(source, 1);
+    const name = `x") SELECT name, value, '' FROM meta --`.replaceAll('"', '');
+    await source.storage.driver.query(`ALTER TABLE dm_channels ADD COLUMN "${name}" TEXT`);
+    await source.storage.close();
+    const { exitCode, stderr } = await move(from, to);
+    expect(exitCode).toBe(78);
+    expect(stderr).toBe('The table dm_channels has a column that this program did not create.\n');
+    expect(await rowsIn(to)).toBe(0);
+  });
+
   it.each([
     ['a missing source', 'missing.db', 'new.db', /^There is no database at /],
     ['no NEW_DATABASE_URL', 'missing.db', '', /^NEW_DATABASE_URL is not set\. /],
