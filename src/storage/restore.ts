@@ -1,13 +1,13 @@
-import { chmodSync, copyFileSync, linkSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, constants, copyFileSync, linkSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 import { countCodes, stampOf, UNFINISHED } from './backup.js';
 import { exists, giveAway, locate, makeFolder, syncToDisk } from './files.js';
 import { COMPANIONS, requireKeys, requireSound } from './open-storage.js';
-import { requireSchema } from './schema.js';
+import { requireOwnTables } from './schema.js';
 import { secretPathOf } from './secret-file.js';
 import { SqliteDriver } from './sqlite-driver.js';
-import { integer, orNull } from './table.js';
+import { ColumnError, integer, orNull } from './table.js';
 import { StorageError, toStorageError } from './storage-error.js';
 
 export interface RestoreOptions {
@@ -49,8 +49,13 @@ async function replace(options: RestoreOptions): Promise<Restored> {
   const unfinished = databasePath + UNFINISHED;
   let previous: SqliteDriver | null = null;
   makeFolder(dirname(databasePath));
+  const discard = (): void => {
+    for (const part of ['', ...COMPANIONS]) rmSync(unfinished + part, { force: true });
+  };
   try {
-    copyFileSync(backupPath, unfinished);
+    // Left by a process that was killed, or a link of another account: SQLite and the copy would follow both.
+    discard();
+    copyFileSync(backupPath, unfinished, constants.COPYFILE_EXCL);
     chmodSync(unfinished, 0o600);
     giveAway(unfinished);
     const content = await checkBackup(unfinished, options);
@@ -62,7 +67,7 @@ async function replace(options: RestoreOptions): Promise<Restored> {
     return { ...content, replacedPath };
   } finally {
     await previous?.close();
-    for (const part of ['', ...COMPANIONS]) rmSync(unfinished + part, { force: true });
+    discard();
   }
 }
 
@@ -86,7 +91,7 @@ async function checkBackup(
   try {
     driver = new SqliteDriver(path);
     await requireSound(driver.query, path);
-    await requireSchema(driver.query, backupPath);
+    await requireOwnTables(driver.query, backupPath);
     await requireKeys(driver.query, backupPath, secret, secretPathOf(databasePath));
     const [last = {}] = await driver.query('SELECT max(at) AS at FROM audit');
     const codes = await countCodes(driver.query);
@@ -94,7 +99,10 @@ async function checkBackup(
     await driver.query('PRAGMA journal_mode = DELETE');
     return { codes, lastChangeAt: orNull(integer)(last['at'], 'at') };
   } catch (error) {
-    const isUnsound = error instanceof StorageError && /^DATABASE_(?:FOREIGN|DAMAGED)$/.test(error.code);
+    const isUnsound =
+      error instanceof StorageError
+        ? /^DATABASE_(?:FOREIGN|DAMAGED)$/.test(error.code)
+        : error instanceof ColumnError;
     if (!isUnsound) throw error;
     throw failed(
       `${backupPath} is damaged, or not a backup of this program. Choose another one; the database was not changed.`,

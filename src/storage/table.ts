@@ -1,6 +1,9 @@
 import type { Query, SqlRow, SqlValue } from './driver.js';
 
-/** Reads a column, or throws a TypeError: a damaged database may hold any value. */
+/** A column holds what the bot did not write. */
+export class ColumnError extends TypeError {}
+
+/** Reads a column, or throws a {@link ColumnError}: a damaged database may hold any value. */
 type Read<T> = (value: unknown, column: string) => T;
 
 /** The columns that a statement selects, each with its type. */
@@ -37,8 +40,11 @@ function checkRow<T extends object>(columns: Columns<T>, row: SqlRow): asserts r
 export const text: Read<string> = (value, column) =>
   typeof value === 'string' ? value : fail(column, 'text');
 
+/** A count, or a time in Unix ms: the last `Date` is 8.64e15. */
 export const integer: Read<number> = (value, column) =>
-  typeof value === 'number' && Number.isSafeInteger(value) ? value : fail(column, 'an integer');
+  typeof value === 'number' && Number.isSafeInteger(value) && Math.abs(value) < 8.64e15
+    ? value
+    : fail(column, 'an integer');
 
 export function orNull<T>(read: Read<T>): Read<T | null> {
   return (value, column) => (value === null ? null : read(value, column));
@@ -49,5 +55,5 @@ export function oneOf<T extends string>(values: readonly T[]): Read<T> {
 }
 
 function fail(column: string, expected: string): never {
-  throw new TypeError(`Column ${column}: expected ${expected}`);
+  throw new ColumnError(`Column ${column}: expected ${expected}`);
 }

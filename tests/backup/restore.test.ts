@@ -1,6 +1,7 @@
 import {
   copyFileSync,
   existsSync,
+  lstatSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -25,6 +26,7 @@ import { filesIn, modeOf, rootPageOf } from './files.js';
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const REPLACED = 'codes.db.replaced-20260102T030405678Z';
+const ENDLESS = `WITH RECURSIVE n (name) AS (SELECT 1 UNION ALL SELECT name + 1 FROM n) SELECT name, name AS value FROM n`;
 const OTHER_SECRET = 'another secret, which is long enough as well';
 
 /** A closed database in which Alice and Bob have codes, and a backup in which only Alice has. */
@@ -165,6 +167,29 @@ describe('restore', () => {
     expect(await logIn('Alice', alice.text)).toBe(false);
   });
 
+  it('ignores what a restore that was killed left, and links in its place', async () => {
+    const { folder, databasePath, backupPath, alice, options, logIn } = await prepare();
+    const victim = join(temporaryFolder(), 'victim');
+    writeFileSync(victim, 'content');
+    symlinkSync(victim, `${databasePath}.new`);
+    // The WAL of the database in which Alice's code was revoked.
+    copyFileSync(backupPath, join(folder, 'other.db'));
+    const other = openRaw(join(folder, 'other.db'));
+    other.exec('PRAGMA journal_mode = WAL; DELETE FROM codes');
+    copyFileSync(join(folder, 'other.db-wal'), `${databasePath}.new-wal`);
+    other.close();
+    expect(await restore(options)).toHaveProperty('codes', 1);
+    expect(readFileSync(victim, 'utf8')).toBe('content');
+    expect(lstatSync(databasePath).isFile()).toBe(true);
+    expect(await logIn('Alice', alice.text)).toBe(true);
+  });
+
+  it('restores a database to which its owner added an index, a table and statistics', async () => {
+    const { backupPath, options } = await prepare();
+    change(backupPath, 'CREATE INDEX mine ON codes (username); CREATE TABLE notes (id TEXT); ANALYZE');
+    expect(await restore(options)).toHaveProperty('codes', 1);
+  });
+
   it.each<[string, StorageErrorCode, string, (prepared: Prepared) => Partial<RestoreOptions>]>([
     ['a missing file', 'RESTORE_FAILED', 'There is no file', () => ({ backupPath: '/nowhere/at-all.db' })],
     ['a folder', 'RESTORE_FAILED', 'There is no file', ({ folder }) => ({ backupPath: folder })],
@@ -207,6 +232,24 @@ describe('restore', () => {
       '-wal',
       ({ backupPath }) => (writeFileSync(`${backupPath}-wal`, 'part'), {}),
     ],
+    ...(
+      [
+        ['a trigger', `CREATE TRIGGER t AFTER INSERT ON codes BEGIN DELETE FROM audit; END`],
+        ['an endless view', `DROP TABLE codes; CREATE VIEW codes AS ${ENDLESS}`],
+        ['an endless view as its version', `DROP TABLE meta; CREATE VIEW meta AS ${ENDLESS}`],
+        ['a column of its own', 'ALTER TABLE audit ADD COLUMN "x) VALUES (1) --" TEXT'],
+        ['a missing column', 'ALTER TABLE codes DROP COLUMN redemption_hash'],
+        ['a missing table', 'DROP TABLE failures'],
+        ['text as a time', `UPDATE audit SET at = 'now'`],
+        ['a time after the last date', 'UPDATE audit SET at = 8640000000000001'],
+        ['bytes as its version', `UPDATE meta SET value = x'31' WHERE name = 'schema'`],
+      ] as const
+    ).map(([what, sql]): [string, StorageErrorCode, string, (prepared: Prepared) => object] => [
+      `a backup with ${what}`,
+      'RESTORE_FAILED',
+      'not a backup of this program',
+      ({ backupPath }) => (change(backupPath, sql), {}),
+    ]),
     [
       'a newer schema',
       'SCHEMA_UNSUPPORTED',
