@@ -114,13 +114,13 @@ export function decideIssue(
   return { refusal: 'tooManyUsernames', usernames: [...usernames.values()] };
 }
 
-/** A withdrawn code was never received: it does not count. */
+/** A withdrawn code was never received, and one from after now is from before the clock was set back: they do not count. */
 function limitedUntil(own: readonly Code[], { codes, withinMs }: IssueLimits, now: number): number | null {
   const recent = own
-    .filter((code) => code.endReason !== 'withdrawn' && code.issuedAt > now - withinMs)
+    .filter(({ endReason }) => endReason !== 'withdrawn')
     .map(({ issuedAt }) => issuedAt)
+    .filter((issuedAt) => issuedAt > now - withinMs && issuedAt <= now)
     .toSorted((a, b) => b - a);
   const oldest = recent[codes - 1];
-  // After the clock was set back, nobody waits longer than the interval.
-  return oldest === undefined ? null : Math.min(oldest, now) + withinMs;
+  return oldest === undefined ? null : oldest + withinMs;
 }

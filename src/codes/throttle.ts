@@ -28,7 +28,7 @@ export function throttledMs({ times, total }: Failures, now: number): number {
   if (total >= MAX_FAILURES_PER_CODE) return Infinity;
   const [oldest] = times;
   if (oldest === undefined || times.length < MAX_FAILURES) return 0;
-  // After the clock was set back, nobody waits longer than the window.
+  // After the clock was set back, failures from later still count: the holder's next code ends the wait.
   return Math.min(WINDOW_MS, Math.max(0, oldest + WINDOW_MS - now));
 }
 
