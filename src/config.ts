@@ -28,6 +28,8 @@ const MIN_TOKEN_LENGTH = 32;
 /** In a secret. Of 32 random hexadecimal digits, fewer differ less than once in 10 million times. */
 const MIN_DIFFERENT_CHARACTERS = 8;
 const MAX_TOKENS = 2;
+/** A secret on the line of another setting, or a URL with a password. */
+const MAY_BE_SECRET = /(?=\d*[a-z])[\w.~+/=-]{32}|:\/\/.*@/i;
 
 const DEFAULT_RESERVED_USERNAMES = 'admin, administrator, moderator, mod, system, owner, support';
 const DEFAULT_DATABASE = 'data/access-codes.db';
@@ -263,7 +265,7 @@ function createReader(env: Env, folder: string): Reader {
       if (text === '') return fallback;
       const value = parse(text);
       if (value !== undefined) return value;
-      const found = quotes ? `, but is ${JSON.stringify(text)}` : '';
+      const found = quotes && !MAY_BE_SECRET.test(text) ? `, but is ${JSON.stringify(text)}` : '';
       problems.push(`${name} must be ${mustBe}${found}. Example: ${example}`);
       return fallback;
     };

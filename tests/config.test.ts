@@ -369,6 +369,17 @@ describe('loadConfig', () => {
     expect(message).not.toContain('hunter2');
   });
 
+  it.each([
+    'MTIzNDU2Nzg5MDEyMzQ1Njc4.Gabc-1.x_Y',
+    TOKEN,
+    'ab12'.repeat(16),
+    'postgres://bot:hunter2@db.example/codes',
+  ])('does not quote %s in the place of another setting', (secret) => {
+    const secrets = /^(?:DISCORD_TOKEN|CODE_SECRET|HTTP_TOKEN|(?:NEW_)?DATABASE_URL)(?:_FILE)?$/;
+    for (const name of [...NAMES].filter((each) => !secrets.test(each)))
+      expect(errorOf({ DISCORD_TOKEN, [name]: `a "${secret}`, CODE_LENGTH: 'x' })).not.toContain(secret);
+  });
+
   describe.each([
     ['DISCORD_TOKEN', DISCORD_TOKEN, { discordToken: DISCORD_TOKEN }],
     ['CODE_SECRET', `"${TOKEN}#"`, { codeSecret: `"${TOKEN}#"` }],
