@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { startBot, type TestBot } from '../support/bot.js';
 import { EXAMPLES, logInBy, type Bot, type Typed } from './languages.js';
@@ -10,6 +12,15 @@ const WRONG = 'AAAAAA';
 it('finds an interpreter for an example', () => {
   expect(EXAMPLES.length).toBeGreaterThan(0);
 });
+
+/** Starts an HTTP server; returns its URL. */
+async function listen(listener: RequestListener): Promise<string> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+}
 
 describe.each(EXAMPLES)('$file', (example) => {
   const failure = (result: string): string[] => [example.file === 'login.sh' ? `${result}!` : result];
@@ -78,6 +89,25 @@ describe.each(EXAMPLES)('$file', (example) => {
     }
     expect(await logIn({ username: 'Alice', code })).toEqual(failure('wait'));
     expect(await logIn(known)).toEqual(['in', server.alice.id, 'Alice']);
+  });
+
+  it('lets nobody in by a redirect, and sends the token to no other server', async () => {
+    const { bot, logIn } = await start();
+    const body = JSON.stringify({ valid: true, username: 'Alice', discordUserId: '1' });
+    const received: unknown[] = [];
+    const other = await listen((request, response) => {
+      received.push(request.headers.authorization);
+      response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+    });
+    for (const status of [301, 302, 303, 307, 308]) {
+      const redirecting = await listen((request, response) => {
+        response.writeHead(status, { location: other + request.url }).end(body);
+      });
+      expect(await logIn({ username: 'Alice', code: WRONG }, { ...bot, url: redirecting })).toEqual(
+        failure('unavailable'),
+      );
+    }
+    expect(received).toEqual([]);
   });
 
   it('lets nobody in when the bot rejects the token or does not respond', async () => {

@@ -17,6 +17,14 @@ class Login(NamedTuple):
     username: str = ""
 
 
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None  # another server must not get the token, nor let anybody in
+
+
+OPENER = urllib.request.build_opener(NoRedirects)
+
+
 def access_login(username, code, client):
     """client is an address or device id of the visitor."""
     request = urllib.request.Request(
@@ -28,7 +36,7 @@ def access_login(username, code, client):
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=3) as response:
+        with OPENER.open(request, timeout=3) as response:
             verdict = json.load(response)
         if verdict["valid"] is True:
             return Login("in", verdict["discordUserId"], verdict["username"])
