@@ -380,6 +380,24 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
   });
 });
 
+it.each<[string, Readonly<Record<string, string>>, boolean]>([
+  ['its own form', { 'Sec-Fetch-Site': 'same-origin' }, true],
+  ['a browser that does not name the site', {}, true],
+  ['a form on a subdomain', { 'Sec-Fetch-Site': 'same-site' }, false],
+  ['a form on another site', { 'Sec-Fetch-Site': 'cross-site' }, false],
+])('decides whether %s logs a visitor out', async (_what, headers, ends) => {
+  const { server, url, getCode } = await startWorld('HTTP');
+  const form = JSON.stringify({ username: 'Alice', code: await getCode(server.alice, 'Alice') });
+  const session = cookieOf(await send(url, form), SESSION);
+  const response = await fetch(`${url}/api/logout`, {
+    method: 'POST',
+    headers: { ...headers, Cookie: session },
+    redirect: 'manual',
+  });
+  expect(response.status).toBe(303);
+  expect(cookieOf(response, SESSION)).toBe(ends ? `${SESSION}=` : '');
+});
+
 it('runs only its own scripts, and cannot be shown in a frame', async () => {
   const world = await startWorld('HTTP');
   const { url, server } = world;
