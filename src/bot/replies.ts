@@ -324,6 +324,7 @@ function inlineCodes(texts: readonly string[]): string {
   return shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
+/** On one line: old accounts have Discord names of any characters. */
 function escapeMarkdown(text: string): string {
-  return text.replaceAll(/[!-/:-@[-`{-~]/g, String.raw`\$&`);
+  return text.replaceAll(/[\p{C}\p{Z}]+/gu, ' ').replaceAll(/[!-/:-@[-`{-~]/g, String.raw`\$&`);
 }

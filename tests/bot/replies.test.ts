@@ -77,7 +77,7 @@ it('names the character that a username cannot have, on one line and in code sty
   );
 });
 
-it('keeps a full page of the longest names within the limits of an embed', () => {
+it('keeps a full page of the longest names within the limits of an embed, and each name on one line', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', minLength: 37, maxLength: 37 }), (holderTag) => {
       const code = { ...CODE, holderTag, username: '_'.repeat(32), text: generateCodeText(LONGEST_CODE) };
@@ -94,6 +94,9 @@ it('keeps a full page of the longest names within the limits of an embed', () =>
       for (const { name, value } of fields) {
         expect(name.length).toBeLessThanOrEqual(256);
         expect(value.length).toBeLessThanOrEqual(1_024);
+        expect(value).toMatch(
+          /^Username: .*\nRequested by: [^\p{C}\p{Zl}\p{Zp}]+(?:\n(?:Status|Uses): [\w ]+)*$/u,
+        );
       }
     }),
   );
