@@ -303,7 +303,7 @@ function variantsOf(name: string): string[] {
 function tokenMissing({ folder, lookedIn, text }: EnvFile): string {
   return [
     text === null
-      ? `DISCORD_TOKEN is not set: there is no file .env in ${lookedIn.join(' or ')}. Copy .env.example to .env there.`
+      ? `DISCORD_TOKEN is not set: there is no file .env in ${lookedIn.join(' or ')}. Run npm run setup, or copy .env.example to .env there.`
       : `DISCORD_TOKEN is not set: ${join(folder, '.env')} exists, but DISCORD_TOKEN is missing or empty there.`,
     "Put your bot's token into it: https://discord.com/developers/applications > your application > Bot > Reset Token.",
     'To try the bot without Discord: npm run demo',

@@ -65,7 +65,7 @@ it('explains what to do without DISCORD_TOKEN', () => {
   ]);
   const [here, there] = [temporaryFolder(), temporaryFolder()];
   expect(messageOf(() => loadConfig({}, loadEnvFile({}, [here, there]))).split('\n')).toEqual([
-    `DISCORD_TOKEN is not set: there is no file .env in ${here} or ${there}. Copy .env.example to .env there.`,
+    `DISCORD_TOKEN is not set: there is no file .env in ${here} or ${there}. Run npm run setup, or copy .env.example to .env there.`,
     ...advice,
   ]);
 });

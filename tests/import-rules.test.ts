@@ -24,6 +24,7 @@ const LAYERS: readonly (readonly string[])[] = [
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['storage'],
   'discord.js': ['discord'],
+  '@clack/prompts': ['cli'],
   '@fastify/bearer-auth': ['http'],
   '@fastify/swagger': ['http'],
   commander: ['cli'],

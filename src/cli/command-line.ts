@@ -1,12 +1,16 @@
 import { readFileSync } from 'node:fs';
 
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 
 import { ConfigError } from '../env-file.js';
 import { EXIT_CONFIG, EXIT_FAILURE, EXIT_USAGE } from '../exit-codes.js';
 import { printable, printableLines } from '../printable.js';
-import { isErrno, StorageError } from '../storage/storage-error.js';
+import { isErrno } from '../storage/storage-error.js';
 import { ProgramError } from './program-error.js';
+
+const SETUP_EXAMPLE = `
+Asks for everything that is not given. Without a terminal, give every answer. Example:
+  chatroom-access-bot setup --token-file token.txt --server "My Server" --yes`;
 
 const AUDIT_EXAMPLES = `
 An entry must match all options. Examples:
@@ -52,6 +56,19 @@ function createCommandLine(): Command {
     .description('A Discord bot that hands out access codes for a chat-room website, and checks them.')
     .version(readVersion())
     .exitOverride();
+  line
+    .command('setup')
+    .description('set the bot up: check its token, invite it, and write .env')
+    .option('--token-file <file>', "a file with the bot's token; without a terminal, also on standard input")
+    .option('--server <id or name>', 'whose members get codes; needed if the bot is in several')
+    .option('--prefix <text>', 'COMMAND_PREFIX')
+    .option('--code-ttl <duration>', 'CODE_TTL: for example 30d, or never')
+    .option('--code-max-uses <number>', 'CODE_MAX_USES: for example 1, or unlimited')
+    .option('--yes', 'change an existing .env, and use defaults for what is not given')
+    // Refused without quoting it.
+    .addOption(new Option('--token [never]').hideHelp())
+    .addHelpText('after', SETUP_EXAMPLE)
+    .action(async (options) => (await import('./setup.js')).setUp(options));
   line
     .command('start')
     .description('run the bot with the settings of .env')
@@ -113,6 +130,8 @@ function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   if (error instanceof ProgramError) return error.exitCode;
   if (error instanceof ConfigError) return EXIT_CONFIG;
-  if (error instanceof StorageError) return error.isTransient ? EXIT_FAILURE : EXIT_CONFIG;
+  // Of the storage or of Discord.
+  if (error instanceof Error && 'isTransient' in error)
+    return error.isTransient === true ? EXIT_FAILURE : EXIT_CONFIG;
   throw error;
 }

@@ -22,7 +22,7 @@ import type { Liveness } from './liveness.js';
 import { isAdministrator, mayGetCodes, type RoleIds } from './members.js';
 import type { Sender } from './sender.js';
 import type { Servers } from './servers.js';
-import { DiscordOutageError, DiscordSetupError } from './errors.js';
+import { DiscordOutageError, DiscordSetupError, UNREACHABLE } from './errors.js';
 
 /** While Discord cannot be reached at the start; doubled each time. */
 const FIRST_PAUSE_MS = 1_000;
@@ -39,7 +39,6 @@ const PORTAL = portalUrl();
 const BAD_TOKEN = `Discord does not accept DISCORD_TOKEN. Open your application on ${PORTAL}, page Bot, click Reset Token, and put the new token into .env.`;
 const INTENT_MISSING = `Discord does not let the bot read messages. Open your application on ${PORTAL}, page Bot, switch on Message Content Intent under Privileged Gateway Intents, save, and start the bot again.`;
 
-const UNREACHABLE = "Cannot reach Discord. Check this machine's internet connection.";
 const OUTAGE = 'Leave the bot running; https://discordstatus.com shows outages.';
 
 /** Close codes after which reconnecting does not help (Discord, "Gateway Close Event Codes"). */

@@ -1,8 +1,11 @@
 import { DiscordAPIError } from 'discord.js';
 
+export const UNREACHABLE = "Cannot reach Discord. Check this machine's internet connection.";
+
 /** Discord refuses the bot, or the bot does not know which server to serve. `message` says what to change. */
 export class DiscordSetupError extends Error {
   override readonly name = 'DiscordSetupError';
+  readonly isTransient = false;
 }
 
 /** Discord cannot be used now; a restart may help. */

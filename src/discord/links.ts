@@ -1,4 +1,4 @@
-import { OAuth2Scopes, PermissionFlagsBits, type Client } from 'discord.js';
+import { OAuth2Scopes, PermissionFlagsBits } from 'discord.js';
 
 const PORTAL = 'https://discord.com/developers/applications';
 const PERMISSIONS =
@@ -7,18 +7,28 @@ const PERMISSIONS =
   PermissionFlagsBits.SendMessagesInThreads |
   PermissionFlagsBits.EmbedLinks;
 
-/** The address of the bot's application in Discord's developer portal, when the client knows it. */
-export function portalUrl(client?: Client): string {
-  const id = client?.application?.id;
+/** A discord.js client, or anything else that may know the bot's application. */
+interface Bot {
+  readonly application: { readonly id: string } | null;
+}
+
+/** The address of the bot's application in Discord's developer portal, when it is known. */
+export function portalUrl(bot?: Bot): string {
+  const id = bot?.application?.id;
   return id === undefined ? PORTAL : `${PORTAL}/${id}`;
 }
 
 /** The address at which administrators add the bot to their server. discord.js's own uses the base of REST. */
-export function inviteUrl(client: Client): string {
+export function inviteUrl(bot: Bot): string {
   const query = new URLSearchParams({
-    client_id: client.user?.id ?? '',
+    client_id: bot.application?.id ?? '',
     scope: OAuth2Scopes.Bot,
     permissions: String(PERMISSIONS),
   });
   return `https://discord.com/oauth2/authorize?${query.toString()}`;
+}
+
+/** The portal accepts it only in this order. */
+export function makePrivate(bot: Bot): string {
+  return `Anybody can invite the bot to a server of their own, because its application is public. To make it private, open ${portalUrl(bot)}, page Installation, set Install Link to None and save. Then switch off Public Bot on page Bot and save.`;
 }

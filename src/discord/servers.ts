@@ -3,7 +3,7 @@ import { Events, PermissionFlagsBits, type Client, type Guild } from 'discord.js
 import type { Log } from '../log.js';
 import type { Suspension } from '../services/maintenance.js';
 import type { Store } from '../storage/store.js';
-import { inviteUrl, portalUrl } from './links.js';
+import { inviteUrl, makePrivate } from './links.js';
 import { DiscordSetupError } from './errors.js';
 
 const REPLYING = PermissionFlagsBits.ViewChannel | PermissionFlagsBits.SendMessages;
@@ -177,9 +177,7 @@ export class Servers {
     try {
       const application = await this.#client.application?.fetch();
       if (application?.botPublic !== true) return;
-      this.#log.warn(
-        `Anybody can invite the bot to a server of their own, because its application is public. To make it private, open ${portalUrl(this.#client)}, page Installation, set Install Link to None and save. Then switch off Public Bot on page Bot and save.`,
-      );
+      this.#log.warn(makePrivate(this.#client));
     } catch (error) {
       this.#log.debug({ err: error }, 'Could not read whether the application is public');
     }

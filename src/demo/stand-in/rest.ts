@@ -67,6 +67,10 @@ export class Rest {
       'GET /gateway': () => ({ url: options.gatewayUrl() }),
       'GET /gateway/bot': () => this.#gatewayInformation(),
       'GET /users/@me': () => ({ ...userPayload(world.bot), verified: true, email: null, flags: 0 }),
+      'GET /users/@me/guilds': () =>
+        [...world.guilds.values()]
+          .filter(({ members }) => members.has(world.bot.id))
+          .map(({ id, name }) => ({ id, name, icon: null, owner: false, permissions: '0', features: [] })),
       'POST /users/@me/channels': ({ body }) => this.#openDirectChannel(body),
       'GET /users/*': (_, id = '') => userPayload(world.users.get(id) ?? fail('unknownUser')),
       'GET /applications/@me': () => applicationPayload(world, options),
