@@ -242,10 +242,11 @@ describe('while the bot is not ready', () => {
     const off = { status: 200, body: { id, name: 'access-bot', bot_public: false } };
     const switchOn = discord.fail({ route: APPLICATION }, off);
     let guild: StandInGuild | null = null as StandInGuild | null;
+    let endOutage = (): void => undefined;
     const steps = [
       () => (guild = discord.addGuild('My Server', discord.addUser('owner'))),
-      () => discord.fail({ route: APPLICATION, times: 1 }, 'reset'),
-      () => undefined,
+      () => (endOutage = discord.fail({ route: 'GET /users/@me/guilds' }, 'reset')),
+      () => endOutage(),
       switchOn,
     ];
     const { error, waits, folder, stdout } = await wait(discord, steps);
