@@ -22,6 +22,8 @@ export async function openBrowser(folder: string): Promise<BrowserContext> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      // An address that is neither https nor localhost.
+      '--host-resolver-rules=MAP lan.example 127.0.0.1',
     ],
   });
   browser.setDefaultTimeout(20_000);

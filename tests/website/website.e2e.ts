@@ -82,6 +82,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     const code = await world.getCode(server.alice, 'Alice');
     await logIn(page, 'Alice', WRONG);
     await page.getByText('Invalid access code').waitFor();
+    await page.locator('[name=code][aria-invalid=true][aria-describedby=login-message]:focus').waitFor();
     await saveScreenshot(page, `${way}-2-wrong`);
     await logIn(page, 'alice', ` ${code.toLowerCase()} `);
     await page.getByText('You are in').waitFor();
@@ -239,14 +240,17 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     await page.getByText('You are in').waitFor();
     expect(await login(url, 'Alice', code)).toMatchObject({ status: 401, cookies: ['__Host-device'] });
 
-    let isChecked = false;
-    page.on('request', (request) => (isChecked ||= request.url().endsWith('/api/session')));
-    const reload = async (): Promise<boolean> => {
-      await page.reload();
-      return isChecked;
+    // The code is checked again by following a link.
+    const first = await sessionCookie(page.context());
+    const follow = async (): Promise<object | undefined> => {
+      await page.goto(`${url}/unavailable`);
+      await page.getByRole('link', { name: 'Try again' }).click();
+      await page.getByText('You are in').waitFor();
+      return sessionCookie(page.context());
     };
-    await expect.poll(reload, POLL).toBe(true);
-    expect(await headline(page)).toBe('You are in');
+    await expect.poll(follow, POLL).not.toEqual(first);
+    await page.goto(`${url}/login`);
+    await page.getByText('You are in').waitFor();
 
     const other = await world.getCode(server.bob, 'Bob');
     const form = JSON.stringify({ username: 'Bob', code: other, rememberMe: false });
@@ -442,6 +446,45 @@ it('runs only its own scripts, and cannot be shown in a frame', async () => {
   expect(new Set(policies).size).toBe(policies.length);
 });
 
+it('says over http that logging in needs https', async () => {
+  const { url } = await startWorld('HTTP');
+  const page = await openPage(await openBrowser(temporaryFolder()), url.replace('localhost', 'lan.example'));
+  await page.getByText('Logging in needs https.').waitFor();
+  expect(await page.getByRole('button', { name: 'Enter' }).isDisabled()).toBe(true);
+  await saveScreenshot(page, 'http');
+});
+
+it('draws fields and focus at a contrast of at least 3:1, in light and dark', async () => {
+  const { url } = await startWorld('HTTP');
+  const page = await openPage(await openBrowser(temporaryFolder()), url);
+  await page.getByLabel('Username').focus();
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await saveScreenshot(page, colorScheme);
+    const [card = '', border = '', outline = '', ...none]: string[] = await page.evaluate(`
+      const style = (selector) => getComputedStyle(document.querySelector(selector));
+      const { borderTopColor, outlineColor } = style('input:focus');
+      [style('main').backgroundColor, borderTopColor, outlineColor];
+    `);
+    expect(none).toEqual([]);
+    expect(contrast(card, border)).toBeGreaterThanOrEqual(3);
+    expect(contrast(card, outline)).toBeGreaterThanOrEqual(3);
+  }
+});
+
+/** By WCAG 2.2, of two colours such as `rgb(88, 101, 242)`. */
+function contrast(...colours: readonly [string, string]): number {
+  const [dark = 0, light = 0] = colours.map(luminance).toSorted((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+function luminance(colour: string): number {
+  const [red = 0, green = 0, blue = 0] = (colour.match(/\d+/g) ?? [])
+    .map((value) => Number(value) / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
 it('checks a code again when the clock was set back', async () => {
   const ahead = 'const { now } = Date; Date.now = () => now() + 86_400_000;';
   const world = await startWorld('HTTP', {
@@ -521,7 +564,15 @@ it.each([
 ])('compiles with the files that docs/website.md lists: %s', (way, others) => {
   const built = inject('siteFolder');
   const folder = temporaryFolder();
-  for (const part of ['lib', 'app/api', 'app/unavailable', 'proxy.ts', 'package.json', 'tsconfig.json']) {
+  for (const part of [
+    'lib',
+    'app/api',
+    'app/login',
+    'app/unavailable',
+    'proxy.ts',
+    'package.json',
+    'tsconfig.json',
+  ]) {
     cpSync(join(built, part), join(folder, part), { recursive: true });
   }
   rmSync(join(folder, `lib/access-${way === 'http' ? 'module' : 'http'}.ts`));

@@ -2,11 +2,24 @@ import { randomBytes } from 'node:crypto';
 
 import { type NextRequest, NextResponse } from 'next/server';
 
-/** Responses of routes are no pages, and static files need no policy. */
-export const config = { matcher: '/((?!api/|_next/).*)' };
+import { recheck } from '@/lib/session';
 
-/** Sets a Content-Security-Policy: only this site's own files load, and no other site can show it in a frame. */
-export function proxy(request: NextRequest): NextResponse {
+/** Everything but Next's own files, logging in and logging out. */
+export const config = { matcher: '/((?!_next/|api/login|api/logout).*)' };
+
+/**
+ * Checks the session's code again when that is due, and sets a Content-Security-Policy: only this site's own files load,
+ * and no other site can show it in a frame.
+ */
+export async function proxy(request: NextRequest): Promise<NextResponse> {
+  const cookie = await recheck(request.cookies);
+  const response =
+    cookie?.value === '' ? NextResponse.redirect(new URL('/login?ended', request.url), 303) : next(request);
+  if (cookie !== null) response.cookies.set(cookie);
+  return response;
+}
+
+function next(request: NextRequest): NextResponse {
   const policy = contentSecurityPolicy(randomBytes(16).toString('base64'));
   const headers = new Headers(request.headers);
   // Next reads the nonce from the request and adds it to its inline scripts.

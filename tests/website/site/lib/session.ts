@@ -1,8 +1,10 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, randomUUID } from 'node:crypto';
 
 import { cookies } from 'next/headers';
+import { redirect } from 'next/navigation';
+import { connection, type NextRequest } from 'next/server';
 
-import type { Holder } from './access';
+import { type Holder, openAccess } from './access';
 
 /**
  * A login, encrypted in a cookie that scripts cannot read. It holds the code, so that the site can check it again
@@ -38,15 +40,52 @@ const COOKIE = {
   path: '/',
 } as const;
 
-/** Returns the visitor's session, or `null`. Call {@link isDue} as well. */
+/** Deletes the cookie. With the attributes: the browser rejects a `__Host-` cookie without them. */
+const ENDED: SessionCookie = { name: SESSION_COOKIE, value: '', ...COOKIE, maxAge: 0 };
+
+type SessionCookie = typeof COOKIE & {
+  readonly name: string;
+  readonly value: string;
+  readonly maxAge?: number;
+  readonly expires?: Date;
+};
+
+/** Call it first in every page that needs a login. Visitors without a session are redirected to the login form. */
+export async function requireSession(): Promise<Session> {
+  const session = await find();
+  if (session === null) redirect('/login');
+  // The code could not be checked: the page is closed until it can.
+  if (isDue(session)) redirect('/unavailable');
+  return session;
+}
+
+/** For routes: returns the visitor's session, or `null` if there is none or its code could not be checked. */
 export async function readSession(): Promise<Session | null> {
-  const encrypted = (await cookies()).get(SESSION_COOKIE)?.value;
-  const session = encrypted === undefined ? null : decrypt(encrypted);
-  return session !== null && Date.now() < session.endsAt ? session : null;
+  const session = await find();
+  return session !== null && !isDue(session) ? session : null;
+}
+
+/**
+ * For proxy.ts: checks the code of a session again when that is due. Returns the cookie to set, or `null`. This is how
+ * revoking a code ends a session.
+ */
+export async function recheck(jar: NextRequest['cookies']): Promise<SessionCookie | null> {
+  const session = decrypt(jar.get(SESSION_COOKIE)?.value);
+  if (session === null || !isDue(session)) return null;
+
+  const access = await openAccess();
+  const { username, code, discordUserId } = session;
+  const answer = await access.validate({ username, code, client: deviceOf(jar) });
+  // The cookie remains, so nobody has to log in again.
+  if (answer.kind === 'wait' || answer.kind === 'unavailable') return null;
+
+  const isHeld = answer.kind === 'in' && answer.holder.discordUserId === discordUserId;
+  // `used-up`: the login that started this session used the code.
+  return isHeld || answer.kind === 'used-up' ? encrypt({ ...session, checkedAt: Date.now() }) : ENDED;
 }
 
 /** Whether the code has to be checked again. Until then, a revoked code keeps its session. */
-export function isDue(session: Session): boolean {
+function isDue(session: Session): boolean {
   const setting = Number(process.env.ACCESS_RECHECK_MS ?? DEFAULT_RECHECK_MS);
   // A setting that is not a number is NaN.
   const limitMs = setting > MIN_RECHECK_MS ? setting : MIN_RECHECK_MS;
@@ -77,55 +116,58 @@ export function readSecret(): string {
 
 export async function startSession(login: Holder & Pick<Session, 'code' | 'rememberMe'>): Promise<void> {
   const now = Date.now();
-  await write({ ...login, endsAt: now + (login.rememberMe ? 30 : 1) * DAY_MS, checkedAt: now });
-}
-
-/** For routes: a page cannot set cookies. */
-export async function renewSession(session: Session): Promise<void> {
-  await write({ ...session, checkedAt: Date.now() });
+  const session = { ...login, endsAt: now + (login.rememberMe ? 30 : 1) * DAY_MS, checkedAt: now };
+  (await cookies()).set(encrypt(session));
 }
 
 /** Does nothing without the cookie. A form on another site is sent without it, and must not log visitors out. */
 export async function endSession(): Promise<void> {
   const jar = await cookies();
-  // With the attributes: the browser rejects a `__Host-` cookie without them, even one that only deletes.
-  if (jar.has(SESSION_COOKIE)) jar.delete({ name: SESSION_COOKIE, ...COOKIE });
+  if (jar.has(SESSION_COOKIE)) jar.set(ENDED);
 }
 
 /** Returns a random id that the browser keeps. It says nothing about the visitor. */
 export async function deviceId(): Promise<string> {
   const jar = await cookies();
-  const known = jar.get(DEVICE_COOKIE)?.value;
-  const id = known !== undefined && /^[0-9a-f-]{36}$/.test(known) ? known : randomUUID();
+  const id = deviceOf(jar);
   jar.set(DEVICE_COOKIE, id, { ...COOKIE, maxAge: 365 * 86_400 });
   return id;
 }
 
-async function write(session: Session): Promise<void> {
-  const jar = await cookies();
-  jar.set(SESSION_COOKIE, encrypt(session), {
-    ...COOKIE,
-    // Without `expires` the browser deletes the cookie when it closes.
-    ...(session.rememberMe ? { expires: new Date(session.endsAt) } : {}),
-  });
+function deviceOf(jar: Pick<NextRequest['cookies'], 'get'>): string {
+  const known = jar.get(DEVICE_COOKIE)?.value ?? '';
+  return /^[0-9a-f-]{36}$/.test(known) ? known : randomUUID();
 }
 
-function encrypt(session: Session): string {
+async function find(): Promise<Session | null> {
+  // Next renders pages in advance too. It must not read the clock then.
+  await connection();
+  return decrypt((await cookies()).get(SESSION_COOKIE)?.value);
+}
+
+function encrypt(session: Session): SessionCookie {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key(), iv, { authTagLength: TAG_BYTES });
   const text = Buffer.concat([cipher.update(JSON.stringify(session), 'utf8'), cipher.final()]);
-  return Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url');
+  return {
+    name: SESSION_COOKIE,
+    value: Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url'),
+    ...COOKIE,
+    // Without `expires` the browser deletes the cookie when it closes.
+    ...(session.rememberMe ? { expires: new Date(session.endsAt) } : {}),
+  };
 }
 
-/** @returns `null` for anything that {@link encrypt} did not return with this secret. */
-function decrypt(encrypted: string): Session | null {
+/** @returns `null` after the end of the session, and for anything that {@link encrypt} did not return with this secret. */
+function decrypt(encrypted = ''): Session | null {
   const bytes = Buffer.from(encrypted, 'base64url');
   const iv = bytes.subarray(0, IV_BYTES);
   try {
     const decipher = createDecipheriv('aes-256-gcm', key(), iv, { authTagLength: TAG_BYTES });
     decipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
     const text = Buffer.concat([decipher.update(bytes.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]);
-    return JSON.parse(text.toString('utf8'));
+    const session: Session = JSON.parse(text.toString('utf8'));
+    return Date.now() < session.endsAt ? session : null;
   } catch {
     return null;
   }

@@ -1,3 +1,4 @@
+import Link from 'next/link';
 import type { ReactNode } from 'react';
 
 export default function Unavailable(): ReactNode {
@@ -5,9 +6,9 @@ export default function Unavailable(): ReactNode {
     <>
       <h1>One moment, please</h1>
       <p>We cannot check your access at the moment. You are still logged in. Please try again in a minute.</p>
-      <a className="button" href="/">
+      <Link className="button" href="/">
         Try again
-      </a>
+      </Link>
     </>
   );
 }

@@ -1,20 +1,26 @@
 'use client';
 
-import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import { type FormEvent, type ReactNode, useRef, useState, useSyncExternalStore } from 'react';
 
 const UNREACHABLE = 'We cannot reach the site. Please try again in a minute.';
+const INSECURE = 'Logging in needs https. Open this page at its address that begins with https://';
 
 export function LoginForm({ ended }: { readonly ended: boolean }): ReactNode {
   const [message, setMessage] = useState(ended ? 'Your access has ended. Get a new code with !getcode.' : '');
-  const [busy, setBusy] = useState(true);
+  const [refused, setRefused] = useState(false);
+  const [busy, setBusy] = useState(false);
   const attempt = useRef<Attempt | null>(null);
-
-  // Until this script runs, the button is disabled: the browser would send the form without it.
-  useEffect(() => setBusy(false), []);
+  // Over http, except on localhost, the browser has no crypto.randomUUID and rejects the cookies. On the server: `null`.
+  const secure = useSyncExternalStore(
+    () => () => undefined,
+    () => isSecureContext,
+    () => null,
+  );
 
   async function submit(event: FormEvent<HTMLFormElement>): Promise<void> {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
+    const codeField = event.currentTarget.elements.namedItem('code');
     const body = JSON.stringify({
       username: form.get('username'),
       code: form.get('code'),
@@ -25,10 +31,12 @@ export function LoginForm({ ended }: { readonly ended: boolean }): ReactNode {
     // A form that is sent again after an outage keeps its key, so that it counts one use.
     if (attempt.current?.body !== body) attempt.current = { body, key: crypto.randomUUID() };
     const answer = await send(attempt.current);
-    if (answer.ok) return location.assign('/');
+    if (answer.ok) return location.replace('/');
     if (answer.definite) attempt.current = null;
     setMessage(answer.message);
+    setRefused(answer.definite);
     setBusy(false);
+    if (codeField instanceof HTMLInputElement) codeField.focus();
   }
 
   // POST: a form that is sent by GET puts the code into the address.
@@ -51,6 +59,8 @@ export function LoginForm({ ended }: { readonly ended: boolean }): ReactNode {
           autoCapitalize="characters"
           spellCheck={false}
           maxLength={256}
+          aria-invalid={refused}
+          aria-describedby="login-message"
           required
         />
       </label>
@@ -58,8 +68,11 @@ export function LoginForm({ ended }: { readonly ended: boolean }): ReactNode {
         <input type="checkbox" name="rememberMe" />
         Remember me on this device
       </label>
-      <p role="alert">{message}</p>
-      <button disabled={busy}>Enter</button>
+      <p id="login-message" role="alert">
+        {secure === false ? INSECURE : message}
+      </p>
+      {/* Until this script runs, the button is disabled: the browser would send the form without it. */}
+      <button disabled={busy || !secure}>Enter</button>
     </form>
   );
 }
