@@ -55,6 +55,8 @@ export interface App {
   readonly isConnected: () => boolean;
   /** `null`: no HTTP API. */
   readonly httpPort: number | null;
+  /** The names of the commands, without the prefix. */
+  readonly commands: readonly string[];
   /** For tests. */
   readonly tasks: Tasks;
   /** Finishes what is in progress, then closes Discord, the HTTP API and the database; within 5 seconds. */
@@ -236,6 +238,7 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
     idle: async () => bot.idle(),
     isConnected: () => bot.isConnected(),
     httpPort: http?.port ?? null,
+    commands: commands.map(({ name }) => name),
     tasks,
     stop: async () => {
       try {

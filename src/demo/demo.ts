@@ -54,6 +54,7 @@ async function demo(): Promise<void> {
         guild,
         logIn: { module: logInByModule(validator), http: logInByHttp(app.httpPort ?? 0, token) },
         prefix: config.commandPrefix,
+        commands: app.commands,
         colors: stdout.isTTY && !env['NO_COLOR'],
         print: (text) => stdout.write(`${text}\n`),
         settled: async () => {
@@ -77,7 +78,12 @@ async function demo(): Promise<void> {
 /** Passes typed lines to the terminal one at a time, until the input or the terminal ends, or a signal comes. */
 async function typeInto(terminal: Terminal): Promise<void> {
   const { stdin, stdout } = process;
-  const input = createInterface({ input: stdin, output: stdout, terminal: stdin.isTTY && stdout.isTTY });
+  const input = createInterface({
+    input: stdin,
+    output: stdout,
+    terminal: stdin.isTTY && stdout.isTTY,
+    completer: (line: string) => terminal.complete(line),
+  });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => input.close());
   let closed = false;
   const prompt = (): void => {

@@ -18,6 +18,8 @@ export interface TerminalOptions {
   /** The ways in which the website checks a login. */
   readonly logIn: Readonly<Record<'module' | 'http', LogIn>>;
   readonly prefix: string;
+  /** The names of the bot's commands. */
+  readonly commands: readonly string[];
   readonly colors: boolean;
   /** Prints one or more whole lines. */
   readonly print: (text: string) => void;
@@ -98,6 +100,32 @@ export class Terminal {
     await this.#options.settled();
   }
 
+  /** Completes a command, its argument or a mentioned name. Returns what is possible, and the end of `line` that it replaces. */
+  complete(line: string): [string[], string] {
+    const [, name = '', argument] = /^\/(\S*)(?: +(.*))?$/.exec(line) ?? [];
+    const mention = /(?<!\S)@\S*$/.exec(line)?.[0];
+    const { prefix, commands } = this.#options;
+    if (argument !== undefined) return completed(this.#argumentsOf(name.toLowerCase()), argument);
+    if (mention !== undefined)
+      return completed(
+        [...this.#people.keys()].map((each) => `@${each}`),
+        mention,
+      );
+    const all = [
+      ...[...this.#commands.keys()].map((each) => `/${each}`),
+      ...commands.map((each) => prefix + each),
+    ];
+    return completed(all, line);
+  }
+
+  /** By the usage: `NAME`, `LABEL`, or the words with `|` between them. */
+  #argumentsOf(name: string): readonly string[] {
+    const argument = this.#commands.get(name)?.usage.split(' ')[1] ?? '';
+    if (argument === 'NAME') return [...this.#people.keys()];
+    if (argument === 'LABEL') return this.#options.discord.labels(this.#speaker);
+    return argument.includes('|') ? argument.split('|') : [];
+  }
+
   #ownCommands(): ReadonlyMap<string, TerminalCommand> {
     return new Map<string, TerminalCommand>([
       [
@@ -128,7 +156,7 @@ export class Terminal {
         'press',
         {
           usage: '/press LABEL',
-          summary: 'press the newest button with this label',
+          summary: 'press the newest button with this label; without a label, lists them',
           run: (words) => this.#press(words.join(' ')),
         },
       ],
@@ -173,7 +201,12 @@ export class Terminal {
 
   #say(text: string): void {
     const { discord } = this.#options;
-    discord.say(this.#place === 'dm' ? this.#speaker : this.#channels[this.#place], this.#speaker, text);
+    // Discord's clients replace the names of members by mentions.
+    const content = text.replaceAll(/(?<!\S)@([\w.]+)/g, (typed, name: string) => {
+      const person = this.#people.get(name.toLowerCase());
+      return person === undefined ? typed : `<@${person.id}>`;
+    });
+    discord.say(this.#place === 'dm' ? this.#speaker : this.#channels[this.#place], this.#speaker, content);
   }
 
   #speakAs(name: string | undefined): void {
@@ -204,10 +237,16 @@ export class Terminal {
   }
 
   async #press(label: string): Promise<void> {
-    try {
+    const labels = this.#options.discord.labels(this.#speaker);
+    if (labels.some((each) => each.toLowerCase() === label.toLowerCase())) {
       await this.#options.discord.pressButton(this.#speaker, label);
-    } catch (error) {
-      this.#print(error instanceof Error ? error.message : String(error));
+    } else {
+      const { username } = this.#speaker;
+      this.#print(
+        labels.length === 0
+          ? `There is no button that ${username} can press.`
+          : `Type /press and one of: ${labels.join(', ')}`,
+      );
     }
   }
 
@@ -295,4 +334,9 @@ export class Terminal {
   #print(...lines: readonly string[]): void {
     this.#options.print(lines.join('\n'));
   }
+}
+
+/** Returns those of `all` that begin with `typed`, ignoring case, as readline wants them. */
+function completed(all: readonly string[], typed: string): [string[], string] {
+  return [all.filter((each) => each.toLowerCase().startsWith(typed.toLowerCase())), typed];
 }

@@ -1,7 +1,10 @@
 import { readdirSync } from 'node:fs';
 
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 
+import { DiscordStandIn } from '../../src/demo/stand-in/stand-in.js';
+import { Terminal } from '../../src/demo/terminal.js';
+import type { LogIn } from '../../src/demo/website.js';
 import { temporaryFolder } from '../support/folder.js';
 import { run } from '../support/process.js';
 
@@ -140,11 +143,68 @@ it('closes direct messages, turns pages and lists its own commands', async () =>
     '✉ direct message to owner, access-bot changes its message:',
   );
   expect(answerTo(stdout, '/press next')).toContain('[ Previous ] ( Next )');
-  expect(answerTo(stdout, '/press Next')).toEqual(['There is no button Next that owner can press.']);
+  expect(answerTo(stdout, '/press Next')).toEqual(['Type /press and one of: Previous, Show my code']);
   for (const word of ['/as', '/in', '/dms', '/press', '/login', '/website', '/help', '/quit']) {
     expect(answerTo(stdout, '/help').some((line) => line.startsWith(word))).toBe(true);
   }
   expect(answerTo(stdout, '/nonsense')).toEqual(['Unknown command /nonsense. Type /help for the list.']);
+});
+
+it('lists the buttons that a member can press, and presses them in a thread', async () => {
+  const { stdout } = await type([
+    '/press',
+    '/dms off',
+    '/in thread',
+    '!getcode Alice',
+    '/press show',
+    '/press Show my code',
+  ]);
+  expect(answerTo(stdout, '/press')).toEqual(['There is no button that alice can press.']);
+  expect(answerTo(stdout, '/press show')).toEqual(['Type /press and one of: Show my code']);
+  expect(answerTo(stdout, '/press Show my code')[1]).toMatch(/^[A-Z2-9]{6}$/);
+});
+
+it('mentions a member who is named with an @', async () => {
+  const { stdout } = await type([
+    '!getcode Alice',
+    '/as admin',
+    '!revoke @Alice left us',
+    '!revoke @nobody',
+    '!revoke a@alice',
+  ]);
+  expect(answerTo(stdout, '!revoke @Alice left us')[1]).toContain('1 access code of @alice has been revoked');
+  for (const typed of ['@nobody', 'a@alice']) {
+    expect(answerTo(stdout, `!revoke ${typed}`)[1]).toContain(`Code \`${typed}\` not found.`);
+  }
+});
+
+it.each([
+  ['', ['/as', '/in', '/dms', '/press', '/login', '/website', '/help', '/quit', '!getcode', '!codes'], ''],
+  ['/p', ['/press'], '/p'],
+  ['!C', ['!codes'], '!C'],
+  ['/as ', ['owner', 'alice', 'admin'], ''],
+  ['/as al', ['alice'], 'al'],
+  ['/in t', ['thread'], 't'],
+  ['/website ', ['module', 'http'], ''],
+  ['/login a', [], 'a'],
+  ['/nonsense ', [], ''],
+  ['!codes @A', ['@alice', '@admin'], '@A'],
+  ['hello there', [], 'hello there'],
+])('completes "%s"', async (line, hits, replaced) => {
+  const discord = await DiscordStandIn.start();
+  onTestFinished(async () => discord.close());
+  const terminal = new Terminal({
+    discord,
+    guild: discord.addGuild('Chat Room', discord.addUser('owner')),
+    logIn: { module: vi.fn<LogIn>(), http: vi.fn<LogIn>() },
+    prefix: '!',
+    commands: ['getcode', 'codes'],
+    colors: false,
+    print: () => undefined,
+    settled: async () => undefined,
+  });
+  await terminal.handle('hello');
+  expect(terminal.complete(line)).toEqual([hits, replaced]);
 });
 
 it('applies settings, and reports invalid ones', async () => {

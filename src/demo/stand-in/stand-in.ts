@@ -252,24 +252,21 @@ export class DiscordStandIn {
     return this.#world.press(message, customId, user);
   }
 
+  /** Returns the labels of the enabled buttons that `user` sees, newest message first. */
+  labels(user: StandInUser): readonly string[] {
+    return [...new Set(this.#buttons(user).map(({ label }) => label))];
+  }
+
   /**
    * Presses the newest enabled button with this label, ignoring case, that `user` sees; with `place`, sees there.
    * Resolves with the bot's first answer; rejects if there is no such button, or when the stand-in closes.
    */
   pressButton(user: StandInUser, label: string, place?: StandInPlace): Promise<StandInAnswer> {
-    const channel = place && this.#world.channelAt(place);
     const wanted = label.toLowerCase();
-    for (const message of [...this.#world.messages.values()].toReversed()) {
-      const { channelId, deletedAt, ephemeralTo, components } = message;
-      const isSeen = deletedAt === null && (ephemeralTo ?? user) === user;
-      if (!isSeen || (channel && channel.id !== channelId)) continue;
-      const buttons = components.flatMap((row) => row.components);
-      const button = buttons.find((each) => each.label?.toLowerCase() === wanted && !each.disabled);
-      const id = button?.custom_id;
-      if (id !== undefined && isIn(this.#world.channelOf(message), user))
-        return this.press(message, id, user);
-    }
-    return Promise.reject(new Error(`There is no button ${label} that ${user.username} can press.`));
+    const button = this.#buttons(user, place).find((each) => each.label.toLowerCase() === wanted);
+    return button === undefined
+      ? Promise.reject(new Error(`There is no button ${label} that ${user.username} can press.`))
+      : this.press(button.message, button.id, user);
   }
 
   // What happened
@@ -446,6 +443,24 @@ export class DiscordStandIn {
   revokeToken(): void {
     this.#revoked = true;
     this.#gateway.closeAll(4004);
+  }
+
+  #buttons(
+    user: StandInUser,
+    place?: StandInPlace,
+  ): { readonly message: StandInMessage; readonly id: string; readonly label: string }[] {
+    const channel = place && this.#world.channelAt(place);
+    return [...this.#world.messages.values()].toReversed().flatMap((message) => {
+      const { channelId, deletedAt, ephemeralTo, components } = message;
+      const isSeen = deletedAt === null && (ephemeralTo ?? user) === user;
+      if (!isSeen || (channel && channel.id !== channelId)) return [];
+      if (!isIn(this.#world.channelOf(message), user)) return [];
+      return components
+        .flatMap((row) => row.components)
+        .flatMap(({ custom_id: id, label = '', disabled }) =>
+          id === undefined || disabled ? [] : [{ message, id, label }],
+        );
+    });
   }
 
   #on(event: 'message' | 'edit' | 'delete', listener: (message: StandInMessage) => void): () => void {
