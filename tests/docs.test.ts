@@ -1,0 +1,77 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { expect, it, onTestFinished, vi } from 'vitest';
+
+import packageJson from '../package.json' with { type: 'json' };
+import { startBot } from './support/bot.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const PAGES = [
+  ...readdirSync(ROOT).filter((name) => name.endsWith('.md')),
+  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+];
+
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+/** Returns the anchors of a page, as GitHub makes them from its headings. */
+function anchorsOf(path: string): string[] {
+  const headings = read(path).matchAll(/^#+ (.+)$/gm);
+  return Array.from(headings, ([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\- _]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+it.each(PAGES)('%s links only to pages and headings that exist', (page) => {
+  const links = Array.from(read(page).matchAll(/\]\(([^)]+)\)/g), ([, link = '']) => link);
+  const broken = links.filter((link) => {
+    if (/^(?:https|mailto):/.test(link)) return false;
+    const [path = '', anchor] = link.split('#');
+    const target = path === '' ? page : join(dirname(page), path);
+    return !existsSync(join(ROOT, target)) || (anchor !== undefined && !anchorsOf(target).includes(anchor));
+  });
+  expect(broken).toEqual([]);
+});
+
+it.each(PAGES)('%s names only scripts of package.json', (page) => {
+  const scripts = Array.from(read(page).matchAll(/npm run (?:--silent )?([\w:-]+)/g), ([, name]) => name);
+  expect(scripts.filter((name) => name === undefined || !(name in packageJson.scripts))).toEqual([]);
+});
+
+it('docs/troubleshooting.md quotes sentences that the bot prints', () => {
+  const source = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => read(`src/${path}`))
+    .join('\n');
+  const rows = Array.from(
+    read('docs/troubleshooting.md').matchAll(/^\| `([^`]+)` +\|/gm),
+    ([, row = '']) => row,
+  );
+  expect(rows.length).toBeGreaterThan(20);
+  // An ellipsis stands for what differs.
+  const parts = rows.flatMap((row) => row.split('…')).map((part) => part.trim());
+  expect(parts.filter((part) => !source.includes(part))).toEqual([]);
+});
+
+it('docs/website.md shows a function that checks a code', async () => {
+  const token = 'a'.repeat(20) + 'bcdefghijklmnopqrstu';
+  const { app, server, getCode } = await startBot({ settings: { HTTP_PORT: '0', HTTP_TOKEN: token } });
+  onTestFinished(() => void vi.unstubAllEnvs());
+  vi.stubEnv('ACCESS_BOT_URL', `http://127.0.0.1:${app.httpPort}`);
+  vi.stubEnv('ACCESS_BOT_TOKEN', token);
+  const [, snippet = ''] = /```js\n([^]*?)```/.exec(read('docs/website.md')) ?? [];
+  const { validateCode } = await import(
+    /* @vite-ignore */ `data:text/javascript,${encodeURIComponent(snippet)}`
+  );
+  const code = await getCode(server.alice, 'Alice');
+  expect(await validateCode(' alice', code.toLowerCase(), '198.51.100.7')).toBe(true);
+  expect(await validateCode('Alice', code)).toBe(true);
+  expect(await validateCode('Bob', code)).toBe(false);
+  expect(await validateCode('Alice', 'AAAAAA')).toBe(false);
+  await app.stop();
+  expect(await validateCode('Alice', code)).toBe(false);
+});
