@@ -129,7 +129,7 @@ it.each([
 it('connects at the start although the gateway refuses every other connection', async () => {
   const server = await TestServer.start();
   let connections = 0;
-  // The first of them is no login.
+  // The first of them is the probe, not a login.
   server.discord.refuseGateway(() => (connections++ % 2 === 1 ? { status: 502 } : null));
   const bot = await startBot({ server });
   expect(bot.app.isConnected()).toBe(true);
