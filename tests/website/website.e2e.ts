@@ -65,6 +65,11 @@ async function sessionCookie(browser: BrowserContext): Promise<object | undefine
   return (await browser.cookies()).find(({ name }) => name === SESSION);
 }
 
+/** Returns the option with which Node runs `script` first. */
+function preload(script: string): string {
+  return `--import=data:text/javascript,${encodeURIComponent(script)}`;
+}
+
 /** Expects `code` neither in a log nor in a login notice. */
 function expectSecret(world: World, code: string): void {
   expect(world.printed()).not.toMatch(new RegExp(code, 'i'));
@@ -245,12 +250,12 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     const follow = async (): Promise<object | undefined> => {
       await page.goto(`${url}/unavailable`);
       await page.getByRole('link', { name: 'Try again' }).click();
-      await page.getByText('You are in').waitFor();
+      await page.getByRole('heading', { name: 'You are in' }).waitFor();
       return sessionCookie(page.context());
     };
     await expect.poll(follow, POLL).not.toEqual(first);
     await page.goto(`${url}/login`);
-    await page.getByText('You are in').waitFor();
+    await page.getByRole('heading', { name: 'You are in' }).waitFor();
 
     const other = await world.getCode(server.bob, 'Bob');
     const form = JSON.stringify({ username: 'Bob', code: other, rememberMe: false });
@@ -485,12 +490,25 @@ function luminance(colour: string): number {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
+it('shows every page, also when a check becomes due between the proxy and the page', async () => {
+  // Each reading of the clock is 50 ms later than the one before.
+  const fast = 'const { now } = Date; let readings = 0; Date.now = () => now() + 50 * readings++;';
+  const { server, url, getCode } = await startWorld('HTTP', { site: { NODE_OPTIONS: preload(fast) } });
+  const form = JSON.stringify({ username: 'Alice', code: await getCode(server.alice, 'Alice') });
+  let cookie = cookieOf(await send(url, form), SESSION);
+  for (let request = 0; request < 100; request++) {
+    const response = await fetch(url, { headers: { Cookie: cookie } });
+    expect(await response.text()).toContain('You are in');
+    cookie = cookieOf(response, SESSION) || cookie;
+  }
+});
+
 it('checks a code again when the clock was set back', async () => {
   const ahead = 'const { now } = Date; Date.now = () => now() + 86_400_000;';
   const world = await startWorld('HTTP', {
     site: {
       ACCESS_RECHECK_MS: '600000',
-      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ahead)}`,
+      NODE_OPTIONS: preload(ahead),
     },
   });
   const page = await openPage(await openBrowser(temporaryFolder()), world.url);

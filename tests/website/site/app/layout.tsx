@@ -1,21 +1,16 @@
 import type { Metadata } from 'next';
 import { connection } from 'next/server';
-import { type ReactNode, Suspense } from 'react';
+import type { ReactNode } from 'react';
 
 import './style.css';
 
 export const metadata: Metadata = { title: 'Chat Room' };
 
-/** Each response has a nonce of its own (proxy.ts), so nothing is rendered at build time, not even `<html>`. */
-export default function Layout({ children }: { readonly children: ReactNode }): ReactNode {
-  return (
-    <Suspense>
-      <Document>{children}</Document>
-    </Suspense>
-  );
-}
+/** With `cacheComponents`: responses wait for the request. */
+export const instant = false;
 
-async function Document({ children }: { readonly children: ReactNode }): Promise<ReactNode> {
+export default async function Layout({ children }: { readonly children: ReactNode }): Promise<ReactNode> {
+  // Each response has a nonce of its own (proxy.ts), so nothing is rendered at build time.
   await connection();
   return (
     <html lang="en">

@@ -2,6 +2,9 @@ import type { ReactNode } from 'react';
 
 import { requireSession } from '@/lib/session';
 
+/** With `cacheComponents`: nothing is shown before the session was read. */
+export const instant = false;
+
 export default async function Page(): Promise<ReactNode> {
   const session = await requireSession();
   return (

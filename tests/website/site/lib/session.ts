@@ -30,8 +30,10 @@ const MIN_SECRET_LENGTH = 32;
 /** Of 32 random hexadecimal digits, fewer differ less than once in 10 million times. */
 const MIN_DIFFERENT_CHARACTERS = 8;
 const DEFAULT_RECHECK_MS = 300_000;
-/** With less, a page would be due again before it is shown. */
+/** With less, each request would check the code. */
 const MIN_RECHECK_MS = 1_000;
+/** A page is rendered a moment after proxy.ts found that no check was due. */
+const RENDER_MS = 5_000;
 
 const COOKIE = {
   httpOnly: true,
@@ -55,14 +57,14 @@ export async function requireSession(): Promise<Session> {
   const session = await find();
   if (session === null) redirect('/login');
   // The code could not be checked: the page is closed until it can.
-  if (isDue(session)) redirect('/unavailable');
+  if (isDue(session, RENDER_MS)) redirect('/unavailable');
   return session;
 }
 
 /** For routes: returns the visitor's session, or `null` if there is none or its code could not be checked. */
 export async function readSession(): Promise<Session | null> {
   const session = await find();
-  return session !== null && !isDue(session) ? session : null;
+  return session !== null && !isDue(session, RENDER_MS) ? session : null;
 }
 
 /**
@@ -85,13 +87,13 @@ export async function recheck(jar: NextRequest['cookies']): Promise<SessionCooki
 }
 
 /** Whether the code has to be checked again. Until then, a revoked code keeps its session. */
-function isDue(session: Session): boolean {
+function isDue(session: Session, graceMs = 0): boolean {
   const setting = Number(process.env.ACCESS_RECHECK_MS ?? DEFAULT_RECHECK_MS);
   // A setting that is not a number is NaN.
   const limitMs = setting > MIN_RECHECK_MS ? setting : MIN_RECHECK_MS;
   const ageMs = Date.now() - session.checkedAt;
   // Negative: the clock was set back.
-  return ageMs < 0 || ageMs > limitMs;
+  return ageMs < 0 || ageMs > limitMs + graceMs;
 }
 
 /**

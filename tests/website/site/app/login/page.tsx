@@ -4,6 +4,8 @@ import type { ReactNode } from 'react';
 import { LoginForm } from './login-form';
 import { readSession } from '@/lib/session';
 
+export const instant = false;
+
 interface Props {
   readonly searchParams: Promise<Record<string, string | string[] | undefined>>;
 }
