@@ -22,12 +22,12 @@ const UNIT_MS = new Map([
   ['d', DAY_MS],
   ['w', 7 * DAY_MS],
 ]);
-const MAX_DURATION_MS = 100 * 365 * DAY_MS;
-const MAX_USES = 1_000_000_000;
+const LONGEST_DURATION_MS = 100 * 365 * DAY_MS;
+const HIGHEST_USES = 1_000_000_000;
 const MIN_TOKEN_LENGTH = 32;
 /** In a secret. Of 32 random hexadecimal digits, fewer differ less than once in 10 million times. */
 const MIN_DIFFERENT_CHARACTERS = 8;
-const MAX_TOKENS = 2;
+const TOKENS_AT_ONCE = 2;
 /** A secret on the line of another setting, or a URL with a password. */
 const MAY_BE_SECRET = /(?=\d*[a-z])[\w.~+/=-]{32}|:\/\/.*@/i;
 
@@ -114,7 +114,7 @@ function readAll(reader: Reader, noToken: string) {
       '30d',
     ),
     /** `null`: unlimited. */
-    codeMaxUses: read('CODE_MAX_USES', null, ...wholeNumberOr('unlimited', 1, MAX_USES), '1'),
+    codeMaxUses: read('CODE_MAX_USES', null, ...wholeNumberOr('unlimited', 1, HIGHEST_USES), '1'),
     /** How many codes one member gets within an interval. */
     getcodeLimit: read(
       'GETCODE_LIMIT',
@@ -149,7 +149,7 @@ function readAll(reader: Reader, noToken: string) {
     /** `null`: the bot makes no backups. */
     backupIntervalMs: read('BACKUP_INTERVAL', DAY_MS, parseInterval, INTERVAL, '24h'),
     auditDays: read('AUDIT_DAYS', 365, ...wholeNumber(1, 36_500), '365'),
-    /** `null`: no HTTP API. 0: any free port. */
+    /** `null`: no HTTP API. 0: a free port. */
     httpPort: read('HTTP_PORT', null, ...wholeNumberOr('off', 0, 65_535), '8080'),
     httpHost: read(
       'HTTP_HOST',
@@ -336,7 +336,7 @@ function wholeNumberOr(word: string, min: number, max: number): Rule<number | nu
 export function parseDurationMs(text: string): number | undefined {
   const [, count, unit = ''] = /^(\d{1,12})([smhdw])$/.exec(text) ?? [];
   const duration = Number(count) * (UNIT_MS.get(unit) ?? 0);
-  return duration > 0 && duration <= MAX_DURATION_MS ? duration : undefined;
+  return duration > 0 && duration <= LONGEST_DURATION_MS ? duration : undefined;
 }
 
 /** Parses a number of codes and an interval: 3/10m. */
@@ -372,7 +372,7 @@ function parseTokens(text: string): readonly string[] | undefined {
   const fit = tokens.every(
     (token) => token.length >= MIN_TOKEN_LENGTH && isVaried(token) && /^[\w.~+/=-]+$/.test(token),
   );
-  return fit && tokens.length <= MAX_TOKENS ? tokens : undefined;
+  return fit && tokens.length <= TOKENS_AT_ONCE ? tokens : undefined;
 }
 
 function isVaried(secret: string): boolean {

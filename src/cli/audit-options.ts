@@ -16,7 +16,7 @@ export interface TypedOptions {
 const NO_CODE =
   '--code has no value, because other accounts can see arguments. Type the code when asked, or send it to standard input.';
 
-/** `null`: any. `code`: the code is read from standard input. */
+/** `null` matches everything. `code`: the code is read from standard input. */
 export type AuditOptions = ReturnType<typeof parseOptions>;
 
 /**

@@ -33,7 +33,7 @@ interface TerminalCommand {
   run(words: readonly string[]): Promise<void> | void;
 }
 
-/** A server with a few members, and a prompt to post as any of them. */
+/** A server with a few members, and a prompt to post as one of them. */
 export class Terminal {
   readonly #options: TerminalOptions;
   readonly #drawing: Drawing;

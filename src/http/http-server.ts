@@ -30,7 +30,7 @@ const ENDPOINTS =
 
 export interface HttpOptions {
   readonly host: string;
-  /** 0: any free port. */
+  /** 0: a free port. */
   readonly port: number;
   /** One, or two while a website changes from one to the other. */
   readonly tokens: readonly string[];

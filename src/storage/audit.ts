@@ -1,7 +1,7 @@
 import { AUDIT_EVENTS, type AuditEvent, type AuditEventName } from '../codes/audit.js';
 import { integer, oneOf, orNull, Table, text, type Columns } from './table.js';
 
-/** Which rows of the audit to read: those that match every property. `null`: any. */
+/** Which rows of the audit to read: those that match every property; `null` matches everything. */
 export interface AuditFilter {
   /** Unix ms. */
   readonly since?: number;
