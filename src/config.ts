@@ -227,7 +227,7 @@ function load<T>(env: Env, file: EnvFile, readSettings: (reader: Reader) => T): 
     ...findIgnored(file, names),
     ...reader.problems,
   ];
-  if (problems.length > 0) throw new ConfigError(problems.join('\n'));
+  if (problems.length > 0) throw new ConfigError(...problems);
   return config;
 }
 

@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -7,6 +7,12 @@ import { parse, populate } from 'dotenv';
 /** The settings are wrong. `message` lists every problem, one per line, and contains no secret. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(...problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
 }
 
 /** The `.env` that was read. */
@@ -42,6 +48,14 @@ export function loadEnvFile(env: NodeJS.ProcessEnv, folders = [process.cwd(), PA
     return { folder, lookedIn, text };
   }
   return { folder: process.cwd(), lookedIn, text: null };
+}
+
+/** Returns a warning when other accounts can read the file. */
+export function warnIfShared({ folder }: EnvFile): string | null {
+  const path = join(folder, '.env');
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o077) === 0) return null;
+  return `Other accounts on this machine can read the secrets in ${path}. Run: chmod 600 "${path}"`;
 }
 
 /**

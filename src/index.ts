@@ -1,10 +1,7 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
-
 import { startApp, type App } from './app.js';
 import { loadConfig, type Config } from './config.js';
 import { DiscordOutageError, DiscordSetupError } from './discord/errors.js';
-import { ConfigError, loadEnvFile, type EnvFile } from './env-file.js';
+import { ConfigError, loadEnvFile, warnIfShared, type EnvFile } from './env-file.js';
 import { EXIT_CONFIG, EXIT_FAILURE } from './exit-codes.js';
 import { HttpSetupError } from './http/http-setup-error.js';
 import { createLog, openLogDestination } from './log.js';
@@ -27,10 +24,8 @@ try {
 
 const log = createLog(config.logLevel, await openLogDestination(config.logFormat));
 
-const envPath = join(envFile.folder, '.env');
-const envMode = statSync(envPath, { throwIfNoEntry: false })?.mode ?? 0;
-if ((envMode & 0o077) !== 0)
-  log.warn(`Other accounts on this machine can read the secrets in ${envPath}. Run: chmod 600 "${envPath}"`);
+const warning = warnIfShared(envFile);
+if (warning !== null) log.warn(warning);
 
 let app: App | null = null;
 let ending = false;

@@ -67,5 +67,10 @@ it.each(['was skipped', 'was for another version of Node'] as const)(
       expect([program, ...args, exitCode]).toEqual([program, ...args, 78]);
       expect(`${stdout}${stderr}`.replace(/.*"msg":"|"}/g, '')).toMatch(SENTENCE);
     }
+    const doctor = await runToEnd(join(folder, 'dist', 'cli', 'main.js'), ['doctor'], { cwd: folder, env });
+    expect(doctor.exitCode).toBe(78);
+    expect(doctor.stdout.replace(/\n +→/, '')).toMatch(
+      /^✗ installation SQLite cannot .* npm ci again\.\n✓ settings .*\n$/,
+    );
   },
 );

@@ -12,6 +12,9 @@ const SETUP_EXAMPLE = `
 Asks for everything that is not given. Without a terminal, give every answer. Example:
   chatroom-access-bot setup --token-file token.txt --server "My Server" --yes`;
 
+const DOCTOR_NOTE = `
+Changes nothing. The exit code is 0 if everything is fine, 78 if the bot cannot start, and 1 for anything else.`;
+
 const AUDIT_EXAMPLES = `
 An entry must match all options. Examples:
   chatroom-access-bot audit --since 7d
@@ -77,6 +80,12 @@ function createCommandLine(): Command {
     .command('demo')
     .description('try the bot on a stand-in for Discord, without an account')
     .action(async () => void (await import('../demo/demo.js')));
+  line
+    .command('doctor')
+    .description('check everything that the bot needs, and say what to do; the bot may be running')
+    .option('--json', 'an array of { check, status, message, action }')
+    .addHelpText('after', DOCTOR_NOTE)
+    .action(async (options) => print((await import('./doctor.js')).doctor(options)));
   line
     .command('audit')
     .description('print what happened to codes, oldest first')

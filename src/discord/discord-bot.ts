@@ -36,8 +36,8 @@ const SESSIONS_INTERVAL_MS = 10 * 60_000;
 const LONG_WAIT_MS = 5_000;
 
 const PORTAL = portalUrl();
-const BAD_TOKEN = `Discord does not accept DISCORD_TOKEN. Open your application on ${PORTAL}, page Bot, click Reset Token, and put the new token into .env.`;
-const INTENT_MISSING = `Discord does not let the bot read messages. Open your application on ${PORTAL}, page Bot, switch on Message Content Intent under Privileged Gateway Intents, save, and start the bot again.`;
+export const BAD_TOKEN = `Discord does not accept DISCORD_TOKEN. Open your application on ${PORTAL}, page Bot, click Reset Token, and put the new token into .env.`;
+export const INTENT_MISSING = `Discord does not let the bot read messages. Open your application on ${PORTAL}, page Bot, switch on Message Content Intent under Privileged Gateway Intents, save, and start the bot again.`;
 
 const OUTAGE = 'Leave the bot running; https://discordstatus.com shows outages.';
 

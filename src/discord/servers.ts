@@ -6,7 +6,7 @@ import type { Store } from '../storage/store.js';
 import { inviteUrl, makePrivate } from './links.js';
 import { DiscordSetupError } from './errors.js';
 
-const REPLYING = PermissionFlagsBits.ViewChannel | PermissionFlagsBits.SendMessages;
+export const REPLYING = PermissionFlagsBits.ViewChannel | PermissionFlagsBits.SendMessages;
 /** How many channels one warning names. */
 const MAX_NAMED = 5;
 
@@ -16,6 +16,58 @@ export interface ServersOptions {
   /** `null`: the one server that the bot is in. */
   readonly allowedGuildIds: ReadonlySet<string> | null;
   readonly log: Log;
+}
+
+/** What the choice of servers depends on. */
+export interface ServerChoice {
+  /** The servers that the bot is in. */
+  readonly present: readonly string[];
+  readonly allowed: ReadonlySet<string> | null;
+  readonly before: string | null;
+  readonly nameOf: (guildId: string) => string;
+  readonly invite: string;
+}
+
+/** @throws {DiscordSetupError} when it is not clear which servers to serve. */
+export function chooseServers({
+  present,
+  allowed,
+  before,
+  nameOf,
+  invite,
+}: ServerChoice): ReadonlySet<string> {
+  const names = present.map(nameOf).join(', ');
+  if (allowed !== null) {
+    if (present.length === 0 || present.some((id) => allowed.has(id))) return allowed;
+    throw new DiscordSetupError(
+      `ALLOWED_GUILD_IDS lists no server that the bot is in. It is in ${names}. No code was changed. Correct ALLOWED_GUILD_IDS in .env, or invite the bot to a server that it lists: ${invite}`,
+    );
+  }
+  if (before === null && present.length > 1) {
+    throw new DiscordSetupError(
+      `The bot is in ${present.length} servers: ${names}. Members of a server that it serves get codes for your website. Set ALLOWED_GUILD_IDS in .env to the ids of yours, with commas between them, and start the bot again.`,
+    );
+  }
+  if (before !== null && present.length > 0 && !present.includes(before)) {
+    throw new DiscordSetupError(
+      `The bot serves only the server ${before} and is not in it any more. It is in ${names}. Invite it to ${before} again: ${invite} To serve another server instead, set ALLOWED_GUILD_IDS${present.length === 1 ? `=${present.join('')}` : ''} in .env.`,
+    );
+  }
+  const served = before ?? present[0];
+  return new Set(served === undefined ? [] : [served]);
+}
+
+/** Returns the server that the bot served without ALLOWED_GUILD_IDS, or the only one with codes. */
+export async function servedBefore(store: Store): Promise<string | null> {
+  const [first, ...others] = await store.codes.listGuilds();
+  const onlyWithCodes = first !== undefined && others.length === 0 ? first : null;
+  return (await store.readServedGuild()) ?? onlyWithCodes;
+}
+
+/** Lists names; of many, the first. */
+export function listSome(names: readonly string[]): string {
+  const more = names.length > MAX_NAMED ? [`${names.length - MAX_NAMED} more`] : [];
+  return [...names.slice(0, MAX_NAMED), ...more].join(', ');
 }
 
 /**
@@ -97,37 +149,14 @@ export class Servers {
   }
 
   async #decide(present: readonly string[]): Promise<void> {
-    if (this.#allowed !== null) {
-      this.#served = this.#allowed;
-      if (present.length === 0 || present.some((id) => this.serves(id))) return;
-      throw new DiscordSetupError(
-        `ALLOWED_GUILD_IDS lists no server that the bot is in. It is in ${this.#namesOf(present)}. No code was changed. Correct ALLOWED_GUILD_IDS in .env, or invite the bot to a server that it lists: ${inviteUrl(this.#client)}`,
-      );
-    }
-    const remembered = await this.#store.readServedGuild();
-    const before = remembered ?? (await this.#onlyWithCodes());
-    if (before === null && present.length > 1) {
-      throw new DiscordSetupError(
-        `The bot is in ${present.length} servers: ${this.#namesOf(present)}. Members of a server that it serves get codes for your website. Set ALLOWED_GUILD_IDS in .env to the ids of yours, with commas between them, and start the bot again.`,
-      );
-    }
-    if (before !== null && present.length > 0 && !present.includes(before)) {
-      throw new DiscordSetupError(
-        `The bot serves only the server ${before} and is not in it any more. It is in ${this.#namesOf(present)}. Invite it to ${before} again: ${inviteUrl(this.#client)} To serve another server instead, set ALLOWED_GUILD_IDS${present.length === 1 ? `=${present.join('')}` : ''} in .env.`,
-      );
-    }
-    const served = before ?? present[0];
-    if (served === undefined) return;
-    this.#served = new Set([served]);
-    if (remembered !== null) return;
+    const allowed = this.#allowed;
+    const before = await servedBefore(this.#store);
+    const nameOf = (id: string): string => this.#nameOf(id);
+    this.#served = chooseServers({ present, allowed, before, nameOf, invite: inviteUrl(this.#client) });
+    const [served] = this.#served;
+    if (allowed !== null || served === undefined || served === (await this.#store.readServedGuild())) return;
     await this.#store.writeServedGuild(served);
     this.#log.info(`The bot serves ${this.#nameOf(served)} and ignores servers that it joins later`);
-  }
-
-  /** The bot served it before, listed in ALLOWED_GUILD_IDS. */
-  async #onlyWithCodes(): Promise<string | null> {
-    const [first, ...others] = await this.#store.codes.listGuilds();
-    return first !== undefined && others.length === 0 ? first : null;
   }
 
   async #onJoin(id: string): Promise<void> {
@@ -157,9 +186,8 @@ export class Servers {
         .filter((channel) => !channel.permissionsFor(me).has(REPLYING))
         .map(({ name }) => `#${name}`);
       if (names.length === 0) continue;
-      const more = names.length > MAX_NAMED ? [`${names.length - MAX_NAMED} more`] : [];
       this.#log.warn(
-        `Cannot reply in ${[...names.slice(0, MAX_NAMED), ...more].join(', ')} on ${this.#nameOf(id)}: the bot needs the permissions View Channel and Send Messages there. Set them in Channel settings > Permissions.`,
+        `Cannot reply in ${listSome(names)} on ${this.#nameOf(id)}: the bot needs the permissions View Channel and Send Messages there. Set them in Channel settings > Permissions.`,
       );
     }
   }

@@ -60,11 +60,9 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 async function openSqlite(given: string, options: StorageOptions): Promise<Storage> {
   const { secret, as, onFatal } = options;
   const path = locate(given);
-  const create = as === 'owner' && (!exists(path) || wasInterrupted(path));
-  if (create) {
-    requireNoTraces(path, secret, given);
-    makeFolder(dirname(path));
-  } else requireDatabaseFile(path);
+  const create = as === 'owner' && isToBeCreated(given, secret);
+  if (create) makeFolder(dirname(path));
+  else requireDatabaseFile(path);
   const driver = new SqliteDriver(path, { create, onFatal });
   try {
     if (as === 'owner') makePrivate(path);
@@ -128,6 +126,18 @@ const TABLES = {
   postgres: `SELECT 1 AS found FROM information_schema.tables
     WHERE table_schema = current_schema() AND table_name = 'meta'`,
 };
+
+/**
+ * Returns whether a start creates the SQLite database.
+ *
+ * @throws {StorageError} DATABASE_MISSING: one was lost.
+ */
+export function isToBeCreated(given: string, secret: string | null): boolean {
+  const path = locate(given);
+  if (exists(path) && !wasInterrupted(path)) return false;
+  requireNoTraces(path, secret, given);
+  return true;
+}
 
 export function requireDatabaseFile(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });

@@ -19,6 +19,15 @@ const CACHE_KIB = 16 * 1_024;
 /** Node 24.19 and later aborts when an object of better-sqlite3 12 is garbage-collected: keep them all. */
 const kept: object[] = [];
 
+/** @throws {StorageError} INSTALLATION_BROKEN. */
+export function requireInstalled(): void {
+  try {
+    kept.push(new Database(':memory:'));
+  } catch (error) {
+    throw toStorageError(error, 'SQLite');
+  }
+}
+
 export interface SqliteOptions {
   /** Creates the file; otherwise it must exist. */
   readonly create?: boolean;

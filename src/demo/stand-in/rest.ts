@@ -88,6 +88,10 @@ export class Rest {
         return undefined;
       },
       'GET /guilds/*': (_, id = '') => guildPayload(this.#guild(id)),
+      'GET /guilds/*/channels': (_, id = '') =>
+        this.#guild(id)
+          .channels.filter(({ kind }) => kind !== 'thread')
+          .map((channel) => channelPayload(world, channel)),
       'GET /guilds/*/members/*': (_, id = '', userId = '') =>
         memberWithUser(this.#guild(id).members.get(userId) ?? fail('unknownMember')),
       'POST /interactions/*/*/callback': ({ body, query }, id = '', token = '') =>
@@ -130,6 +134,7 @@ export class Rest {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.setHeader('date', new Date(this.#world.now()).toUTCString());
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(Buffer.from(chunk));
     const text = Buffer.concat(chunks).toString();

@@ -1,0 +1,370 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+
+import { expect, it, onTestFinished } from 'vitest';
+
+import type { StandInOptions } from '../../src/demo/stand-in/stand-in.js';
+import { makeBackup } from '../../src/storage/backup.js';
+import { startBot, TestServer } from '../support/bot.js';
+import { openCodes } from '../support/codes.js';
+import { temporaryFolder } from '../support/folder.js';
+import { postgresDatabase } from '../support/postgres.js';
+import { runToEnd } from '../support/program.js';
+import { openRaw } from '../support/raw-database.js';
+
+const HTTP_TOKEN = 'crab_only-for-tests_0123456789abcdef';
+const OTHER_SECRET = '76543210'.repeat(4);
+const DAY_MS = 86_400_000;
+const ABSENT = '197038439483310086';
+
+interface Finding {
+  readonly check: string;
+  readonly status: 'ok' | 'warning' | 'error';
+  readonly message: string;
+  readonly action: string | null;
+}
+
+interface Installation {
+  readonly server: TestServer;
+  readonly folder: string;
+  readonly data: string;
+  readonly database: string;
+}
+
+type Env = Readonly<Record<string, string>>;
+
+/** A database with a code and a backup, of a bot that is not running. */
+async function install(options?: StandInOptions): Promise<Installation> {
+  const server = await TestServer.start(options);
+  const folder = temporaryFolder();
+  const data = join(folder, 'data');
+  const database = join(data, 'access-codes.db');
+  const { storage, issueCode } = await openCodes({ databasePath: database });
+  await issueCode({ guildId: server.guild.id });
+  await storage.store.writeServedGuild(server.guild.id);
+  await makeBackup(database, { keep: 7, now: Date.now() });
+  await storage.close();
+  return { server, folder, data, database };
+}
+
+async function runDoctor({ server, folder }: Installation, env: Env = {}, ...args: readonly string[]) {
+  const { token, apiUrl } = server.discord;
+  const settings = { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl, ...env };
+  const printed = await runToEnd('dist/cli/main.js', ['doctor', ...args], { cwd: folder, env: settings });
+  expect(printed.stderr).toBe('');
+  return printed;
+}
+
+async function findingsOf(installation: Installation, env?: Env) {
+  const { exitCode, stdout } = await runDoctor(installation, env, '--json');
+  const findings: readonly Finding[] = JSON.parse(stdout);
+  const problems = findings.filter(({ status }) => status !== 'ok');
+  return { exitCode, stdout, findings, problems };
+}
+
+function backupsOf({ data }: Installation): string[] {
+  return readdirSync(join(data, 'backups')).map((file) => join(data, 'backups', file));
+}
+
+function damage(path: string): void {
+  const content = readFileSync(path);
+  writeFileSync(path, content.fill(0xff, 4_096));
+}
+
+function execute(database: string, sql: string): void {
+  const connection = openRaw(database);
+  connection.exec(sql);
+  connection.close();
+}
+
+/** Responds to every request with this body. Returns its port. */
+async function respondWith(body: string): Promise<string> {
+  const responder = createServer((_request, response) => void response.end(body));
+  await new Promise<void>((resolve) => responder.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void responder.close());
+  const address = responder.address();
+  return String(typeof address === 'object' ? address?.port : '');
+}
+
+it('finds a healthy installation healthy, with exit code 0', async () => {
+  const installation = await install();
+  const port = await respondWith('{"status":"ok","database":"ok","gateway":"ok"}');
+  const env = { HTTP_PORT: port, HTTP_TOKEN };
+  const { exitCode, findings } = await findingsOf(installation, env);
+  expect(findings.map(({ check, status, action }) => `${check} ${status} ${action}`).join(', ')).toBe(
+    'installation ok null, settings ok null, database ok null, secret ok null, backups ok null, token ok null, intent ok null, application ok null, clock ok null, servers ok null, channels ok null, http ok null',
+  );
+  expect(exitCode).toBe(0);
+  const { exitCode: again, stdout } = await runDoctor(installation, env);
+  expect([again, stdout.split('\n').length]).toEqual([0, findings.length + 1]);
+  expect(stdout).toMatch(/^(?:✓ [a-z]+ +[^\n]+\n)+$/);
+});
+
+type Change = (installation: Installation) => Env | Promise<Env> | void;
+type Fault = [what: string, expected: string, change: Change, options?: StandInOptions];
+
+/** `expected` is the exit code, the status, the check, and a part of the message or action. */
+const FAULTS: readonly Fault[] = [
+  [
+    'a misspelled setting in .env',
+    '78 error settings: Rename it to CODE_TTL',
+    ({ folder }) => writeFileSync(join(folder, '.env'), 'CODE_TLL=30d\n', { mode: 0o600 }),
+  ],
+  [
+    'a .env that others can read',
+    '1 warning settings: chmod 600',
+    ({ folder }) => {
+      writeFileSync(join(folder, '.env'), '');
+      chmodSync(join(folder, '.env'), 0o644);
+    },
+  ],
+  ['no token', '78 error settings: Bot > Reset Token', () => ({ DISCORD_TOKEN: '' })],
+  ['a refused token', '78 error token: click Reset Token', () => ({ DISCORD_TOKEN: 'not.the.token' })],
+  [
+    'no connection to Discord',
+    "1 warning token: Check this machine's internet connection",
+    ({ server }) => void server.discord.goOffline(),
+  ],
+  [
+    'an outage of Discord',
+    '1 warning token: Try again later',
+    ({ server }) => void server.discord.fail({ route: 'GET /users/@me/guilds' }, 503),
+  ],
+  [
+    'a long rate limit',
+    '1 warning token: Try again later',
+    ({ server }) => void server.discord.fail({ route: 'GET /users/@me' }, { status: 429, retryAfter: 3_600 }),
+  ],
+  [
+    'no intent',
+    '78 error intent: switch on Message Content',
+    () => undefined,
+    { messageContentIntent: false },
+  ],
+  [
+    'a public application',
+    '1 warning application: switch off Public Bot',
+    () => undefined,
+    { publicBot: true },
+  ],
+  [
+    'several servers at the first start',
+    '78 error servers: Set ALLOWED_GUILD_IDS',
+    ({ server, database }) => {
+      server.discord.addGuild('Other Server', server.owner);
+      execute(database, `DELETE FROM meta WHERE name = 'served_guild_id'; DELETE FROM codes`);
+    },
+  ],
+  [
+    'only unknown servers in ALLOWED_GUILD_IDS',
+    '78 error servers: Correct ALLOWED_GUILD_IDS',
+    () => ({ ALLOWED_GUILD_IDS: ABSENT }),
+  ],
+  [
+    'an unknown server in ALLOWED_GUILD_IDS',
+    `1 warning servers: lists ${ABSENT}, but the bot is not there`,
+    ({ server }) => ({ ALLOWED_GUILD_IDS: `${server.guild.id},${ABSENT}` }),
+  ],
+  [
+    'no server',
+    '1 warning servers: Invite it: https://discord.com/oauth2/authorize?client_id=',
+    ({ server }) => server.discord.removeBot(server.guild),
+  ],
+  [
+    'a channel without two permissions',
+    '1 warning channels: Chat Room (GUILD): #general (Embed Links, Send Messages in Threads)',
+    ({ server }) => server.discord.setBotPermissions(server.general, (1n << 10n) | (1n << 11n)),
+  ],
+  [
+    'a channel for members that the bot does not see',
+    '1 warning channels: #general (View Channel',
+    ({ server }) => server.discord.setBotPermissions(server.general, 0n),
+  ],
+  [
+    'a clock that is off',
+    '1 warning clock: Switch on its time',
+    () => undefined,
+    { now: () => Date.now() - 90_000 },
+  ],
+  ['a lost database', '78 error database: restore a backup', ({ database }) => rmSync(database)],
+  [
+    'no database yet',
+    '1 warning database: Start the bot',
+    ({ folder }) => ({ DATABASE_URL: join(folder, 'new', 'codes.db') }),
+  ],
+  ['a damaged database', '78 error database: Restore a backup', ({ database }) => damage(database)],
+  [
+    'a database of another program',
+    '78 error database: Set DATABASE_URL',
+    ({ database }) => execute(database, 'PRAGMA application_id = 7'),
+  ],
+  [
+    'a database of a newer version',
+    '78 error database: Update the program',
+    ({ database }) => execute(database, `UPDATE meta SET value = '999' WHERE name = 'schema'`),
+  ],
+  [
+    'a database without tables',
+    '1 warning database: Start the bot',
+    async () => ({ DATABASE_URL: await postgresDatabase(), CODE_SECRET: OTHER_SECRET }),
+  ],
+  [
+    'a database server that does not respond',
+    '1 warning database: ',
+    () => ({ DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:9/codes', CODE_SECRET: OTHER_SECRET }),
+  ],
+  [
+    'a disk that is nearly full',
+    '1 warning database: Free some space',
+    ({ database }) => {
+      const { bavail, bsize } = statfsSync(database);
+      // Takes no space: the file gets a hole.
+      truncateSync(database, Math.ceil((bavail * bsize) / 4_096) * 4_096);
+    },
+  ],
+  ['another secret', '78 error secret: Put the right one back', () => ({ CODE_SECRET: OTHER_SECRET })],
+  ['no secret', '78 error secret: Put your copy', ({ data }) => rmSync(join(data, 'code-secret.key'))],
+  [
+    'no backup',
+    '1 warning backups: npm run backup',
+    ({ data }) => rmSync(join(data, 'backups'), { recursive: true }),
+  ],
+  [
+    'an old backup',
+    '1 warning backups: older than BACKUP_INTERVAL',
+    async (installation) => {
+      const { data, database } = installation;
+      rmSync(join(data, 'backups'), { recursive: true });
+      await makeBackup(database, { keep: 7, now: Date.now() - 2 * DAY_MS });
+      return {};
+    },
+  ],
+  [
+    'a damaged backup',
+    '1 warning backups: npm run backup',
+    (installation) => backupsOf(installation).forEach(damage),
+  ],
+  [
+    'a bot that is not running',
+    '1 warning http: Start it: npm start',
+    () => ({ HTTP_PORT: '9', HTTP_TOKEN }),
+  ],
+  [
+    'a bot without a connection',
+    '1 warning http: gateway failing',
+    async () => ({
+      HTTP_PORT: await respondWith('{"status":"failing","database":"ok","gateway":"failing"}'),
+      HTTP_TOKEN,
+    }),
+  ],
+  [
+    'another program on the port',
+    '1 warning http: Start it',
+    async () => ({ HTTP_PORT: await respondWith('<html>'), HTTP_TOKEN }),
+  ],
+];
+
+it.each<Fault>(FAULTS)('finds %s: %s', async (...[, expected, change, options]) => {
+  const installation = await install(options);
+  const { server, data } = installation;
+  const secretPath = join(data, 'code-secret.key');
+  const secret = readFileSync(secretPath, 'utf8').trim();
+  const env = (await change(installation)) ?? {};
+  const { exitCode, stdout, problems } = await findingsOf(installation, env);
+  const found = problems.map(
+    ({ status, check, message, action }) =>
+      `${String(exitCode)} ${status} ${check}: ${message} ${action ?? ''}`,
+  );
+  const [label = '', part = ''] = expected.replace('(GUILD)', `(${server.guild.id})`).split(/(?<=^[^:]+: )/);
+  expect(found).toEqual([expect.stringContaining(part)]);
+  expect(found[0]).toMatch(new RegExp(`^${label}`));
+  expect(problems[0]?.action).toBeTruthy();
+  for (const text of [server.discord.token, secret, HTTP_TOKEN, OTHER_SECRET, 'hunter2', 'not.the.token'])
+    expect(stdout).not.toContain(text);
+  expect(server.discord.identifies).toBe(0);
+});
+
+it('lists every problem at once, each with what to do on the next line', async () => {
+  const installation = await install({ messageContentIntent: false });
+  rmSync(join(installation.data, 'backups'), { recursive: true });
+  const { exitCode, stdout } = await runDoctor(installation, {
+    DISCORD_TOKEN: installation.server.discord.token,
+  });
+  expect(exitCode).toBe(78);
+  expect(stdout).toMatch(/^! backups +There is no backup\.\n +→ .*npm run backup$/m);
+  expect(stdout).toMatch(
+    /^✗ intent +Discord does not let the bot read messages\.\n +→ Open your application .*\.$/m,
+  );
+});
+
+it('expects no permission in a category, and none where nobody but the team writes', async () => {
+  const installation = await install();
+  const { discord, guild } = installation.server;
+  const deny = { id: guild.id, type: 0, deny: String(1n << 11n), allow: '0' };
+  const body = [
+    { name: 'announcements', type: 5, permission_overwrites: [deny] },
+    { name: 'Voice', type: 4, permission_overwrites: [{ ...deny, deny: String(1n << 14n) }] },
+  ];
+  discord.fail({ route: 'GET /guilds/*/channels' }, { status: 200, body });
+  expect(await findingsOf(installation)).toMatchObject({ exitCode: 0, problems: [] });
+});
+
+it('lists every wrong setting', async () => {
+  const { exitCode, problems } = await findingsOf(await install(), { CODE_LENGTH: '4', HTTP_PORT: 'web' });
+  expect([exitCode, problems.map(({ message }) => message.split(' ')[0])]).toEqual([
+    78,
+    ['CODE_LENGTH', 'HTTP_PORT'],
+  ]);
+});
+
+it('escapes control characters in the names of servers', async () => {
+  const installation = await install();
+  const { discord, owner } = installation.server;
+  discord.addGuild('Strangers\n✓ Server', owner);
+  const { exitCode, stdout } = await runDoctor(installation);
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain('It ignores Strangers\\u000a✓ Server');
+});
+
+it('changes nothing beside a running bot', async () => {
+  const installation = await install();
+  const { server, data, database } = installation;
+  const bot = await startBot({
+    server,
+    databasePath: database,
+    settings: { HTTP_PORT: '0', HTTP_TOKEN, ALLOWED_GUILD_IDS: server.guild.id },
+  });
+  const code = await bot.getCode(server.bob, 'Bob');
+  const files = [database, `${database}-wal`, join(data, 'code-secret.key'), ...backupsOf(installation)];
+  const state = () => [
+    readdirSync(data),
+    server.discord.identifies,
+    server.discord.connections,
+    // In a process of its own: to close a file ends the locks that this process has on it.
+    execFileSync('cksum', files, { encoding: 'utf8' }),
+    ...files.map((file) => {
+      const { ino, size, mtimeMs, mode } = statSync(file);
+      return { ino, size, mtimeMs, mode };
+    }),
+  ];
+  const before = state();
+  expect(await findingsOf(installation)).toMatchObject({ exitCode: 0, problems: [] });
+  expect(state()).toEqual(before);
+  const calls = server.discord.requests.map(({ method }) => method);
+  const env = { HTTP_PORT: String(bot.app.httpPort), HTTP_TOKEN };
+  expect(await findingsOf(installation, env)).toMatchObject({ exitCode: 0, problems: [] });
+  const ownCalls = server.discord.requests.slice(calls.length).map(({ method }) => method);
+  expect(new Set(ownCalls)).toEqual(new Set(['GET']));
+  expect(await bot.logIn('Bob', code)).toBe('valid');
+});
