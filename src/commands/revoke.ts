@@ -14,8 +14,7 @@ export function revokeCommand({ codes, prefix, log }: CommandParts): Command {
     async run(args, message) {
       const guildId = requireAdministrator(message);
       const [argument, ...words] = splitWords(args);
-      if (argument === undefined)
-        throw new UserError(replies.refusals.missingArgument(`${prefix}help_chatroom`));
+      if (!argument) throw new UserError(replies.refusals.missingArgument(`${prefix}help_chatroom`));
       const by = { id: message.id, guildId, actorId: message.author.id };
       const target = parseTarget(argument);
       const revocation = await codes.revoke(by, target, words.join(' ') || null);

@@ -4,6 +4,7 @@ import {
   HTTPError,
   RESTEvents,
   Routes,
+  type APIGatewayBotInfo,
   type Client,
   type Interaction,
   type Message,
@@ -175,8 +176,9 @@ export class DiscordBot {
     rest.setToken(token);
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       try {
-        const { url, remaining, resetMs } = gatewayOf(await rest.get(Routes.gatewayBot()));
-        if (!(remaining < 1)) return await probeGateway(url);
+        const gateway: APIGatewayBotInfo = Object(await rest.get(Routes.gatewayBot()));
+        const { remaining, reset_after: resetMs } = gateway.session_start_limit;
+        if (remaining > 0) return await probeGateway(gateway.url);
         this.#log.warn(
           `Discord allows no more logins today. The bot tries again at ${utcTime(clock() + resetMs)}; leave it running.`,
         );
@@ -299,20 +301,6 @@ function toIncomingMessage(message: Message, roleIds: RoleIds): IncomingMessage 
     author: { id: author.id, tag: author.tag },
     authorIsAdministrator: member !== null && isAdministrator(member, roleIds),
     authorMayGetCodes: mayGetCodes(member, roleIds),
-  };
-}
-
-/** Reads the result of "Get Gateway Bot": where to connect, and how many logins Discord still allows. */
-function gatewayOf(result: unknown): {
-  readonly url: string;
-  readonly remaining: number;
-  readonly resetMs: number;
-} {
-  const limit = Object(Reflect.get(Object(result), 'session_start_limit'));
-  return {
-    url: String(Reflect.get(Object(result), 'url')),
-    remaining: Number(Reflect.get(limit, 'remaining')),
-    resetMs: Number(Reflect.get(limit, 'reset_after')),
   };
 }
 
