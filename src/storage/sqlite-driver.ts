@@ -62,7 +62,7 @@ export class SqliteDriver implements Driver {
         if (create) giveAway(path);
         if (!readonly) this.#configure(create);
         // Otherwise SQLite would block the event loop while it waits.
-        this.#database.pragma('busy_timeout = 0');
+        this.#pragma('busy_timeout = 0');
       } catch (error) {
         this.#database.close();
         // An empty file would read as a database that lost its content.
@@ -91,18 +91,24 @@ export class SqliteDriver implements Driver {
 
   #configure(create: boolean): void {
     // Without pages: SQLite took back the first change of a start that was killed.
-    const isEmpty = this.#database.pragma('page_count', { simple: true }) === 0;
-    if (create || isEmpty) this.#database.pragma(`application_id = ${APPLICATION_ID}`);
-    else if (this.#database.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
+    const isEmpty = this.#pragma('page_count') === 0;
+    if (create || isEmpty) this.#pragma(`application_id = ${APPLICATION_ID}`);
+    else if (this.#pragma('application_id') !== APPLICATION_ID) {
       throw new StorageError(
         'DATABASE_FOREIGN',
         `${this.#path} is the database of another program. Set DATABASE_URL to another file.`,
       );
     }
-    this.#database.pragma('journal_mode = WAL');
+    this.#pragma('journal_mode = WAL');
     // better-sqlite3 defaults to NORMAL under WAL, which loses commits in a power cut.
-    this.#database.pragma('synchronous = FULL');
-    this.#database.pragma(`cache_size = -${CACHE_KIB}`);
+    this.#pragma('synchronous = FULL');
+    this.#pragma(`cache_size = -${CACHE_KIB}`);
+  }
+
+  /** `pragma()` of better-sqlite3 leaves its statement to the garbage collector. */
+  #pragma(source: string): unknown {
+    const [row]: object[] = this.#run(`PRAGMA ${source}`);
+    return Object.values(row ?? {})[0];
   }
 
   async #transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
