@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -74,4 +75,28 @@ it('docs/website.md shows a function that checks a code', async () => {
   expect(await validateCode('Alice', 'AAAAAA')).toBe(false);
   await app.stop();
   expect(await validateCode('Alice', code)).toBe(false);
+});
+
+it('the health check of the image fails only when the HTTP API is on and does not respond', async () => {
+  const { app } = await startBot({ settings: { HTTP_PORT: '0', HTTP_TOKEN: 'abcdefgh'.repeat(4) } });
+  const [, command = '[]'] = /^HEALTHCHECK .*CMD (\[.+\])$/m.exec(read('Dockerfile')) ?? [];
+  const [, ...args]: string[] = JSON.parse(command);
+  const isHealthy = async (port: string): Promise<boolean> =>
+    new Promise((resolve) => {
+      execFile(process.execPath, args, { env: { HTTP_PORT: port } }, (error) => resolve(error === null));
+    });
+  expect(await isHealthy(String(app.httpPort))).toBe(true);
+  await app.stop();
+  expect(await isHealthy(String(app.httpPort))).toBe(false);
+  expect(await isHealthy('off')).toBe(true);
+  expect(await isHealthy('')).toBe(true);
+});
+
+it('.dockerignore admits exactly what the Dockerfile copies', () => {
+  const copied = Array.from(read('Dockerfile').matchAll(/^COPY (?!--from)(.+) \S+$/gm), ([, files = '']) =>
+    files.split(' '),
+  );
+  const admitted = Array.from(read('.dockerignore').matchAll(/^!(.+)$/gm), ([, file = '']) => file);
+  expect(admitted.toSorted()).toEqual([...new Set(copied.flat())].toSorted());
+  expect(admitted.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
 });
