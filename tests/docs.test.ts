@@ -6,13 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished, vi } from 'vitest';
 
 import packageJson from '../package.json' with { type: 'json' };
+import { seededRandom } from './faults/random.js';
 import { startBot } from './support/bot.js';
+import { drawDiscord } from './tools/discord-picture.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const PAGES = [
-  ...readdirSync(ROOT).filter((name) => name.endsWith('.md')),
-  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
-];
+const PAGES = [...readdirSync(ROOT), ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter(
+  (name) => name.endsWith('.md'),
+);
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
@@ -99,4 +100,46 @@ it('.dockerignore admits exactly what the Dockerfile copies', () => {
   const admitted = Array.from(read('.dockerignore').matchAll(/^!(.+)$/gm), ([, file = '']) => file);
   expect(admitted.toSorted()).toEqual([...new Set(copied.flat())].toSorted());
   expect(admitted.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
+});
+
+it('docs/discord.svg shows what the bot says today; vitest -u draws it again', async () => {
+  const { server, say } = await startBot({ random: seededRandom(14).below });
+  const { alice, discord, general, guild } = server;
+  const morgan = server.join('morgan');
+  discord.setAdministrator(guild, morgan, true);
+  await say(general, server.join('bella'), '!getcode "Bella Rossi"');
+  await say(general, server.join('chris'), '!getcode Chris');
+  const earlier = discord.messages(general).length;
+  await say(general, alice, '!getcode Alice');
+  await say(general, morgan, '!codes');
+  const picture = drawDiscord(
+    [
+      {
+        title: '# general',
+        left: 0,
+        top: 0,
+        width: 880,
+        height: 308,
+        messages: discord.messages(general).slice(earlier),
+      },
+      {
+        title: 'Direct message to alice',
+        left: 0,
+        top: 320,
+        width: 434,
+        height: 370,
+        messages: discord.messages(alice),
+      },
+      {
+        title: 'Direct message to morgan',
+        left: 446,
+        top: 320,
+        width: 434,
+        height: 370,
+        messages: discord.messages(morgan),
+      },
+    ],
+    (id) => [alice, morgan].find((member) => member.id === id)?.username ?? id,
+  );
+  await expect(picture).toMatchFileSnapshot('../docs/discord.svg');
 });
