@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { expect, it, onTestFinished, vi } from 'vitest';
 
 import packageJson from '../package.json' with { type: 'json' };
+import { guessingOdds } from '../src/codes/throttle.js';
 import { seededRandom } from './faults/random.js';
 import { startBot } from './support/bot.js';
 import { drawDiscord } from './tools/discord-picture.js';
@@ -14,6 +15,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PAGES = [...readdirSync(ROOT), ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter(
   (name) => name.endsWith('.md'),
 );
+
+const TOKEN = 'a'.repeat(20) + 'bcdefghijklmnopqrstu';
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
@@ -60,11 +63,10 @@ it('docs/troubleshooting.md quotes sentences that the bot prints', () => {
 });
 
 it('docs/website.md shows a function that checks a code', async () => {
-  const token = 'a'.repeat(20) + 'bcdefghijklmnopqrstu';
-  const { app, server, getCode } = await startBot({ settings: { HTTP_PORT: '0', HTTP_TOKEN: token } });
+  const { app, server, getCode } = await startBot({ settings: { HTTP_PORT: '0', HTTP_TOKEN: TOKEN } });
   onTestFinished(() => void vi.unstubAllEnvs());
   vi.stubEnv('ACCESS_BOT_URL', `http://127.0.0.1:${app.httpPort}`);
-  vi.stubEnv('ACCESS_BOT_TOKEN', token);
+  vi.stubEnv('ACCESS_BOT_TOKEN', TOKEN);
   const [, snippet = ''] = /```js\n([^]*?)```/.exec(read('docs/website.md')) ?? [];
   const { validateCode } = await import(
     /* @vite-ignore */ `data:text/javascript,${encodeURIComponent(snippet)}`
@@ -100,6 +102,60 @@ it('.dockerignore admits exactly what the Dockerfile copies', () => {
   const admitted = Array.from(read('.dockerignore').matchAll(/^!(.+)$/gm), ([, file = '']) => file);
   expect(admitted.toSorted()).toEqual([...new Set(copied.flat())].toSorted());
   expect(admitted.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
+});
+
+it('README.md shows two routes that check a code', async () => {
+  const { app, server, getCode, databasePath } = await startBot({
+    settings: { HTTP_PORT: '0', HTTP_TOKEN: TOKEN },
+  });
+  onTestFinished(() => void vi.unstubAllEnvs());
+  vi.stubEnv('ACCESS_BOT_TOKEN', TOKEN);
+  const snippets = Array.from(
+    read('README.md').matchAll(/```js\n([^]*?)```/g),
+    ([, snippet = '']) => snippet,
+  );
+  expect(snippets).toHaveLength(2);
+  const code = await getCode(server.alice, 'Alice');
+  for (const snippet of snippets) {
+    const source = snippet
+      .replace('127.0.0.1:8080', `127.0.0.1:${app.httpPort}`)
+      .replace('../chatroom-access-bot/data/access-codes.db', databasePath)
+      .replace(
+        'chatroom-access-bot/validator',
+        pathToFileURL(join(ROOT, 'dist/validator/validator.js')).href,
+      );
+    const route = await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(source)}`);
+    const logIn = async (typed: string, headers = {}): Promise<[number, unknown]> => {
+      const body = JSON.stringify({ username: 'Alice', code: typed });
+      const request = new Request('https://chat.example/login', { method: 'POST', body, headers });
+      const response = await route.POST(request);
+      return [response.status, await response.json()];
+    };
+    expect(await logIn(code, { 'X-Real-IP': '198.51.100.7' })).toEqual([
+      200,
+      { discordUserId: server.alice.id },
+    ]);
+    expect(await logIn(code)).toEqual([200, { discordUserId: server.alice.id }]);
+    expect(await logIn('AAAAAA')).toEqual([401, {}]);
+  }
+});
+
+it('docs/security.md has the odds of guessing', () => {
+  const [, lengths = '', rows = ''] =
+    /^\| usernames \|(.+)\n.+\n((?:\|.+\n)+)/m.exec(read('docs/security.md')) ?? [];
+  const cells = (row: string): string[] =>
+    row
+      .split('|')
+      .map((cell) => cell.trim())
+      .filter((cell) => cell !== '');
+  const table = rows.trim().split('\n').map(cells);
+  expect(table.length).toBeGreaterThan(3);
+  for (const [usernames = '', ...odds] of table) {
+    const computed = cells(lengths).map((length) =>
+      Math.floor(1 / guessingOdds(Number(length), Number(usernames.replaceAll(',', '')))),
+    );
+    expect(odds).toEqual(computed.map((tries) => `1 in ${tries.toLocaleString('en')}`));
+  }
 });
 
 it('docs/discord.svg shows what the bot says today; vitest -u draws it again', async () => {
