@@ -7,7 +7,7 @@ import type { Guess } from '../support/guesser.js';
 import { startWebsite, wrongCodes } from './websites.js';
 
 const GUESSES = 60;
-/** What README promises for one hour. */
+/** What docs/security.md promises for one hour. */
 const MAX_EVALUATED = 10;
 
 const WAYS = {
