@@ -112,9 +112,10 @@ function drawEmbed(embed: StandInEmbed, top: number, width: number): { svg: stri
   if (footer?.text !== undefined) lines.push(drawText(footer.text, left, (y += 27), 'footer'));
   const bottom = y + 17;
   const height = bottom - top;
+  const bar = `M${TEXT_LEFT + 4} ${top}v${height}a4 4 0 0 1-4-4v${8 - height}a4 4 0 0 1 4-4z`;
   const rest = `M${TEXT_LEFT + 4} ${top}h${width - 8}a4 4 0 0 1 4 4v${height - 8}a4 4 0 0 1-4 4h${8 - width}z`;
   const svg = [
-    `<rect x="${TEXT_LEFT}" y="${top}" width="20" height="${height}" rx="4" fill="#${color.toString(16).padStart(6, '0')}"/>`,
+    `<path d="${bar}" fill="#${color.toString(16).padStart(6, '0')}"/>`,
     `<path d="${rest}" fill="#2b2d31"/>`,
     ...lines,
   ];
