@@ -1,6 +1,7 @@
 /**
  * A server in its own process, so that the client's work is not counted. Arguments: `bare` for the HTTP library with a
- * constant response, or the path of a database for the HTTP API over it. Sends its port.
+ * constant response, or the path of a database for the HTTP API over it; a token; a
+ * secret. Sends its port.
  */
 import fastify from 'fastify';
 
@@ -8,7 +9,7 @@ import { startHttpServer } from '../../src/http/http-server.js';
 import { Validator } from '../../src/services/validator.js';
 import { openStorage } from '../../src/storage/open-storage.js';
 
-const [, , what = '', token = ''] = process.argv;
+const [, , what = '', token = '', secret = ''] = process.argv;
 
 async function startBare(): Promise<number> {
   const app = fastify({ logger: false });
@@ -22,7 +23,7 @@ async function startBare(): Promise<number> {
 async function startOurs(databasePath: string): Promise<number> {
   const { store, keys } = await openStorage({
     database: { engine: 'sqlite', path: databasePath },
-    secret: null,
+    secret,
     as: 'guest',
   });
   const silent = (): void => undefined;

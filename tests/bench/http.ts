@@ -1,81 +1,132 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { randomInt } from 'node:crypto';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { median, print, report } from './report.js';
+import autocannon, { type Request } from 'autocannon';
+
+import { residentMegabytes } from './bots.js';
+import { createDatabase, SECRET } from './database.js';
+import { caption, inUnits, markdownTable, writeSection } from './page.js';
+import type { Bench } from './report.js';
 
 const SERVER = fileURLToPath(new URL('./http-server.ts', import.meta.url));
 const TOKEN = 'x'.repeat(43);
 const CONNECTIONS = 20;
-const REQUESTS = 200;
-const ROUNDS = 15;
+/** Per connection, in turns. */
+const REQUESTS = 400;
+const LOAD_CONNECTIONS = 100;
+const WRONG_CODE = 'ZZZZZZZZZZZZ';
+/** After 10 wrong codes in an hour. */
+const LOCKED = 'Locked';
 
-export type Pair = readonly [username: string, code: string];
-
-/** Measures validations over HTTP beside the same library with a constant response, each in its own process. */
-export async function measureHttp(databasePath: string, pairs: readonly Pair[]): Promise<void> {
-  const bare = await startServer('bare');
-  const ours = await startServer(databasePath);
-  const times: Record<'bare' | 'ours', number[]> = { bare: [], ours: [] };
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const [name, { port }] of [
-      ['bare', bare],
-      ['ours', ours],
-    ] as const) {
+/** Measures validations over HTTP beside the same library with a constant answer, each in its own process. */
+export async function measureHttp({ folder, isQuick, report }: Bench): Promise<void> {
+  const path = join(folder, 'http', 'codes.db');
+  const logins = await createDatabase({ engine: 'sqlite', path }, '1', 1_000);
+  const requests = logins.slice(0, REQUESTS).map((login) => requestOf(login.username, login.text));
+  const servers = [await startServer(path), await startServer('bare')] as const;
+  const times: [number[], number[]] = [[], []];
+  // The first round warms up.
+  for (let round = 0; round <= (isQuick ? 1 : 15); round++) {
+    for (const index of [0, 1] as const) {
+      const amount = isQuick ? 500 : 5_000;
       const start = performance.now();
-      await Promise.all(Array.from({ length: CONNECTIONS }, async () => ask(port, pairs)));
-      // The first round warms up.
-      if (round > 0) times[name].push(((performance.now() - start) * 1_000) / (CONNECTIONS * REQUESTS));
+      const { '2xx': good } = await autocannon({
+        url: `http://127.0.0.1:${servers[index].port}`,
+        connections: CONNECTIONS,
+        amount,
+        requests,
+      });
+      if (good < amount) throw new Error(`${amount - good} of ${amount} logins failed`);
+      if (round > 0) times[index].push(((performance.now() - start) * 1_000) / amount);
     }
   }
-  bare.child.kill();
-  ours.child.kill();
-  print('');
-  // As a rate, at least 0.6 of the constant response.
-  report(
-    'validation over HTTP, floor: the same library with a constant response',
-    median(times.ours),
-    median(times.bare),
-    'at most 1.67',
-    'µs',
-  );
+  for (const { child } of servers) child.kill();
+  const [values, bare] = times;
+  const floor = { what: 'constant answer', values: bare };
+  report.add({
+    what: 'validation over HTTP, as a rate',
+    unit: 'µs',
+    values,
+    floor,
+    target: { atLeast: 0.6 },
+  });
 }
 
-async function startServer(what: string): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(SERVER, [what, TOKEN], { execArgv: ['--import', 'tsx'] });
+/** Measures right, wrong and throttled logins over many connections at once. */
+export async function measureLoad({ folder, isQuick, writes, report }: Bench): Promise<void> {
+  const path = join(folder, 'load', 'codes.db');
+  const logins = await createDatabase({ engine: 'sqlite', path }, '1', isQuick ? 2_000 : 100_000);
+  // In seconds, three times.
+  const duration = isQuick ? 1 : 20;
+  const { child, port } = await startServer(path);
+  const url = `http://127.0.0.1:${port}`;
+  const counts = { right: 0, wrong: 0, throttled: 0, unexpected: 0 };
+  const counted = (kind: 'right' | 'wrong' | 'throttled', expected: RegExp): Partial<Request> => ({
+    onResponse: (status, body) => {
+      counts[expected.test(`${status} ${body}`) ? kind : 'unexpected'] += 1;
+    },
+  });
+  const right = counted('right', /^200 .*"valid":true/);
+  // Locked after 10 wrong codes.
+  const wrong = counted('wrong', /^(?:200 .*"reason":"unknown"|429 )/);
+  const throttled = counted('throttled', /^429 /);
+
+  await autocannon({ url, connections: 1, amount: 10, requests: [requestOf(LOCKED, WRONG_CODE)] });
+  // Of 20 logins 16 are right, 3 have a wrong code, 1 is for a locked username.
+  const mixOf = (connection: number): Request[] =>
+    Array.from({ length: REQUESTS }, (_, index) => {
+      const place = (2 * (connection * REQUESTS + index)) % (logins.length - 1);
+      const kind = (connection + index) % 20;
+      if (kind === 0) return { ...requestOf(LOCKED, WRONG_CODE), ...throttled };
+      // No username is in both.
+      if (kind < 4) return { ...requestOf(logins[place + 1]?.username ?? '', WRONG_CODE), ...wrong };
+      return { ...requestOf(logins[place]?.username ?? '', logins[place]?.text ?? ''), ...right };
+    });
+
+  const table = [['', 'logins per second', 'p50', 'p99', 'errors', 'memory']];
+  table.push(['before', '', '', '', '', `${residentMegabytes(child).toFixed(0)} MB`]);
+  for (const [index, name] of ['first', 'second', 'third'].entries()) {
+    let connection = 0;
+    const { requests, latency, errors, timeouts } = await autocannon({
+      url,
+      connections: LOAD_CONNECTIONS,
+      duration,
+      requests: [requestOf(LOCKED, WRONG_CODE)],
+      setupClient: (client) => client.setRequests(mixOf(connection++)),
+    });
+    const failed = errors + timeouts + counts.unexpected;
+    const memory = residentMegabytes(child);
+    const what = `${name} ${duration} seconds of load`;
+    report.add({ what: `${what}: logins per second`, unit: '', values: [requests.average] });
+    report.add({ what: `${what}: p50`, unit: 'ms', values: [latency.p50] });
+    report.add({ what: `${what}: p99`, unit: 'ms', values: [latency.p99] });
+    report.add({ what: `${what}: errors`, unit: '', values: [failed], target: { atMost: 0 } });
+    report.add({ what: `${what}: memory afterwards`, unit: 'MB', values: [memory] });
+    const [p50, p99] = [inUnits(latency.p50), inUnits(latency.p99)];
+    const average = Math.round(requests.average).toLocaleString('en');
+    table.push([what, average, p50, p99, String(failed), `${memory.toFixed(0)} MB`]);
+    if (index === 2)
+      report.print(`right ${counts.right}, wrong ${counts.wrong}, throttled ${counts.throttled}`);
+  }
+  child.kill();
+  if (!writes) return;
+  const total = `${counts.right.toLocaleString('en')} right, ${counts.wrong.toLocaleString('en')} wrong and ${counts.throttled.toLocaleString('en')} throttled logins`;
+  writeSection('load', `${markdownTable(table)}\n\n${total}; ${caption()}.`);
+}
+
+function requestOf(username: string, code: string): Request {
+  return {
+    method: 'POST',
+    path: '/v1/validate',
+    headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ username, code }),
+  };
+}
+
+async function startServer(what: string) {
+  const child = fork(SERVER, [what, TOKEN, SECRET], { execArgv: ['--import', 'tsx'] });
   const [port]: unknown[] = await once(child, 'message');
   return { child, port: Number(port) };
-}
-
-/** One connection, one request after the other: a cheap client. */
-async function ask(port: number, pairs: readonly Pair[]): Promise<void> {
-  const socket = connect(port, '127.0.0.1').setEncoding('utf8');
-  let answered = 0;
-  const done = new Promise<void>((resolve, reject) => {
-    socket.on('error', reject);
-    socket.on('data', (text: string) => {
-      if (!text.includes('"valid":true')) reject(new Error(`Answered: ${text}`));
-      answered += 1;
-      if (answered === REQUESTS) resolve();
-      else socket.write(request(pairs[randomInt(pairs.length)] ?? ['', '']));
-    });
-  });
-  socket.write(request(pairs[0] ?? ['', '']));
-  await done;
-  socket.destroy();
-}
-
-function request([username, code]: Pair): string {
-  const body = JSON.stringify({ username, code });
-  return [
-    'POST /v1/validate HTTP/1.1',
-    'host: localhost',
-    `authorization: Bearer ${TOKEN}`,
-    'content-type: application/json',
-    `content-length: ${Buffer.byteLength(body)}`,
-    '',
-    body,
-  ].join('\r\n');
 }

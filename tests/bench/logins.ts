@@ -1,0 +1,112 @@
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+
+import Database from 'better-sqlite3';
+import pg from 'pg';
+
+import type { DatabaseLocation } from '../../src/storage/database-url.js';
+import { createDatabase, openServices, startPostgres, type Login } from './database.js';
+import type { Bench } from './report.js';
+
+const FIND = 'SELECT * FROM codes WHERE pair_hash = $1';
+/** Connections of the bot to PostgreSQL. */
+const POOL_SIZE = 10;
+const IN_FLIGHT = 50;
+
+/** Measures validations in process beside the bare prepared statement with the same hash. */
+export async function measureLogins({ folder, isQuick, report }: Bench): Promise<void> {
+  const [rounds, large] = isQuick ? [2, 2_000] : [25, 100_000];
+  const postgres = await startPostgres();
+  const subjects = {
+    small: await open({ engine: 'sqlite', path: join(folder, 'small', 'codes.db') }, 1_000),
+    large: await open({ engine: 'sqlite', path: join(folder, 'large', 'codes.db') }, large),
+    postgres: await open(await postgres.create('logins'), 1_000),
+  };
+  const inWords = large.toLocaleString('en');
+  const series = (
+    [
+      ['SQLite, 1,000 codes', subjects.small, 1, 2_000, 0.5],
+      [`SQLite, ${inWords} codes`, subjects.large, 1, 2_000, 0.5],
+      ['PostgreSQL, one by one', subjects.postgres, 1, 200, 0.3],
+      [`PostgreSQL, ${IN_FLIGHT} in flight`, subjects.postgres, IN_FLIGHT, 500, 0.3],
+    ] as const
+  ).map(([name, subject, inFlight, calls, atLeast]) => {
+    const times: Record<'ours' | 'bare', number[]> = { ours: [], bare: [] };
+    return { name, subject, inFlight, calls: isQuick ? IN_FLIGHT : calls, atLeast, times };
+  });
+  // The first round warms up.
+  for (let round = 0; round <= rounds; round++) {
+    for (const { subject, inFlight, calls, times } of series) {
+      for (const kind of ['ours', 'bare'] as const) {
+        const time = await timeOf(subject[kind], inFlight, calls);
+        if (round > 0) times[kind].push(time);
+      }
+    }
+  }
+  for (const { name, times, atLeast } of series) {
+    const floor = { what: 'bare statement', values: times.bare };
+    const what = `validation, ${name}, as a rate`;
+    report.add({ what, unit: 'µs', values: times.ours, floor, target: { atLeast } });
+  }
+  const [small, many] = series;
+  report.add({
+    what: `validation, SQLite, ${inWords} codes`,
+    unit: 'µs',
+    values: many?.times.ours ?? [],
+    floor: { what: '1,000 codes', values: small?.times.ours ?? [] },
+    target: { atMost: 1.5 },
+  });
+  for (const subject of Object.values(subjects)) await subject.close();
+  await postgres.stop();
+}
+
+/** Returns the time per call in µs. */
+async function timeOf(call: () => Promise<unknown>, inFlight: number, calls: number): Promise<number> {
+  let left = calls;
+  const start = performance.now();
+  const work = async (): Promise<void> => {
+    while (left-- > 0) await call();
+  };
+  await Promise.all(Array.from({ length: inFlight }, work));
+  return ((performance.now() - start) * 1_000) / calls;
+}
+
+async function open(location: DatabaseLocation, count: number) {
+  const logins = await createDatabase(location, '1', count);
+  const { storage, validator } = await openServices(location);
+  const find = bareStatement(location);
+  const any = (): Login => {
+    const login = logins[randomInt(logins.length)];
+    if (login === undefined) throw new Error('No codes');
+    return login;
+  };
+  return {
+    ours: async () => {
+      const { username, text } = any();
+      const { valid } = await validator.validate(username, text);
+      if (!valid) throw new Error('An issued code is not valid');
+    },
+    bare: async () => {
+      const { username, text } = any();
+      await find.query(storage.keys.hashPair(username.toLowerCase(), text));
+    },
+    close: async () => {
+      await find.close();
+      await storage.close();
+    },
+  };
+}
+
+function bareStatement(location: DatabaseLocation) {
+  if (location.engine === 'postgres') {
+    const pool = new pg.Pool({ connectionString: location.url, max: POOL_SIZE });
+    const query = async (hash: string) => pool.query({ name: 'find', text: FIND, values: [hash] });
+    return { query, close: async () => pool.end() };
+  }
+  const database = new Database(location.path);
+  const statement = database.prepare(FIND);
+  return {
+    query: async (hash: string) => statement.get({ 1: hash }),
+    close: async () => void database.close(),
+  };
+}
