@@ -85,9 +85,12 @@ export async function measureLoad({ folder, isQuick, writes, report }: Bench): P
       return { ...requestOf(logins[place]?.username ?? '', logins[place]?.text ?? ''), ...right };
     });
 
-  const table = [['', 'logins per second', 'p50', 'p99', 'errors', 'memory']];
-  table.push(['before', '', '', '', '', `${residentMegabytes(child).toFixed(0)} MB`]);
-  for (const [index, name] of ['first', 'second', 'third'].entries()) {
+  const before = `${residentMegabytes(child).toFixed(0)} MB`;
+  const table = [
+    ['', 'logins per second', 'p50', 'p99', 'errors', 'memory'],
+    ['before', '', '', '', '', before],
+  ];
+  for (const name of ['first', 'second', 'third']) {
     let connection = 0;
     const { requests, latency, errors, timeouts } = await autocannon({
       url,
@@ -99,20 +102,24 @@ export async function measureLoad({ folder, isQuick, writes, report }: Bench): P
     const failed = errors + timeouts + counts.unexpected;
     const memory = residentMegabytes(child);
     const what = `${name} ${duration} seconds of load`;
-    report.add({ what: `${what}: logins per second`, unit: '', values: [requests.average] });
-    report.add({ what: `${what}: p50`, unit: 'ms', values: [latency.p50] });
-    report.add({ what: `${what}: p99`, unit: 'ms', values: [latency.p99] });
-    report.add({ what: `${what}: errors`, unit: '', values: [failed], target: { atMost: 0 } });
-    report.add({ what: `${what}: memory afterwards`, unit: 'MB', values: [memory] });
-    const [p50, p99] = [inUnits(latency.p50), inUnits(latency.p99)];
+    for (const [figure, unit, value, target] of [
+      ['logins per second', '', requests.average],
+      ['p50', 'ms', latency.p50],
+      ['p99', 'ms', latency.p99],
+      ['errors', '', failed, { target: { atMost: 0 } }],
+      ['memory afterwards', 'MB', memory],
+    ] as const)
+      report.add({ what: `${what}: ${figure}`, unit, values: [value], ...target });
     const average = Math.round(requests.average).toLocaleString('en');
-    table.push([what, average, p50, p99, String(failed), `${memory.toFixed(0)} MB`]);
-    if (index === 2)
-      report.print(`right ${counts.right}, wrong ${counts.wrong}, throttled ${counts.throttled}`);
+    const times = [inUnits(latency.p50), inUnits(latency.p99)];
+    table.push([what, average, ...times, String(failed), `${memory.toFixed(0)} MB`]);
   }
   child.kill();
   if (!writes) return;
-  const total = `${counts.right.toLocaleString('en')} right, ${counts.wrong.toLocaleString('en')} wrong and ${counts.throttled.toLocaleString('en')} throttled logins`;
+  const [rights, wrongs, others] = [counts.right, counts.wrong, counts.throttled].map((count) =>
+    count.toLocaleString('en'),
+  );
+  const total = `${rights} right, ${wrongs} wrong and ${others} throttled logins`;
   writeSection('load', `${markdownTable(table)}\n\n${total}; ${caption()}.`);
 }
 

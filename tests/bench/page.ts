@@ -42,7 +42,6 @@ export function caption(): string {
 
 /** A time in ms with its unit, with two or three digits. */
 export function inUnits(ms: number): string {
-  if (ms >= 1_000) return `${(ms / 1_000).toPrecision(ms < 10_000 ? 2 : 3)} s`;
-  if (ms >= 1) return `${ms < 100 ? ms.toPrecision(2) : ms.toFixed(0)} ms`;
-  return `${(ms * 1_000).toPrecision(ms < 0.01 ? 2 : 3)} µs`;
+  const [value, unit] = ms >= 1_000 ? [ms / 1_000, 's'] : ms >= 1 ? [ms, 'ms'] : [ms * 1_000, 'µs'];
+  return `${Number(value.toPrecision(value < 10 ? 2 : 3))} ${unit}`;
 }

@@ -23,131 +23,119 @@ interface Operation {
   /** Per round; the time is that of one. */
   readonly calls: number;
   readonly isSlow?: boolean;
-  /** Resolves with the time in ms, where it is not that of the whole call. */
-  readonly run: (subject: Subject) => Promise<unknown>;
+  /** Resolves with the time in ms, where it is not that of the whole call; `null`: the engine has no such thing. */
+  readonly run: (subject: Subject) => Promise<number | null | undefined | void>;
 }
 
 /** Measures the same work over databases of different sizes, in turns. */
 export async function measureScale({ folder, isQuick, writes, report }: Bench): Promise<void> {
   const postgres = await startPostgres();
   const stage = await openStage();
-  const sizes = isQuick
-    ? ([
-        ['SQLite', 1_000],
-        ['PostgreSQL', 1_000],
-      ] as const)
-    : ([
-        ['SQLite', 1_000],
-        ['SQLite', 100_000],
-        ['SQLite', 1_000_000],
-        ['PostgreSQL', 1_000],
-        ['PostgreSQL', 100_000],
-      ] as const);
   const subjects: Subject[] = [];
-  for (const [engine, size] of sizes) {
-    const start = performance.now();
-    const location: DatabaseLocation =
-      engine === 'SQLite'
-        ? { engine: 'sqlite', path: join(folder, `scale-${size}`, 'codes.db') }
-        : await postgres.create(`scale${size}`);
-    const logins = await createDatabase(location, stage.guild.id, size);
-    subjects.push(await open(engine, size, location, logins, stage.guild.id));
-    const took = inUnits(performance.now() - start);
-    report.print(`${engine}: generated ${size.toLocaleString('en')} codes in ${took}`);
+  for (const [engine, sizes] of [
+    ['SQLite', [1_000, 100_000, 1_000_000]],
+    ['PostgreSQL', [1_000, 100_000]],
+  ] as const) {
+    for (const size of isQuick ? sizes.slice(0, 1) : sizes) {
+      const start = performance.now();
+      const location: DatabaseLocation =
+        engine === 'SQLite'
+          ? { engine: 'sqlite', path: join(folder, `scale-${size}`, 'codes.db') }
+          : await postgres.create(`scale${size}`);
+      const subject = await open(engine, size, location, stage.guild.id);
+      subjects.push(subject);
+      report.print(`Generated ${subject.name} in ${inUnits(performance.now() - start)}`);
+    }
   }
 
-  const startUp = async ({ databaseUrl }: Subject): Promise<number> => {
-    const bot = await stage.start(databaseUrl);
-    await bot.stop();
-    return bot.startMs;
-  };
   const operations: readonly Operation[] = [
     ...OPERATIONS,
-    { name: 'start to the first answer', calls: 1, isSlow: true, run: startUp },
+    {
+      name: 'start to the first answer',
+      calls: 1,
+      isSlow: true,
+      run: async ({ databaseUrl }) => {
+        const { startMs, stop } = await stage.start(databaseUrl);
+        await stop();
+        return startMs;
+      },
+    },
   ];
-  const times = new Map<string, number[]>();
-  const timesOf = (name: string, subject: Subject): number[] => {
-    const key = `${name} ${subject.name}`;
-    if (!times.has(key)) times.set(key, []);
-    return times.get(key) ?? [];
-  };
-  const rounds = isQuick ? 1 : ROUNDS;
   // The first round warms up.
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round <= (isQuick ? 1 : ROUNDS); round++) {
     for (const { name, calls, isSlow = false, run } of operations) {
       if (isSlow && (round === 0 || round > SLOW_ROUNDS)) continue;
       for (const subject of subjects) {
-        if (name === BACKUP && subject.location.engine === 'postgres') continue;
-        const count = isQuick ? 3 : calls;
-        let time = 0;
-        for (let call = 0; call < count; call++) {
+        const times: number[] = [];
+        for (let call = 0; call < (isQuick ? 3 : calls); call++) {
           const start = performance.now();
           const measured = await run(subject);
-          time += (typeof measured === 'number' ? measured : performance.now() - start) / count;
+          if (measured !== null) times.push(measured ?? performance.now() - start);
         }
-        if (round > 0) timesOf(name, subject).push(time);
+        if (round > 0 && times.length > 0) (subject.times[name] ??= []).push(mean(times));
       }
     }
   }
 
   const table = [['', ...subjects.map(({ name }) => name)]];
   for (const { name } of operations) {
-    const cells = subjects.map((subject) => {
-      const values = timesOf(name, subject);
-      if (values.length === 0) return '';
+    const row = [name];
+    for (const subject of subjects) {
+      const values = subject.times[name];
       const smallest = subjects.find(({ engine }) => engine === subject.engine);
-      const floor =
-        smallest === undefined || smallest === subject
-          ? {}
-          : { floor: { what: smallest.name, values: timesOf(name, smallest) } };
-      const target = 'floor' in floor && name === VALIDATE ? { target: { atMost: 1.5 } } : {};
-      report.add({ what: `${name}, ${subject.name}`, unit: 'ms', values, ...floor, ...target });
-      return inUnits(median(values));
-    });
-    table.push([name, ...cells]);
+      if (values === undefined) row.push('');
+      else if (smallest === undefined || smallest === subject) {
+        report.add({ what: `${name}, ${subject.name}`, unit: 'ms', values });
+        row.push(inUnits(median(values)));
+      } else {
+        const floor = { what: smallest.name, values: smallest.times[name] ?? [] };
+        const target = name === VALIDATE ? { target: { atMost: 1.5 } } : {};
+        report.add({ what: `${name}, ${subject.name}`, unit: 'ms', values, floor, ...target });
+        const ratio = median(values) / median(floor.values);
+        row.push(`${ratio < 100 ? ratio.toPrecision(2) : Math.round(ratio)} × (${inUnits(median(values))})`);
+      }
+    }
+    table.push(row);
   }
-  const bytes: number[] = [];
-  for (const subject of subjects) {
-    bytes.push((await subject.bytes()) / subject.size);
-    report.add({ what: `bytes per code, ${subject.name}`, unit: '', values: bytes.slice(-1) });
-    await subject.storage.close();
+  for (const { name, bytes, storage } of subjects) {
+    report.add({ what: `bytes per code, ${name}`, unit: '', values: [bytes] });
+    await storage.close();
   }
-  table.push(['bytes per code', ...bytes.map((each) => Math.round(each).toLocaleString('en'))]);
+  table.push(['bytes per code', ...subjects.map(({ bytes }) => Math.round(bytes).toLocaleString('en'))]);
   await stage.discord.close();
   await postgres.stop();
   if (!writes) return;
 
   writeSection('scale', `${markdownTable(table)}\n\n${caption()}.`);
-  const panels = ['SQLite', 'PostgreSQL'].map((engine) => ({
-    title: engine,
-    curves: operations
-      .map(({ name }) => ({
-        name,
-        points: subjects
-          .filter((subject) => subject.engine === engine && timesOf(name, subject).length > 0)
-          .map((subject) => [subject.size, median(timesOf(name, subject))] as const),
-      }))
-      .filter(({ points }) => points.length > 0),
-  }));
-  writePlot(
-    draw({
-      title: 'Time of one operation by the number of stored codes',
-      caption: caption(),
-      xLabel: 'codes in the database',
-      panels,
-      inWords: (ms) => inUnits(ms).replace(/\.0+ /, ' '),
-    }),
-  );
+  const panels = ['SQLite', 'PostgreSQL'].map((title) => {
+    const own = subjects.filter(({ engine }) => engine === title);
+    const curves = operations.map(({ name }) => {
+      const measured = own.filter(({ times }) => name in times);
+      return { name, points: measured.map(({ size, times }) => [size, median(times[name] ?? [])] as const) };
+    });
+    return { title, curves };
+  });
+  const title = 'Time of one operation by the number of stored codes';
+  writePlot(draw({ title, caption: caption(), xLabel: 'codes in the database', panels, inWords: inUnits }));
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 async function open(
   engine: 'SQLite' | 'PostgreSQL',
   size: number,
   location: DatabaseLocation,
-  logins: Login[],
   guildId: string,
 ) {
+  const logins = await createDatabase(location, guildId, size);
   const services = await openServices(location, guildId);
+  const times: Record<string, number[]> = {};
+  const bytes =
+    location.engine === 'sqlite'
+      ? statSync(location.path).size
+      : (await services.storage.driver.query(POSTGRES_BYTES))[0]?.['bytes'];
   return {
     ...services,
     engine,
@@ -155,6 +143,8 @@ async function open(
     location,
     logins,
     guildId,
+    times,
+    bytes: Number(bytes) / size,
     name: `${engine}, ${size.toLocaleString('en')} codes`,
     databaseUrl: location.engine === 'sqlite' ? location.path : location.url,
     any: (): Login => {
@@ -162,19 +152,13 @@ async function open(
       if (login === undefined) throw new Error('No codes');
       return login;
     },
-    bytes: async (): Promise<number> => {
-      if (location.engine === 'sqlite') return statSync(location.path).size;
-      const [row] = await services.storage.driver.query(
-        `SELECT sum(pg_total_relation_size(oid))::BIGINT AS bytes FROM pg_class
-         WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace`,
-      );
-      return Number(row?.['bytes']);
-    },
   };
 }
 
+const POSTGRES_BYTES = `SELECT sum(pg_total_relation_size(oid))::BIGINT AS bytes FROM pg_class
+  WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace`;
+
 const VALIDATE = 'validate';
-const BACKUP = 'backup';
 
 const byAdmin = (guildId: string) => ({ id: newId(), guildId, actorId: 'admin' });
 
@@ -185,13 +169,13 @@ const OPERATIONS: readonly Operation[] = [
   {
     name: '!codes, first page',
     calls: 3,
-    run: async ({ service, guildId }) => service.list(byAdmin(guildId), 1),
+    run: async ({ service, guildId }) => void (await service.list(byAdmin(guildId), 1)),
   },
   {
     name: '!codes, last page',
     calls: 3,
     run: async ({ service, guildId, logins }) =>
-      service.list(byAdmin(guildId), Math.ceil(logins.length / CODES_PER_PAGE)),
+      void (await service.list(byAdmin(guildId), Math.ceil(logins.length / CODES_PER_PAGE))),
   },
   {
     name: '!revoke @member',
@@ -215,13 +199,16 @@ const OPERATIONS: readonly Operation[] = [
     },
   },
   {
-    name: BACKUP,
+    name: 'backup',
     calls: 1,
     isSlow: true,
     run: async ({ location }) => {
-      if (location.engine === 'postgres') return;
+      if (location.engine === 'postgres') return null;
+      const start = performance.now();
       await makeBackup(location.path, { keep: 1, now: Date.now() });
+      const took = performance.now() - start;
       rmSync(join(dirname(location.path), 'backups'), { recursive: true });
+      return took;
     },
   },
 ];
