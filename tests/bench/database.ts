@@ -87,7 +87,20 @@ export async function openServices(database: DatabaseLocation, guildId = '1') {
     login.text = service.textOf(code);
   }
 
-  return { storage, service, getCode, validator: new Validator({ store, keys, clock }) };
+  const validator = new Validator({ store, keys, clock });
+
+  async function logIn(method: 'validate' | 'redeem', { username, text }: Login): Promise<void> {
+    const { valid } = await validator[method](username, text);
+    if (!valid) throw new Error('An issued code is not valid');
+  }
+
+  return { storage, service, getCode, logIn };
+}
+
+export function pick(logins: readonly Login[]): Login {
+  const login = logins[randomInt(logins.length)];
+  if (login === undefined) throw new Error('No codes');
+  return login;
 }
 
 let lastId = 0;
