@@ -27,6 +27,16 @@ export const LIMITS = {
 /** Page "Message", `enforce_nonce`: unique "in the past few minutes"; the number is not documented. */
 export const NONCE_MEMORY_MS = 5 * 60_000;
 
+/**
+ * Page "Rate Limits": 50 requests per second. The others are not documented. 5 messages within 5 seconds is what bots
+ * report of a channel. Of new direct message channels they report refusals after 20 to 50 in a short time.
+ */
+export const RATE_LIMITS = {
+  global: { calls: 50, withinMs: 1_000 },
+  messages: { calls: 5, withinMs: 5_000 },
+  newDirectChannels: { calls: 20, withinMs: 10_000 },
+} as const;
+
 /** Page "Receiving and Responding to Interactions": first answer within 3 seconds, further ones within 15 minutes. */
 export const INTERACTION_ANSWER_MS = 3_000;
 export const INTERACTION_TOKEN_MS = 15 * 60_000;

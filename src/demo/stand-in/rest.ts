@@ -11,6 +11,7 @@ import {
   SESSION_STARTS,
   SESSION_STARTS_RESET_MS,
 } from './limits.js';
+import { RateLimits } from './rate-limits.js';
 import { applicationPayload, channelPayload, guildPayload } from './payloads.js';
 import { memberWithUser, messagePayload, userPayload } from './payloads.js';
 import type {
@@ -38,6 +39,7 @@ export interface RestOptions {
   readonly messageContentIntent: boolean;
   readonly publicBot: boolean;
   readonly enforcesNonces: boolean;
+  readonly enforcesRateLimits: boolean;
   isToken(token: string): boolean;
   gatewayUrl(): string;
   identifies(): number;
@@ -57,12 +59,14 @@ export class Rest {
   readonly #routes: readonly (readonly [pattern: RegExp, handler: Handler])[];
   readonly requests: StandInRequest[] = [];
   readonly faults: Faults;
+  readonly #limits: RateLimits | null;
   readonly #listeners = new Set<(request: StandInRequest) => void>();
 
   constructor(world: World, options: RestOptions) {
     this.#world = world;
     this.#options = options;
     this.faults = new Faults(world);
+    this.#limits = options.enforcesRateLimits ? new RateLimits(world.now) : null;
     const routes: Readonly<Record<string, Handler>> = {
       'GET /gateway': () => ({ url: options.gatewayUrl() }),
       'GET /gateway/bot': () => this.#gatewayInformation(),
@@ -158,10 +162,15 @@ export class Rest {
       entry.status = instead.status;
       return send(response, instead.status, instead.body, instead.headers);
     }
+    const limited = this.#limits?.count(entry.method, path) ?? { status: null, headers: {} };
+    if (limited.status !== null) {
+      entry.status = limited.status;
+      return send(response, limited.status, limited.body, limited.headers);
+    }
     const [status, answer] = this.#applyRequest(entry, request.headers.authorization, searchParams);
     if (fault === 'lose-answer') return void request.socket.resetAndDestroy();
     entry.status = status;
-    return send(response, status, answer);
+    return send(response, status, answer, limited.headers);
   }
 
   #applyRequest(
@@ -202,6 +211,7 @@ export class Rest {
   #openDirectChannel(body: unknown): object {
     const user = this.#world.users.get(String(asRecord(body)['recipient_id']));
     if (!user || user === this.#world.bot) throw refusal('invalidRecipient');
+    this.#limits?.countOpening(user.id);
     return channelPayload(this.#world, this.#world.directChannel(user));
   }
 

@@ -41,6 +41,8 @@ export interface StandInOptions {
   readonly resumeUrl?: string;
   /** Whether a repeat with `enforce_nonce` returns the first message; `true` by default. */
   readonly enforcesNonces?: boolean;
+  /** Whether calls above Discord's rate limits are refused; `false` by default. */
+  readonly enforcesRateLimits?: boolean;
 }
 
 /**
@@ -88,6 +90,7 @@ export class DiscordStandIn {
       messageContentIntent,
       publicBot: options.publicBot ?? false,
       enforcesNonces: options.enforcesNonces ?? true,
+      enforcesRateLimits: options.enforcesRateLimits ?? false,
       isToken,
       gatewayUrl,
       identifies: () => this.#gateway.identifies,
