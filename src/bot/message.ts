@@ -50,8 +50,8 @@ export interface MessageBody {
   readonly content?: string;
   readonly embed?: Embed;
   readonly buttons?: readonly Button[];
-  /** The one person whom the message pings; everything else in it pings nobody. */
-  readonly mention?: string;
+  /** The people whom the message pings; everything else in it pings nobody. */
+  readonly mentions?: readonly string[];
 }
 
 /**

@@ -17,7 +17,8 @@ const PURPLE = 0x9b59b6;
 /** Quoted text is cut to this many characters. */
 const MAX_QUOTED = 40;
 
-/** A message holds 2,000 characters. */
+/** In characters. */
+const MAX_MESSAGE = 2_000;
 const MAX_LISTED = 10;
 
 // Getting a code
@@ -45,7 +46,7 @@ export function accessCode(
 }
 
 export function codeSent(authorId: string): MessageBody {
-  return { content: `✅ Access code sent to ${mention(authorId)} via DM!`, mention: authorId };
+  return { content: `✅ Access code sent to ${mention(authorId)} via DM!`, mentions: [authorId] };
 }
 
 type NotSent = Exclude<SendResult, 'sent'>;
@@ -140,7 +141,7 @@ function describeCode({ username, holderTag, uses, maxUses, deliveredAt }: Liste
 }
 
 export function codeListSent(authorId: string): MessageBody {
-  return { content: `📋 List of access codes sent to ${mention(authorId)} via DM!`, mention: authorId };
+  return { content: `📋 List of access codes sent to ${mention(authorId)} via DM!`, mentions: [authorId] };
 }
 
 export function noCodes({ isUnused }: CodePage): MessageBody {
@@ -283,7 +284,7 @@ export function unexpected(reference: string): MessageBody {
 // Formatting
 
 function toMember(emoji: string, memberId: string, text: string): MessageBody {
-  return { content: `${emoji} ${mention(memberId)}, ${text}`, mention: memberId };
+  return { content: `${emoji} ${mention(memberId)}, ${text}`, mentions: [memberId] };
 }
 
 function counted(count: number, noun: string): string {
@@ -292,6 +293,29 @@ function counted(count: number, noun: string): string {
 
 function hasOrHave(count: number): string {
   return count === 1 ? 'has' : 'have';
+}
+
+/**
+ * One message for both; `null` if they differ in more than whom they mention, mention the same member, or do not fit
+ * into one.
+ */
+export function joinReplies(first: MessageBody, second: MessageBody): MessageBody | null {
+  const mentions = [first, second].flatMap((body) => body.mentions ?? []);
+  const [content, same] = [first, second].map((body) =>
+    body.content?.replace(mentionAll(body.mentions), mentionAll(mentions)),
+  );
+  const isOne = content !== undefined && content === same && content.length <= MAX_MESSAGE;
+  const isOnce = new Set(mentions).size === mentions.length;
+  return isOne && isOnce && first.embed === undefined ? { ...first, content, mentions } : null;
+}
+
+/** Whether the text mentions everybody whom the message pings. */
+export function isNamed({ mentions = [] }: MessageBody, text: string): boolean {
+  return mentions.every((id) => text.includes(mention(id)));
+}
+
+function mentionAll(userIds: readonly string[] = []): string {
+  return userIds.map((id) => mention(id)).join(', ');
 }
 
 function mention(userId: string): string {

@@ -15,7 +15,7 @@ import {
 import type { ButtonReply } from '../bot/command.js';
 import { NONCE_MEMORY_MS, StoppedError, type Messenger } from '../bot/delivery.js';
 import type { MessageBody, SendResult } from '../bot/message.js';
-import { replyByDm } from '../bot/replies.js';
+import { isNamed, joinReplies, replyByDm } from '../bot/replies.js';
 import type { Log } from '../log.js';
 import type { Wait } from '../schedule.js';
 import { StorageError } from '../storage/storage-error.js';
@@ -34,7 +34,17 @@ const MAX_LOGGED = 1_000;
 const NO_COMMON_SERVER = 50_278;
 
 type Target = { readonly channelId: string } | { readonly userId: string };
-type Post = (channelId: string, body: MessageBody) => Promise<void>;
+/** Returns what Discord answers. */
+type Post = (channelId: string, body: MessageBody) => Promise<unknown>;
+
+/** A message that waits for its turn in a channel. */
+interface Waiting {
+  readonly channelId: string;
+  /** With those that joined it. */
+  body: MessageBody;
+  /** The text that Discord has under its nonce. */
+  sent: string;
+}
 
 export interface SenderOptions {
   readonly client: Client;
@@ -46,11 +56,15 @@ export interface SenderOptions {
   readonly log: Log;
 }
 
-/** The one place that sends. Each message pings at most the person that its body names. */
+/** The one place that sends. Each message pings only the people that its body names. */
 export class Sender implements Messenger {
   readonly #options: SenderOptions;
   /** When it was logged that a channel cannot be written to, in Unix ms, by its id. */
   readonly #loggedAt = new Map<string, number>();
+  /** With what becomes of them, oldest first. */
+  readonly #waiting = new Map<Waiting, Promise<SendResult>>();
+  /** By channel id: settled when its last message so far is sent or rejected. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -62,17 +76,7 @@ export class Sender implements Messenger {
     nonce: string,
     askerId: string | null,
   ): Promise<SendResult> {
-    const result = await this.#retrying({ channelId }, nonce, async (post) => {
-      try {
-        await post(channelId, body);
-      } catch (error) {
-        const isEmbedRefused =
-          body.embed !== undefined && hasCode(error, RESTJSONErrorCodes.MissingPermissions);
-        if (!isEmbedRefused) throw error;
-        // Without the permission Embed Links, text is accepted.
-        await post(channelId, withoutEmbed(body));
-      }
-    });
+    const result = await this.#join(channelId, body, nonce);
     if (result !== 'failed' || askerId === null) return result;
     const direct = await this.toUser(askerId, replyByDm(this.#channel(channelId), body), nonce);
     if (direct !== 'sent')
@@ -108,6 +112,48 @@ export class Sender implements Messenger {
     }
   }
 
+  /**
+   * Sends a message after those before it in the channel: Discord accepts about 5 within 5 seconds. While it waits,
+   * messages that differ only in whom they mention join it. Nonce and buttons are those of the first.
+   */
+  async #join(channelId: string, body: MessageBody, nonce: string): Promise<SendResult> {
+    for (const [waiting, result] of this.#waiting) {
+      const both = waiting.channelId === channelId ? joinReplies(waiting.body, body) : null;
+      if (both === null) continue;
+      waiting.body = both;
+      // A process that ended may have sent a message with this nonce that names others.
+      const isLost = (await result) === 'sent' && !isNamed(body, waiting.sent);
+      return isLost ? this.#join(channelId, body, nonce) : result;
+    }
+    const waiting = { channelId, body, sent: '' };
+    const result = this.#retrying({ channelId }, nonce, async (post) =>
+      this.#inTurn(channelId, async () => {
+        this.#waiting.delete(waiting);
+        try {
+          const message = await post(channelId, waiting.body);
+          waiting.sent = String(Reflect.get(Object(message), 'content'));
+        } catch (error) {
+          const isEmbedRefused =
+            body.embed !== undefined && hasCode(error, RESTJSONErrorCodes.MissingPermissions);
+          if (!isEmbedRefused) throw error;
+          // Without the permission Embed Links, text is accepted.
+          await post(channelId, withoutEmbed(body));
+        }
+      }),
+    );
+    this.#waiting.set(waiting, result);
+    return result;
+  }
+
+  async #inTurn(channelId: string, send: () => Promise<void>): Promise<void> {
+    const sent = (this.#turns.get(channelId) ?? Promise.resolve()).then(send);
+    const turn = sent.catch(() => undefined);
+    this.#turns.set(channelId, turn);
+    await sent.finally(() => {
+      if (this.#turns.get(channelId) === turn) this.#turns.delete(channelId);
+    });
+  }
+
   async #retrying(target: Target, nonce: string, send: (post: Post) => Promise<void>): Promise<SendResult> {
     const { client, clock, wait, stopping } = this.#options;
     const startedAt = clock();
@@ -115,7 +161,7 @@ export class Sender implements Messenger {
     const post: Post = async (channelId, body) => {
       const payload = { ...toPayload(body), nonce, enforce_nonce: true };
       try {
-        await client.rest.post(Routes.channelMessages(channelId), { body: payload });
+        return await client.rest.post(Routes.channelMessages(channelId), { body: payload });
       } catch (error) {
         if (resultOf(error) === 'unknown') mayHaveArrived = true;
         throw error;
@@ -197,12 +243,12 @@ function withoutEmbed({ embed, ...body }: MessageBody): MessageBody {
   return { ...body, content: [`**${embed.title}**`, embed.description, ...fields].join('\n\n') };
 }
 
-function toPayload({ content, embed, buttons = [], mention }: MessageBody) {
+function toPayload({ content, embed, buttons = [], mentions = [] }: MessageBody) {
   return {
     ...(content === undefined ? {} : { content }),
     ...(embed === undefined ? {} : { embeds: [toEmbed(embed)] }),
     ...(buttons.length === 0 ? {} : { components: [toRow(buttons)] }),
-    allowed_mentions: { parse: [], users: mention === undefined ? [] : [mention] },
+    allowed_mentions: { parse: [], users: mentions },
   };
 }
 

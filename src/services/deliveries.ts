@@ -5,10 +5,16 @@ import { withdrawOverdue } from './code-service.js';
 /** A delivery that no process has renewed for this long is free to be claimed. */
 const ATTEMPT_MS = 40_000;
 
+/** Codes of one member; the setting allows fewer. */
+const MAX_HELD = 1_000;
+
 /** Records each step of a delivery in the row of its code. */
 export class Deliveries {
   readonly #store: Store;
   readonly #clock: () => number;
+  /** Ids of codes that the next commit acknowledges. */
+  readonly #acknowledged: string[] = [];
+  #commit: Promise<void> | null = null;
 
   constructor(options: { readonly store: Store; readonly clock: () => number }) {
     this.#store = options.store;
@@ -28,9 +34,10 @@ export class Deliveries {
     return this.#store.changeCodes(async (rows) => {
       const found = await rows.codes.find(id);
       if (found === null) return 'gone';
-      if (found.holderId !== userId) return 'notYours';
-      if (found.issuedAt < now - PENDING_MS) return 'gone';
-      const code = await activate(rows, id, 'shown', now);
+      const own = found.holderId === userId ? found : await findOffered(rows, found, userId, now);
+      if (own === null) return 'notYours';
+      if (own.issuedAt < now - PENDING_MS) return 'gone';
+      const code = await activate(rows, own.id, 'shown', now);
       return code !== null && statusOf(code, now) === 'active' ? code : 'gone';
     });
   }
@@ -44,9 +51,11 @@ export class Deliveries {
     });
   }
 
-  /** Finishes a delivery: the channel got its line. */
+  /** Finishes a delivery: the channel got its line. One commit for all members whom a line names. */
   async markAcknowledged(id: string): Promise<void> {
-    await this.#store.codes.acknowledge(id, this.#clock());
+    this.#acknowledged.push(id);
+    this.#commit ??= this.#acknowledge();
+    await this.#commit;
   }
 
   /** Keeps other processes from claiming these deliveries for {@link ATTEMPT_MS}. */
@@ -58,15 +67,29 @@ export class Deliveries {
     });
   }
 
-  /** Claims the deliveries that a process which ended left unfinished. */
+  /** Claims the deliveries that a process which ended left unfinished, in the order of the requests. */
   async claimUnfinished(): Promise<Code[]> {
     const now = this.#clock();
     return this.#store.changeCodes(async (rows) => {
       // Otherwise an overdue code would be sent after an outage and then withdrawn.
       await withdrawOverdue(rows, now);
-      return rows.codes.claimUnfinished(now - ATTEMPT_MS, now);
+      const codes = await rows.codes.claimUnfinished(now - ATTEMPT_MS, now);
+      return codes.toSorted((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
     });
   }
+
+  async #acknowledge(): Promise<void> {
+    await Promise.resolve();
+    this.#commit = null;
+    await this.#store.codes.acknowledge(this.#acknowledged.splice(0), this.#clock());
+  }
+}
+
+/** Finds the presser's own code for the button of another member: a message that names several has one button. */
+async function findOffered({ codes }: Rows, { guildId }: Code, userId: string, now: number) {
+  const all = await codes.list(guildId, 'holder_id', userId, now, MAX_HELD, 0);
+  const recent = all.filter(({ issuedAt }) => issuedAt >= now - PENDING_MS);
+  return recent.findLast(({ deliveredAt }) => deliveredAt === null) ?? recent.at(-1) ?? null;
 }
 
 /** Makes a pending code active; the code of this username that was requested last wins. */

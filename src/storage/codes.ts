@@ -127,8 +127,11 @@ export class CodeRows extends Table {
     );
   }
 
-  async acknowledge(id: string, now: number): Promise<void> {
-    await this.query('UPDATE codes SET acknowledged_at = $2 WHERE id = $1', [id, now]);
+  async acknowledge(ids: readonly string[], now: number): Promise<void> {
+    await this.query(`UPDATE codes SET acknowledged_at = $1 WHERE id IN (${placeholders(2, ids.length)})`, [
+      now,
+      ...ids,
+    ]);
   }
 
   /** Ends a code that was not delivered. Returns `null` when it was delivered or has ended. */

@@ -1,8 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { expect, it } from 'vitest';
 
 import { startBot, summarize, TestServer, type TestBot } from '../support/bot.js';
 import { deferred } from '../support/deferred.js';
-import { openRaw } from '../support/raw-database.js';
+import { keep, openRaw } from '../support/raw-database.js';
 
 const MINUTE_MS = 60_000;
 /** A delivery that no process has renewed for longer than this is claimed. */
@@ -197,6 +199,86 @@ it('keeps the code that was requested last, also when an older DM is confirmed l
   const [older, newer] = discord.directMessages(alice).map(({ content }) => content);
   expect(await logIn('Alice', older ?? '')).toBe('replaced');
   expect(await logIn('Alice', newer ?? '')).toBe('valid');
+});
+
+it('sends the lines of other members while it repeats one that Discord did not confirm', async () => {
+  const { bot, repair } = await startHanging('acknowledgement');
+  const { discord, general, bob } = bot.server;
+  repair();
+  const line = discord.nextMessage(({ content }) => content.startsWith('✅'));
+  discord.say(general, bob, '!getcode Bob');
+  expect((await line).pings.users).toEqual([bob.id]);
+});
+
+/**
+ * Asks for a code for each of `count` members at once, and stops the bot while the channel fails.
+ *
+ * @param arriving this many calls to the channel have an effect, and none is answered.
+ */
+async function rushAndStop(count: number, arriving: number, asked: (bot: TestBot) => boolean) {
+  const bot = await startBot({ wait: async () => new Promise(() => undefined) });
+  const { server, databasePath, clock, app } = bot;
+  const { discord, general } = server;
+  const members = Array.from({ length: count }, (_, index) => server.join(`member${index}`));
+  const recoveries = [
+    discord.fail({ to: general, times: arriving }, 'lose-answer'),
+    discord.fail({ to: general }, 500),
+  ];
+  for (const member of members) discord.say(general, member, `!getcode ${member.username}`);
+  await expect.poll(() => asked(bot)).toBe(true);
+  await app.stop();
+  for (const repair of recoveries) repair();
+  clock.advance(ATTEMPT_MS + 1);
+  /** The indexes of the members whom the lines with this text name, in the order of the lines. */
+  const named = (text: string): number[] =>
+    discord
+      .messages(general)
+      .filter(({ author, content }) => author === discord.botUser && content.includes(text))
+      .flatMap(({ pings }) => pings.users.map((id) => members.findIndex((member) => member.id === id)));
+  const next = await startBot({ server, databasePath, clock, wait: async () => nextTurn() });
+  const acknowledged = (): unknown => {
+    const raw = openRaw(databasePath);
+    const { total } = Object(
+      keep(raw.prepare('SELECT count(*) AS total FROM codes WHERE acknowledged_at IS NOT NULL')).get(),
+    );
+    raw.close();
+    return total;
+  };
+  return { next, members, named, acknowledged };
+}
+
+it('serves a queue of members in their order, each once, when it is stopped in the middle', async () => {
+  const count = 40;
+  const { next, members, named, acknowledged } = await rushAndStop(count, 0, ({ server, logged }) => {
+    const isIssued = logged().split('Issued a code').length === count + 1;
+    return isIssued && server.discord.calls({ to: server.general }).length >= 8;
+  });
+  const { discord, general } = next.server;
+  await expect.poll(acknowledged).toBe(count);
+  const direct = members.map((member) => discord.directMessages(member).length);
+  // 10 by the bot that was stopped; 10 at once and 5 that wait for at most 10 seconds by the next one.
+  const sent = Array.from({ length: 25 }, (_, index) => index);
+  expect(named('via DM!')).toEqual(sent);
+  expect(direct).toEqual(members.map((_, index) => (index < sent.length ? 1 : 0)));
+  expect(named('Press the button')).toEqual(
+    members.slice(sent.length).map((_, index) => sent.length + index),
+  );
+  expect(discord.messages(general).length - count).toBeLessThan(count / 2);
+});
+
+it.each([
+  ['all members', Infinity, 10],
+  // discord.js sends a message 4 times.
+  ['only the first member', 4, 1],
+])('names each member once after Discord received lines that name %s', async (_, arriving, known) => {
+  const count = 10;
+  const isSent = ({ server: { discord, general } }: TestBot): boolean =>
+    discord.calls({ to: general }).length >= 8 &&
+    discord.messages(general).flatMap(({ author, pings }) => (author.bot ? pings.users : [])).length ===
+      known;
+  const { named, acknowledged } = await rushAndStop(count, arriving, isSent);
+  await expect.poll(acknowledged).toBe(count);
+  expect(named('via DM!')).toEqual(Array.from({ length: count }, (__, index) => index));
 });
 
 it('replies once to each command when two bots share the database', async () => {

@@ -19,10 +19,10 @@ import { temporaryFolder } from '../support/folder.js';
 const RUNS = 5_000;
 
 /** Returns which of Discord's limits ("Message", "Embed Limits") a message breaks, or what it forges. */
-function faultOf({ content = '', embed, mention }: MessageBody, authorId: string): string | null {
+function faultOf({ content = '', embed, mentions = [] }: MessageBody, authorId: string): string | null {
   if (content === '' && embed === undefined) return 'an empty message';
   if (Array.from(content).length > 2_000) return 'a long message';
-  if (mention !== undefined && mention !== authorId) return 'a ping of somebody else';
+  if (mentions.some((id) => id !== authorId)) return 'a ping of somebody else';
   if (/[\n\u202a-\u202e\u2066-\u2069]/.test(content)) return 'a forged line';
   if (embed === undefined) return null;
   const texts = [embed.title, embed.description, embed.footer ?? ''];

@@ -84,6 +84,38 @@ it('reserves the username of a code that was not shown yet, and lists the code a
   ]);
 });
 
+it('shows each member whom a message names their own code', async () => {
+  const bot = await startBot();
+  const { discord, general, alice, bob, admin, owner } = bot.server;
+  for (const member of [alice, bob, admin]) discord.setDirectMessages(member, 'closed');
+  const hold = discord.hold({ to: general, times: 1 });
+  discord.say(general, admin, '!getcode first');
+  await hold.arrived;
+  discord.say(general, alice, '!getcode one');
+  await expect.poll(() => discord.calls({ to: alice })).toHaveLength(1);
+  discord.say(general, alice, '!getcode two');
+  discord.say(general, bob, '!getcode Bob');
+  await expect.poll(() => discord.calls({ to: bob })).toHaveLength(1);
+  hold.release();
+  await bot.settled();
+  const [both, own] = discord.messages(general).slice(-2);
+  if (both === undefined || own === undefined) throw new Error('no buttons');
+  expect([both, own].map(({ pings }) => pings.users)).toEqual([[alice.id, bob.id], [alice.id]]);
+  const cases = [
+    [both, alice, 'one'],
+    [both, bob, 'Bob'],
+    [both, bob, 'Bob'],
+    [own, alice, 'two'],
+  ] as const;
+  for (const [offer, member, name] of cases) {
+    const button = offer.components[0]?.components[0]?.custom_id ?? '';
+    const { message } = await discord.press(offer, button, member);
+    expect(message.embeds[0]?.fields?.[0]?.value).toBe(name);
+    expect(await bot.logIn(name, message.content)).toBe('valid');
+  }
+  expect((await press(bot, owner)).message.content).toContain('Only the member who asked');
+});
+
 it('shows the code for 30 minutes', async () => {
   const bot = await startBot();
   await requestWithoutDms(bot);

@@ -20,8 +20,6 @@ const LAX = ['wal_writer_delay=10s', 'wal_writer_flush_after=1GB'];
 /** For each kill. */
 const REQUESTS = 40;
 const LATE_REQUESTS = 5;
-/** discord.js sends the messages of a channel one after the other. */
-const CHANNELS = 8;
 
 /** Of the same database. */
 const CLOSE_OTHERS = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -105,7 +103,6 @@ async function loseDatabase(settings: readonly string[], kills: number): Promise
   onTestFinished(postgres.stop);
   const server = await TestServer.start();
   const { discord, guild } = server;
-  const channels = Array.from({ length: CHANNELS }, (_, index) => discord.addChannel(guild, `room${index}`));
   const scene = new Scene(server, postgres.url);
   const env = { ...scene.env, HTTP_PORT: '0', HTTP_TOKEN: TOKEN };
   const bot = startBotProcess(server, scene.cwd, env);
@@ -135,8 +132,9 @@ async function loseDatabase(settings: readonly string[], kills: number): Promise
   const guessing = keepLoggingIn(module, wrong);
 
   const prepare = async (count: number): Promise<Request[]> => {
-    const requests = Array.from({ length: count }, (_, index) =>
-      scene.prepare('!getcode NAME', channels[index % CHANNELS] ?? server.general),
+    // One channel each: replies that wait for the same channel are joined.
+    const requests = Array.from({ length: count }, () =>
+      scene.prepare('!getcode NAME', discord.addChannel(guild, 'room')),
     );
     await scene.introduce(requests);
     return requests;

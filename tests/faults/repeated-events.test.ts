@@ -31,11 +31,11 @@ it('sends each code once, although two bots receive each message 1 to 5 times wh
     members.map((member) => [member.id, discord.say(member, member, 'Hello, bot').channelId]),
   );
 
-  /** The number of messages of the bot by their nonce, which begins with the id of what they reply to. */
+  /** The number of DMs by their nonce, the id of the request; and of the lines in a channel that name a member. */
   const sent = new Map<string, number>();
-  discord.onMessage(({ author, nonce }) => {
+  discord.onMessage(({ author, nonce, guildId, pings }) => {
     if (author !== discord.botUser) return;
-    sent.set(nonce ?? '', (sent.get(nonce ?? '') ?? 0) + 1);
+    for (const key of guildId === null ? [nonce ?? ''] : pings.users) sent.set(key, (sent.get(key) ?? 0) + 1);
   });
 
   const asked: StandInMessage[] = [];
@@ -75,6 +75,6 @@ it('sends each code once, although two bots receive each message 1 to 5 times wh
   await Promise.all(bots.map(async (bot) => bot.stop('SIGTERM')));
   // Nonces would hide it if both bots sent everything.
   expect(discord.calls({ route: 'POST /channels/*/messages' }).length).toBeLessThan(2 * count * 1.05 + 10);
-  expect(sent).toEqual(new Map(asked.flatMap(({ id }) => [id, `${id}-ack`]).map((nonce) => [nonce, 1])));
+  expect(sent).toEqual(new Map(asked.flatMap(({ id, author }) => [id, author.id]).map((key) => [key, 1])));
   expect(bots.flatMap(({ failures }) => failures)).toEqual([]);
 });

@@ -39,7 +39,7 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'codes.deliver': async ({ codes }) => codes.deliver('', 1, 1),
   'codes.closeReplaced': async ({ codes }) => codes.closeReplaced('', 1),
   'codes.resetFailures': async ({ codes }) => codes.resetFailures('', ''),
-  'codes.acknowledge': async ({ codes }) => codes.acknowledge('', 1),
+  'codes.acknowledge': async ({ codes }) => codes.acknowledge(['', 'x'], 1),
   'codes.withdraw': async ({ codes }) => codes.withdraw('', 1),
   'codes.withdrawOverdue': async ({ codes }) => codes.withdrawOverdue(1, 1),
   'codes.expire': async ({ codes }) => codes.expire(1),
