@@ -4,7 +4,8 @@
  * and are noisy: quote the ratios. Prints the median of the rounds and their quartiles.
  *
  * `npm run bench -- bots http` measures the parts that are named; without names all but `scale`, which takes ten
- * minutes. `--quick` measures everything at small sizes: it shows that the benchmark works, no more. `--json` prints
+ * minutes, and `rush`, which takes three. `--quick` measures everything but `rush` at small sizes: it shows that the
+ * benchmark works, no more. `--json` prints
  * one JSON document. Named, and without `--quick`, `scale` and `load` write docs/performance.md.
  * How the heap grows with many authors is measured by tests/faults/memory.test.ts.
  */
@@ -18,6 +19,7 @@ import { measureBots } from './bots.js';
 import { measureHttp, measureLoad } from './http.js';
 import { measureLogins } from './logins.js';
 import { Report, type Bench } from './report.js';
+import { measureRush } from './rush.js';
 import { measureScale } from './scale.js';
 
 const PARTS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
@@ -26,6 +28,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   http: measureHttp,
   load: measureLoad,
   scale: measureScale,
+  rush: measureRush,
 };
 
 const { values, positionals } = parseArgs({
@@ -37,7 +40,7 @@ const unknown = positionals.find((part) => !(part in PARTS));
 if (unknown !== undefined)
   throw new Error(`There is no part ${unknown}. The parts are ${Object.keys(PARTS).join(', ')}.`);
 const isAsked = (part: string): boolean =>
-  positionals.length === 0 ? isQuick || part !== 'scale' : positionals.includes(part);
+  positionals.length === 0 ? part !== 'rush' && (isQuick || part !== 'scale') : positionals.includes(part);
 
 // The bots run what is in dist.
 build();

@@ -190,7 +190,7 @@ async function countCalls(databaseUrl: string, report: Report): Promise<void> {
 }
 
 /** CPU time so far of all threads of a process in ms. Elsewhere than on Linux, the time that passes. */
-function cpuMs({ pid }: ChildProcess): number {
+export function cpuMs({ pid }: ChildProcess): number {
   if (process.platform !== 'linux') return performance.now();
   const threads = readdirSync(`/proc/${pid}/task`);
   return threads.map((thread) => threadMs(pid, thread)).reduce((sum, ms) => sum + ms, 0);
