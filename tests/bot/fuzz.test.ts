@@ -23,7 +23,8 @@ function faultOf({ content = '', embed, mentions = [] }: MessageBody, authorId: 
   if (content === '' && embed === undefined) return 'an empty message';
   if (Array.from(content).length > 2_000) return 'a long message';
   if (mentions.some((id) => id !== authorId)) return 'a ping of somebody else';
-  if (/[\n\u202a-\u202e\u2066-\u2069]/.test(content)) return 'a forged line';
+  if (/[\p{C}\p{Zl}\p{Zp}]/u.test(content)) return 'a forged line';
+  if (content.split('`').length % 2 === 0) return 'an unclosed code span';
   if (embed === undefined) return null;
   const texts = [embed.title, embed.description, embed.footer ?? ''];
   for (const { name, value } of embed.fields) {

@@ -58,11 +58,6 @@ it.each([
     '!getcode Alice Smith',
     '❌ A username with a space in it needs quotation marks: `!getcode "Alice Smith"`',
   ],
-  [
-    'a missing quotation mark',
-    '!getcode "Alice Smith',
-    '❌ Quotation marks must be in pairs, around whole words. Example: `"Alice Smith"`',
-  ],
   ['an empty username', '!getcode ""', notAllowed('it is empty')],
   ['full stops alone', '!getcode ...', notAllowed('it is empty')],
   ['an emoji', '!getcode Alice❤️', notAllowed('it contains an emoji')],
@@ -93,6 +88,15 @@ it.each([
   ]);
 });
 
+it('refuses quotation marks that are not in pairs around whole words', async () => {
+  const { server, say } = await startBot();
+  const sentence = '❌ Quotation marks must be in pairs, around whole words. Example: `"Alice Smith"`';
+  for (const typed of ['"Alice Smith', '"', 'Alice"', 'a"b"c', '"a"b', '"a" "b', '“a']) {
+    const said = summarize(await say(server.general, server.alice, `!getcode ${typed}`));
+    expect([typed, said]).toEqual([typed, [`#general ${sentence}`]]);
+  }
+});
+
 it.each([
   ['straight quotes', '!getcode "Alice Smith"', 'Alice Smith'],
   ['typographic quotes', '!getcode “Alice Smith”', 'Alice Smith'],
@@ -106,7 +110,10 @@ it.each([
   ['a full stop after quotes', '!getcode "Alice Smith".', 'Alice Smith'],
   ['an ideographic full stop after it', '!getcode "アリー。"', 'アリー'],
   ['a zero-width space after the command', '!getcode\u200b Alice', 'Alice'],
-  ['a word joiner before the command', '\u2060!getcode Alice\u00ad', 'Alice'],
+  ['a word joiner before the command', '\u2060!\ufeffgetcode\u200f Alice\u00ad', 'Alice'],
+  ['marks of direction around it', '!getcode \u200e\u2066Alice\u2069 \u00ad', 'Alice'],
+  ['invisible characters at its quotes', '!getcode \u200b"\u200bAlice Smith\ufe0f"\u3164', 'Alice Smith'],
+  ['a next line before it', '!getcode\u0085Alice', 'Alice'],
   ['a no-break space before it', '!getcode\u00a0Alice', 'Alice'],
   ['other spaces inside', '!getcode " Alice\u3000\u00a0Smith "', 'Alice Smith'],
   ['an accent apart from its letter', '!getcode Zoe\u0308', 'Zoë'],
@@ -266,8 +273,15 @@ it.each([
   ['!codes nobody', `❌ Code \`nobody\` not found.${NEXT}`],
   ['!codes "x` @everyone `y"', `❌ Code \`x @everyone y\` not found.${NEXT}`],
   ['!codes <@123456789012345678>', '❌ <@123456789012345678> has no access codes on this server.'],
+  ['!codes <@123>', `❌ Code \`@123\` not found.${NEXT}`],
+  ['!codes x<@123456789012345678>', `❌ Code \`x<@123456789012345678\` not found.${NEXT}`],
   ['!codes @alice', NOT_MENTION],
   ['!revoke @alice spam', NOT_MENTION],
+  ['!revoke', '❌ Missing argument! Use `!help_chatroom` for command usage.'],
+  [`!revoke ${ABC}`, `❌ Code \`${ABC}\` not found.${NEXT}`],
+  ['!revoke "x` @everyone `y"', `❌ Code \`x @everyone y\` not found.${NEXT}`],
+  ['!revoke "x\n✅ done"', `❌ Code \`x ✅ done\` not found.${NEXT}`],
+  [`!revoke ${'x'.repeat(1_900)}`, `❌ Code \`${'x'.repeat(40)}…\` not found.${NEXT}`],
 ])('replies to %s with what was wrong', async (text, sentence) => {
   const { server, say, getCode } = await startBot();
   await getCode(server.alice, 'alice');
@@ -293,6 +307,9 @@ it.each([
   expect(summarize(await say(server.general, server.admin, `!revoke ${code}`))).toEqual([
     `#general ❌ Code \`${code}\` not found.${NEXT}`,
   ]);
+  expect(summarize(await say(server.general, server.admin, '!codes'))).toEqual([
+    '#general 📝 There are no active access codes on this server.',
+  ]);
 });
 
 it('revokes the codes of a username and of a member, and replies with their number', async () => {
@@ -314,19 +331,41 @@ it('revokes the codes of a username and of a member, and replies with their numb
   ]);
 });
 
-it('revokes several codes and stores the other words as the reason', async () => {
-  const { server, say, getCode, logIn, databasePath } = await startBot();
-  const [one, two] = [await getCode(server.alice, 'Alice'), await getCode(server.bob, 'Bob')];
-  expect(
-    summarize(await say(server.general, server.admin, `!revoke ${one}, \`${two}\` because he left`)),
-  ).toEqual([
-    `#general ✅ Access codes \`${one}\`, \`${two}\` for users \`Alice\`, \`Bob\` have been revoked. The usernames are free again. Reason (words that are not codes of this server): \`because he left\``,
+it('revokes several codes, names ten of them, and stores the other words as the reason', async () => {
+  const { server, say, getCode, logIn, databasePath } = await startBot({ settings: { CODE_LENGTH: '32' } });
+  const codes: string[] = [];
+  for (let number = 1; number <= 12; number++) codes.push(await getCode(server.alice, `user${number}`));
+  const [first = '', second = ''] = codes;
+  const some = await say(server.general, server.admin, `!revoke ${first}, \`${second}\` because he left`);
+  expect(summarize(some)).toEqual([
+    `#general ✅ Access codes \`${first}\`, \`${second}\` for users \`user1\`, \`user2\` have been revoked. The usernames are free again. Reason (words that are not codes of this server): \`because he left\``,
   ]);
-  expect([await logIn('Alice', one), await logIn('Bob', two)]).toEqual(['revoked', 'revoked']);
+  expect([await logIn('user1', first), await logIn('user2', second)]).toEqual(['revoked', 'revoked']);
   const database = openRaw(databasePath);
   const reasons = database.prepare('SELECT reason FROM audit WHERE reason IS NOT NULL').all();
   database.close();
   expect(reasons).toEqual([{ reason: 'because he left' }, { reason: 'because he left' }]);
+
+  for (const username of ['user1', 'user2']) codes.push(await getCode(server.alice, username));
+  const [line = ''] = summarize(
+    await say(server.general, server.admin, `!revoke ${codes.slice(2).join(' ')}`),
+  );
+  expect(line.match(/ and 2 more/g)).toHaveLength(2);
+  expect(line.split(codes[11] ?? '')).toHaveLength(2);
+  expect(line).not.toContain(codes[12]);
+});
+
+it('lists a full page of the longest names, each on one line', async () => {
+  const { server, say, getCode } = await startBot({
+    settings: { CODE_LENGTH: '32', CODE_MAX_USES: '1000000' },
+  });
+  const member = server.join(`\n\u2028\u202e${'*'.repeat(34)}`);
+  for (let number = 0; number < 10; number++) await getCode(member, `${'_'.repeat(31)}${number}`);
+  const [list] = await say(server.general, server.admin, '!codes');
+  const fields = list?.message.embeds[0]?.fields ?? [];
+  expect(fields).toHaveLength(10);
+  for (const { value } of fields)
+    expect(value).toMatch(/^Username: .*\nRequested by: [^\p{C}\p{Zl}\p{Zp}]+\nUses: 0 of [\d,]+$/u);
 });
 
 it('revokes by the id of a member, and by a username that reads like one', async () => {
@@ -339,19 +378,6 @@ it('revokes by the id of a member, and by a username that reads like one', async
   expect(summarize(await say(server.general, server.admin, `!revoke ${server.bob.id} spam`))).toEqual([
     `#general ✅ 1 access code of <@${server.bob.id}> has been revoked. The username is free again. Reason: \`spam\``,
   ]);
-});
-
-it.each([
-  ['no argument', '!revoke', '❌ Missing argument! Use `!help_chatroom` for command usage.'],
-  ['an unknown code', `!revoke ${ABC}`, `❌ Code \`${ABC}\` not found.${NEXT}`],
-  ['a mention in backticks', '!revoke "x` @everyone `y"', `❌ Code \`x @everyone y\` not found.${NEXT}`],
-  ['a line break', '!revoke "x\n✅ done"', `❌ Code \`x ✅ done\` not found.${NEXT}`],
-  ['a very long word', `!revoke ${'x'.repeat(1_900)}`, `❌ Code \`${'x'.repeat(40)}…\` not found.${NEXT}`],
-])('refuses to revoke %s', async (_, text, sentence) => {
-  const { server, say } = await startBot();
-  const said = await say(server.general, server.admin, text);
-  expect(summarize(said)).toEqual([`#general ${sentence}`]);
-  expect(said[0]?.message.pings).toEqual({ everyone: false, users: [], roles: [] });
 });
 
 it('frees the username that it revokes, and keeps the reason in the audit', async () => {
@@ -381,15 +407,6 @@ it('does not call a username free while its holder has a look-alike of it', asyn
     `#general ✅ 1 access code of <@${server.alice.id}> has been revoked. The username is free again.`,
   ]);
   await getCode(server.bob, 'Alice');
-});
-
-it('lists no codes after the last one was revoked', async () => {
-  const { server, say, getCode } = await startBot();
-  await getCode(server.alice, 'Alice');
-  await say(server.general, server.admin, '!revoke Alice');
-  expect(summarize(await say(server.general, server.admin, '!codes'))).toEqual([
-    '#general 📝 There are no active access codes on this server.',
-  ]);
 });
 
 it('lists its commands in the help', async () => {
@@ -434,35 +451,21 @@ it('posts the help as plain text where the bot may not embed links', async () =>
   }
 });
 
-it('uses COMMAND_PREFIX, also in its replies', async () => {
-  const { server, say } = await startBot({ settings: { COMMAND_PREFIX: '??' } });
-  expect(summarize(await say(server.general, server.alice, '!getcode'))).toEqual([]);
-  expect(summarize(await say(server.general, server.alice, '??getcode'))).toEqual([
-    '#general ❌ Please provide a username! Usage: `??getcode <username>`',
+it.each(['??', '.*', 'bot!'])('uses the COMMAND_PREFIX %s, also in its replies', async (prefix) => {
+  const { server, say } = await startBot({ settings: { COMMAND_PREFIX: prefix } });
+  for (const text of ['!getcode', 'xxgetcode'])
+    expect(await say(server.general, server.alice, text)).toEqual([]);
+  expect(summarize(await say(server.general, server.alice, `${prefix}getcode`))).toEqual([
+    `#general ❌ Please provide a username! Usage: \`${prefix}getcode <username>\``,
   ]);
 });
 
-it.each([
-  'hello',
-  '!',
-  '! getcode Alice',
-  '!unknown',
-  '!getcodes Alice',
-  'x !getcode Alice',
-  '?getcode Alice',
-  '!help',
-])('ignores %s', async (text) => {
-  const { server, say } = await startBot();
-  expect(await say(server.general, server.alice, text)).toEqual([]);
-});
-
-it('ignores bots, webhooks and edits', async () => {
+it('ignores edits, and whatever is not a command', async () => {
   const { server, say, settled } = await startBot();
-  const robot = server.discord.addUser('robot', { bot: true });
-  server.discord.join(server.guild, robot);
-  expect(await say(server.general, robot, '!getcode robot')).toEqual([]);
-
-  server.discord.say(server.general, server.alice, '!getcode hook', { webhook: true });
+  const texts = ['hello', '!', '! getcode Alice', '!unknown', '!getcodes Alice', 'x !getcode Alice', '!help'];
+  const almost = ['!!getcode A', '!get\u200bcode A', '!getcode"A"', 'getcode A', '?getcode A'];
+  for (const text of [...texts, ...almost])
+    expect([text, await say(server.general, server.alice, text)]).toEqual([text, []]);
   const typo = server.discord.say(server.general, server.alice, '!getcod Alice');
   server.discord.edit(typo, '!getcode Alice');
   await settled();

@@ -4,60 +4,19 @@ import { expect, it } from 'vitest';
 import type { StandInChannel, StandInGuild } from '../../src/demo/stand-in/stand-in.js';
 import { startBot, summarize, TestServer, type TestBot } from '../support/bot.js';
 
-/** A second server, in which bob is the administrator. */
+/** Bob administers the second server. */
 interface Elsewhere {
   readonly guild: StandInGuild;
   readonly lobby: StandInChannel;
 }
 
-function addElsewhere(server: TestServer): Elsewhere {
-  const guild = server.discord.addGuild('Elsewhere', server.bob);
-  return { guild, lobby: server.discord.addChannel(guild, 'lobby') };
-}
-
 async function startInTwoServers(): Promise<TestBot & Elsewhere> {
   const server = await TestServer.start();
-  const elsewhere = addElsewhere(server);
-  const settings = { ALLOWED_GUILD_IDS: `${server.guild.id},${elsewhere.guild.id}` };
-  return { ...(await startBot({ server, settings })), ...elsewhere };
-}
-
-it('serves the one server that it is in, and ignores one that it joins later', async () => {
-  const { server, say, logged } = await startBot();
-  const { guild, lobby } = addElsewhere(server);
-  for (const text of ['!getcode Bob', '!codes', '!revoke Alice', '!help_chatroom']) {
-    expect(await say(lobby, server.bob, text)).toEqual([]);
-  }
-  expect(await say(server.general, server.alice, '!help_chatroom')).toHaveLength(1);
-  expect(await say(server.bob, server.bob, '!help_chatroom')).toHaveLength(1);
-  expect(logged()).toContain(
-    `Ignoring Elsewhere (${guild.id}): the bot serves only Chat Room (${server.guild.id}). If members there should get codes for your website too, set ALLOWED_GUILD_IDS=${server.guild.id},${guild.id} in .env and start the bot again.`,
-  );
-});
-
-it('serves only the servers that ALLOWED_GUILD_IDS lists', async () => {
-  const server = await TestServer.start();
-  const { lobby } = addElsewhere(server);
-  const { say } = await startBot({ server, settings: { ALLOWED_GUILD_IDS: server.guild.id } });
-  expect(await say(lobby, server.bob, '!getcode Bob')).toEqual([]);
-  expect(await say(server.general, server.bob, '!getcode Bob')).toHaveLength(2);
-});
-
-it('suspends the codes of a server that ALLOWED_GUILD_IDS no longer lists, and resumes them', async () => {
-  const both = await startInTwoServers();
-  const { server, databasePath, clock, guild } = both;
-  const code = await both.getCode(server.alice, 'Alice');
-  await both.app.stop();
-
-  const without = await startBot({ server, databasePath, clock, settings: { ALLOWED_GUILD_IDS: guild.id } });
-  expect(await without.logIn('Alice', code)).toBe('suspended');
-  expect(await without.say(server.general, server.alice, '!getcode Alice')).toEqual([]);
-  await without.app.stop();
-
+  const guild = server.discord.addGuild('Elsewhere', server.bob);
+  const lobby = server.discord.addChannel(guild, 'lobby');
   const settings = { ALLOWED_GUILD_IDS: `${server.guild.id},${guild.id}` };
-  const again = await startBot({ server, databasePath, clock, settings });
-  expect(await again.logIn('Alice', code)).toBe('valid');
-});
+  return { ...(await startBot({ server, settings })), guild, lobby };
+}
 
 it('refuses a username that a member of another server holds', async () => {
   const { server, say, getCode, lobby } = await startInTwoServers();
@@ -79,14 +38,13 @@ it('lists and revokes only the codes of the administrator’s own server', async
 });
 
 it('shows no other page of a list to an administrator of another server', async () => {
-  const { server, say, getCode, settled, lobby } = await startInTwoServers();
+  const { server, say, getCode, guild } = await startInTwoServers();
   for (let number = 1; number <= 11; number++) await getCode(server.alice, `user${number}`);
   await say(server.general, server.admin, '!codes');
-  server.discord.join(lobby.guild ?? server.guild, server.admin);
-  server.discord.setAdministrator(lobby.guild ?? server.guild, server.admin, true);
+  server.discord.join(guild, server.admin);
+  server.discord.setAdministrator(guild, server.admin, true);
   server.discord.setAdministrator(server.guild, server.admin, false);
   const { message } = await server.discord.pressButton(server.admin, 'Next');
-  await settled();
   expect(message.content).toContain("don't have permission");
 });
 

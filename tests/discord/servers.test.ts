@@ -198,6 +198,7 @@ it('suspends the codes of a server that ALLOWED_GUILD_IDS no longer lists, and r
     valid: false,
     reason: 'suspended',
   });
+  expect(await second.say(lobby, stranger, '!getcode Stranger')).toEqual([]);
   expect(second.logged()).toContain(
     `ALLOWED_GUILD_IDS does not list Strangers Server (${theirs.id}). Its codes are suspended. Add ${theirs.id} to serve it again.`,
   );
