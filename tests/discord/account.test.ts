@@ -4,8 +4,9 @@ import { expect, it } from 'vitest';
 import { permissionsIn } from '../../src/discord/account.js';
 
 const { Administrator, ViewChannel, SendMessages, EmbedLinks } = PermissionFlagsBits;
+const MEMBER = ViewChannel | SendMessages;
 const ROLES = [
-  { id: 'everyone', permissions: String(ViewChannel | SendMessages) },
+  { id: 'everyone', permissions: String(MEMBER) },
   { id: 'embeds', permissions: String(EmbedLinks) },
   { id: 'admin', permissions: String(Administrator) },
   { id: 'not the bot', permissions: String(Administrator) },
@@ -13,50 +14,33 @@ const ROLES = [
 
 /** Whom it is for, what it denies and what it allows. */
 type Overwrite = readonly [id: string, deny: bigint, allow: bigint];
+const DENIED: Overwrite = ['everyone', SendMessages, 0n];
+const ALLOWED: Overwrite = ['embeds', 0n, SendMessages];
 
 it.each<[string, readonly string[], readonly Overwrite[], bigint]>([
-  ['those of @everyone without a role', [], [], ViewChannel | SendMessages],
-  ['those of all its roles', ['embeds'], [], ViewChannel | SendMessages | EmbedLinks],
-  ['what the channel denies to everyone', [], [['everyone', SendMessages, 0n]], ViewChannel],
+  ['those of @everyone without a role', [], [], MEMBER],
+  ['those of all its roles', ['embeds'], [], MEMBER | EmbedLinks],
+  ['what the channel denies to everyone', [], [DENIED], ViewChannel],
   [
-    'what the channel allows to a role after denying it to everyone',
+    'what it allows to a role after denying it to everyone',
     ['embeds'],
-    [
-      ['embeds', 0n, SendMessages],
-      ['everyone', SendMessages, 0n],
-    ],
-    ViewChannel | SendMessages | EmbedLinks,
+    [ALLOWED, DENIED],
+    MEMBER | EmbedLinks,
   ],
   [
     'what one role allows and another denies',
     ['embeds', 'other'],
-    [
-      ['embeds', 0n, SendMessages],
-      ['other', SendMessages, 0n],
-    ],
-    ViewChannel | SendMessages | EmbedLinks,
+    [ALLOWED, ['other', SendMessages, 0n]],
+    MEMBER | EmbedLinks,
   ],
   [
     'what the channel denies to the bot itself',
     ['embeds'],
-    [
-      ['bot', SendMessages, 0n],
-      ['embeds', 0n, SendMessages],
-    ],
+    [['bot', SendMessages, 0n], ALLOWED],
     ViewChannel | EmbedLinks,
   ],
-  [
-    'nothing for roles that the bot lacks',
-    [],
-    [['embeds', ViewChannel, EmbedLinks]],
-    ViewChannel | SendMessages,
-  ],
-  [
-    'everything for administrators',
-    ['admin'],
-    [['everyone', SendMessages, 0n]],
-    Administrator | ViewChannel | SendMessages,
-  ],
+  ['nothing for roles that the bot lacks', [], [['embeds', ViewChannel, EmbedLinks]], MEMBER],
+  ['everything for administrators', ['admin'], [DENIED], Administrator | MEMBER],
 ])('computes permissions as Discord does: %s', (_, roleIds, overwrites, expected) => {
   const channel = {
     name: 'general',
@@ -68,12 +52,6 @@ it.each<[string, readonly string[], readonly Overwrite[], bigint]>([
       allow: String(allow),
     })),
   } as const;
-  const found = permissionsIn(
-    { ...channel, permission_overwrites: [...channel.permission_overwrites] },
-    ROLES,
-    'everyone',
-    roleIds,
-    'bot',
-  );
+  const found = permissionsIn(channel, ROLES, 'everyone', roleIds, 'bot');
   expect(found.toArray()).toEqual(new PermissionsBitField(expected).toArray());
 });

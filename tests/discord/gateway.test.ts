@@ -1,10 +1,11 @@
 import { expect, it, vi } from 'vitest';
 
-import type { DiscordStandIn, StandInFault } from '../../src/demo/stand-in/stand-in.js';
+import type { DiscordStandIn, StandInFault, StandInOptions } from '../../src/demo/stand-in/stand-in.js';
 import { DiscordSetupError } from '../../src/discord/errors.js';
 import { startBot, TestServer, type TestBot } from '../support/bot.js';
 import { ManualClock } from '../support/clock.js';
 
+const HOUR_MS = 3_600_000;
 const UNAUTHORIZED = { status: 401 } as const;
 const timesIn = (logged: string, sentence: string): number => logged.split(sentence).length - 1;
 const whereIn = (bot: TestBot): string[] => bot.server.takeSaid().map(({ where }) => where);
@@ -57,8 +58,8 @@ const UNREACHABLE =
   "Cannot reach Discord. Check this machine's internet connection. Trying again every minute.";
 const refused = (reason: string): string =>
   `Discord does not accept connections now (${reason}). Leave the bot running; https://discordstatus.com shows outages. Trying again every minute.`;
-const gatewayAt = (url: string): StandInFault => {
-  const limit = { total: 1_000, remaining: 1_000, reset_after: 3_600_000, max_concurrency: 1 };
+const gatewayAt = (url: string, remaining = 1_000, hours = 1): StandInFault => {
+  const limit = { total: 1_000, remaining, reset_after: hours * HOUR_MS, max_concurrency: 1 };
   return { status: 200, body: { url, shards: 1, session_start_limit: limit } };
 };
 const GATEWAY = { route: 'GET /gateway/bot' };
@@ -137,18 +138,25 @@ it('connects at the start although the gateway refuses every other connection', 
   expect(connections).toBe(3);
 });
 
-it('waits until Discord allows logins again', async () => {
+it.each<[string, number, number, string]>([
+  [
+    'until Discord allows logins again',
+    0,
+    1,
+    'Discord allows no more logins today. The bot tries again at 01:00',
+  ],
+  ['between logins when few are left', 3, 3, 'Waiting 60 minutes before the next login to Discord'],
+])('waits %s', async (_, remaining, hours, sentence) => {
   const server = await TestServer.start();
-  const limit = { total: 1_000, remaining: 0, reset_after: 3_600_000, max_concurrency: 1 };
-  const body = { url: 'ws://127.0.0.1:1', shards: 1, session_start_limit: limit };
-  server.discord.fail({ route: 'GET /gateway/bot', times: 1 }, { status: 200, body });
-  const clock = new ManualClock();
+  const { discord } = server;
+  const url = discord.apiUrl.replace('http', 'ws').replace('/api', '/gateway');
+  discord.fail({ ...GATEWAY, times: remaining === 0 ? 1 : 9 }, gatewayAt(url, remaining, hours));
   const waits: number[] = [];
   const wait = async (ms: number): Promise<void> => void waits.push(ms);
-  const bot = await startBot({ server, clock, wait });
-  expect(waits).toEqual([3_600_000]);
-  expect(bot.logged()).toContain('Discord allows no more logins today. The bot tries again at 01:00 UTC');
-  expect(server.discord.identifies).toBe(1);
+  const bot = await startBot({ server, clock: new ManualClock(), wait });
+  expect(waits).toEqual([HOUR_MS]);
+  expect(bot.logged()).toContain(sentence);
+  expect(discord.identifies).toBe(1);
 });
 
 it.each<[string, StandInFault, string, boolean]>([
@@ -188,22 +196,6 @@ it('warns before Discord blocks the address because of rejected requests', async
   expect(bot.logged()).toMatch(
     /Discord rejected [\d,]*(?:00|50) requests within 10 minutes\. At 10,000 it blocks/,
   );
-});
-
-it('spreads its logins over the day when few are left', async () => {
-  const server = await TestServer.start();
-  const { discord } = server;
-  const url = discord.apiUrl.replace('http', 'ws').replace('/api', '/gateway');
-  const limit = { total: 1_000, remaining: 3, reset_after: 3 * 3_600_000, max_concurrency: 1 };
-  discord.fail(
-    { route: 'GET /gateway/bot' },
-    { status: 200, body: { url, shards: 1, session_start_limit: limit } },
-  );
-  const waits: number[] = [];
-  const bot = await startBot({ server, wait: async (ms) => void waits.push(ms) });
-  expect(waits).toEqual([3_600_000]);
-  expect(bot.logged()).toContain('Waiting 60 minutes before the next login to Discord');
-  expect(bot.logged()).toContain('"loginsLeft":3');
 });
 
 it('slows down logins that follow each other', async () => {
@@ -252,20 +244,20 @@ it.each([
   expect(bot.fatal[0]?.message).toContain(sentence);
 });
 
-it('does not start with a token that Discord refuses', async () => {
-  const server = await TestServer.start();
-  server.discord.revokeToken();
+it.each<[string, string, (discord: DiscordStandIn) => void, StandInOptions?]>([
+  ['with a token that Discord refuses', 'click Reset Token', (discord) => discord.revokeToken()],
+  [
+    'without the message content intent',
+    'switch on Message Content Intent',
+    () => undefined,
+    { messageContentIntent: false },
+  ],
+])('does not start %s', async (_, sentence, change, options) => {
+  const server = await TestServer.start(options);
+  change(server.discord);
   const starting = startBot({ server });
   await expect(starting).rejects.toThrow(DiscordSetupError);
-  await expect(starting).rejects.toThrow('click Reset Token');
-  expect(server.discord.identifies).toBe(0);
-});
-
-it('does not start without the message content intent', async () => {
-  const server = await TestServer.start({ messageContentIntent: false });
-  const starting = startBot({ server });
-  await expect(starting).rejects.toThrow(DiscordSetupError);
-  await expect(starting).rejects.toThrow('switch on Message Content Intent');
+  await expect(starting).rejects.toThrow(sentence);
 });
 
 it.each([

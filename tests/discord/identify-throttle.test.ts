@@ -9,14 +9,11 @@ const TOTAL = 1_000;
 /** How long a bot runs that crashes after each login. */
 const CRASH_MS = 5 * SECOND_MS;
 
-it('doubles the interval from the fourth login in a row on, up to 2 minutes', () => {
+it('doubles the interval from the fourth login in a row on, up to 2 minutes, and waits only for its rest', () => {
   const delays = [0, 1, 2, 3, 4, 5, 6, 7, 100].map((inARow) => identifyDelayMs(inARow, 0, null) / SECOND_MS);
   expect(delays).toEqual([0, 5, 5, 10, 20, 40, 80, 120, 120]);
-});
-
-it('waits only for the rest of the interval', () => {
-  expect(identifyDelayMs(3, 4 * SECOND_MS, null)).toBe(6 * SECOND_MS);
-  expect(identifyDelayMs(3, 11 * SECOND_MS, null)).toBe(0);
+  const rests = [4, 11].map((elapsed) => identifyDelayMs(3, elapsed * SECOND_MS, null) / SECOND_MS);
+  expect(rests).toEqual([6, 0]);
 });
 
 it('spreads the logins that are left over the day when less than half are left', () => {
@@ -26,8 +23,10 @@ it('spreads the logins that are left over the day when less than half are left',
   expect(delays).toEqual([0, 0, 120, 600, 60_000, 60_000]);
 });
 
-/** Simulates a process that crashes after each login for a day. Returns how many logins are left. */
-function crashForADay({ isLimitKnown }: { readonly isLimitKnown: boolean }): number {
+it.each([
+  ['leaves logins after', true],
+  ['uses up all logins in (control)', false],
+])('%s a day of crashes when it knows the limit that Discord reports: %s', (_, isLimitKnown) => {
   let now = 0;
   let remaining = TOTAL;
   while (now < DAY_MS && remaining > 0) {
@@ -36,15 +35,7 @@ function crashForADay({ isLimitKnown }: { readonly isLimitKnown: boolean }): num
     if (now < DAY_MS) remaining -= 1;
     now += CRASH_MS;
   }
-  return remaining;
-}
-
-it('leaves logins after a day of crashes', () => {
-  expect(crashForADay({ isLimitKnown: true })).toBeGreaterThan(0);
-});
-
-it('uses up all logins in a day of crashes when it ignores the limit that Discord reports (control)', () => {
-  expect(crashForADay({ isLimitKnown: false })).toBe(0);
+  expect(remaining > 0).toBe(isLimitKnown);
 });
 
 it('leaves logins after a day on which Discord ends each session at once', () => {
