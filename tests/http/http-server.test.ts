@@ -14,6 +14,7 @@ import { openServer, TOKEN, type TestServer } from './server.js';
 const VALIDATE = '/v1/validate';
 const REDEEM = '/v1/redeem';
 const LOGIN = { username: 'Alice', code: 'ABC234' };
+const AUTHORIZED = `authorization: Bearer ${TOKEN}\r\n`;
 const UNKNOWN = { valid: false, reason: 'unknown' };
 
 const problem = (error: string) => ({ error, message: expect.stringMatching(/^[A-Z].*\.$/) });
@@ -132,100 +133,80 @@ describe('POST /v1/validate and /v1/redeem', () => {
 
   type Sent = Parameters<TestServer['post']>;
 
-  it.each<[string, number, string, Sent[1], Sent[2]?]>([
-    ['a form as JSON', 400, 'invalid_body', 'username=Alice&code=ABC234'],
-    ['truncated JSON', 400, 'invalid_body', '{"username":"Alice","code":"ABC2'],
-    ['an empty body', 400, 'invalid_body', ''],
-    ['null', 400, 'invalid_body', 'null'],
-    ['an array', 400, 'invalid_body', [LOGIN]],
-    ['a string', 400, 'invalid_body', '"Alice"'],
-    ['a missing username', 400, 'invalid_body', { code: 'ABC234' }],
-    ['a missing code', 400, 'invalid_body', { username: 'Alice' }],
-    ['a number as the code', 400, 'invalid_body', { username: 'Alice', code: 234_567 }],
-    ['null as the client', 400, 'invalid_body', { ...LOGIN, client: null }],
-    ['an array of usernames', 400, 'invalid_body', { ...LOGIN, username: ['Alice'] }],
-    ['an unknown property', 400, 'invalid_body', { ...LOGIN, admin: true }],
-    ['a prototype', 400, 'invalid_body', '{"username":"Alice","code":"ABC234","__proto__":{"client":"x"}}'],
-    ['a key with a space', 400, 'invalid_key', LOGIN, { headers: { 'idempotency-key': 'a b' } }],
+  const withKey = (key: string): Sent[2] => ({ headers: { 'idempotency-key': key } });
+  const withType = (type: string): Sent[2] => ({ headers: { 'content-type': type } });
+
+  it.each<[number, string, readonly (readonly [Sent[1], Sent[2]?])[]]>([
     [
-      'a key of 256 characters',
       400,
-      'invalid_key',
-      LOGIN,
-      { headers: { 'idempotency-key': 'x'.repeat(256) } },
+      'invalid_body',
+      [
+        ['username=Alice&code=ABC234'],
+        ['{"username":"Alice","code":"ABC2'],
+        ['{"username":"Alice","code":"ABC234","__proto__":{"client":"x"}}'],
+        [''],
+        ['null'],
+        ['"Alice"'],
+        [[LOGIN]],
+        [{ code: 'ABC234' }],
+        [{ username: 'Alice' }],
+        [{ ...LOGIN, username: ['Alice'] }],
+        [{ ...LOGIN, code: 234_567 }],
+        [{ ...LOGIN, client: null }],
+        [{ ...LOGIN, admin: true }],
+      ],
     ],
-    ['an empty key', 400, 'invalid_key', LOGIN, { headers: { 'idempotency-key': '' } }],
-    ['no token', 401, 'unauthorized', LOGIN, { token: null }],
-    ['a longer token', 401, 'unauthorized', LOGIN, { token: `${TOKEN}x` }],
-    ['a wrong token', 401, 'unauthorized', LOGIN, { token: `${TOKEN.slice(0, -1)}x` }],
-    ['a truncated token', 401, 'unauthorized', LOGIN, { token: TOKEN.slice(0, -1) }],
-    ['an empty token', 401, 'unauthorized', LOGIN, { token: '' }],
-    ['another scheme', 401, 'unauthorized', LOGIN, { headers: { authorization: `Basic ${TOKEN}` } }],
-    ['two tokens in one', 401, 'unauthorized', LOGIN, { token: `${TOKEN},${TOKEN}` }],
+    [400, 'invalid_key', ['a b', 'x'.repeat(256), ''].map((key) => [LOGIN, withKey(key)] as const)],
     [
-      'invalid JSON without a token',
       401,
       'unauthorized',
-      '{"username":"Alice","code":"ABC2',
-      { token: null },
+      [
+        ...[null, `${TOKEN}x`, `${TOKEN.slice(0, -1)}x`, TOKEN.slice(0, -1), '', `${TOKEN},${TOKEN}`].map(
+          (token) => [LOGIN, { token }] as const,
+        ),
+        [LOGIN, { headers: { authorization: `Basic ${TOKEN}` } }],
+        ['{"username":"Alice","code":"ABC2', { token: null }],
+      ],
     ],
-    ['a body of more than 1,024 bytes', 413, 'too_large', { ...LOGIN, client: 'x'.repeat(1_024) }],
-    ['text', 415, 'unsupported_media_type', LOGIN, { headers: { 'content-type': 'text/plain' } }],
+    [413, 'too_large', [[{ ...LOGIN, client: 'x'.repeat(1_024) }]]],
     [
-      'a form',
       415,
       'unsupported_media_type',
-      'username=Alice&code=ABC234',
-      { headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+      [
+        [LOGIN, withType('text/plain')],
+        ['username=Alice&code=ABC234', withType('application/x-www-form-urlencoded')],
+      ],
     ],
-  ])('rejects %s with %i %s, and quotes nothing of it', async (_what, status, error, body, options) => {
+  ])('rejects with %i %s, and quotes nothing of the request', async (status, error, requests) => {
     const { post, logged } = await openServer();
-    const answer = await post(REDEEM, body, options);
-    expect(answer).toMatchObject({ status });
-    expect(answer.body).toEqual(problem(error));
-    expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
-    expect(answer.headers.get('cache-control')).toBe('no-store');
-    expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null);
-    for (const secret of ['Alice', 'ABC2', TOKEN]) expect(JSON.stringify(answer.body)).not.toContain(secret);
+    for (const [body, options] of requests) {
+      const answer = await post(REDEEM, body, options);
+      expect([body, options, answer.status]).toEqual([body, options, status]);
+      expect(answer.body).toEqual(problem(error));
+      expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null);
+      for (const secret of ['Alice', 'ABC2', TOKEN])
+        expect(JSON.stringify(answer.body)).not.toContain(secret);
+    }
     for (const secret of ['ABC2', TOKEN]) expect(logged()).not.toContain(secret);
   });
 
-  it.each(['/%zz/Alice/ABC234', '/v1/validate%'])(
-    'responds with 404 to the malformed path %s',
-    async (path) => {
-      const { server } = await openServer();
-      const socket = await connectTo(server.port);
-      socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
-      const [head = '', body = ''] = (await receive(socket)).split('\r\n\r\n');
-      expect(head).toMatch(/^HTTP\/1\.1 404 [^]*cache-control: no-store/);
-      expect(JSON.parse(body)).toEqual(problem('not_found'));
-      expect(body).not.toContain('ABC234');
-    },
-  );
-
-  it('responds with 401 before a body arrives', async () => {
+  const huge = 'x'.repeat(2_000);
+  it.each([
+    [401, 'before a body arrives', 'content-length: 40\r\n\r\n'],
+    [
+      413,
+      'to a body of 100,000,000 bytes without reading it',
+      `${AUTHORIZED}content-length: 100000000\r\n\r\n${huge}`,
+    ],
+    [413, 'to such a body in chunks', `${AUTHORIZED}transfer-encoding: chunked\r\n\r\n100000\r\n${huge}`],
+  ])('responds with %i %s', async (status, _when, rest) => {
     const { server } = await openServer();
     const socket = await connectTo(server.port);
-    socket.write(
-      `POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 40\r\n\r\n`,
-    );
-    expect(await receive(socket)).toMatch(/^HTTP\/1\.1 401 /);
+    socket.write(`POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${rest}`);
+    expect(await receive(socket)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
   });
-
-  it.each([
-    ['announced', 'content-length: 100000000', ''],
-    ['sent in chunks', 'transfer-encoding: chunked', '100000\r\n'],
-  ])(
-    'responds with 413 to a body of 100,000,000 bytes, %s, without reading it',
-    async (_how, header, chunk) => {
-      const { server } = await openServer();
-      const socket = await connectTo(server.port);
-      socket.write(
-        `POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\ncontent-type: application/json\r\n${header}\r\n\r\n${chunk}${'x'.repeat(2_000)}`,
-      );
-      expect(await receive(socket)).toMatch(/^HTTP\/1\.1 413 /);
-    },
-  );
 
   it.each<[string, Error, number]>([
     ['an outage, which the storage logs', new StorageError('DATABASE_UNREACHABLE', 'No server'), 0],
@@ -285,62 +266,58 @@ describe('POST /v1/validate and /v1/redeem', () => {
   });
 });
 
-describe('GET /healthz', () => {
-  it('reports the database and the gateway, and logins work without the gateway', async () => {
-    const { url, post, get, issueCode, databasePath, clock, setConnected } = await openServer();
+describe('GET /healthz and /livez', () => {
+  it('report the database and the gateway, and logins work without the gateway', async () => {
+    const { url, post, get, issueCode, databasePath, storage, clock, setConnected } = await openServer();
     const { text: code } = await issueCode();
-    const head = async () => fetch(`${url}/healthz`, { method: 'HEAD' });
-    expect(await head()).toMatchObject({ status: 200, body: null });
-    expect(await get('/healthz')).toMatchObject({
-      status: 200,
-      body: { status: 'ok', database: 'ok', gateway: 'ok', guessedUsernames: 0 },
-    });
+    const probe = vi.spyOn(storage.store, 'probe');
+    const raw = openRaw(databasePath);
+    onTestFinished(() => void raw.close());
+    const expectHealth = async (database: 'ok' | 'failing', gateway: 'ok' | 'failing'): Promise<void> => {
+      const [status, health] = database === gateway && gateway === 'ok' ? [200, 'ok'] : [503, 'failing'];
+      const body = { status: health, database, gateway, guessedUsernames: 0 };
+      expect(await get('/healthz')).toMatchObject({ status, body });
+      expect(await fetch(`${url}/healthz`, { method: 'HEAD' })).toMatchObject({ status, body: null });
+      expect(await get('/livez')).toMatchObject({ status: 200, body: { status: 'ok' } });
+      expect(await fetch(`${url}/livez`, { method: 'HEAD' })).toMatchObject({ status: 200, body: null });
+    };
+    await expectHealth('ok', 'ok');
     setConnected(false);
-    expect(await head()).toMatchObject({ status: 503, body: null });
-    expect(await get('/healthz')).toMatchObject({
-      status: 503,
-      body: { status: 'failing', database: 'ok', gateway: 'failing' },
-    });
+    await expectHealth('ok', 'failing');
     expect(await post(VALIDATE, { username: 'Alice', code })).toMatchObject({ body: { valid: true } });
     setConnected(true);
-    const raw = openRaw(databasePath);
+    // It writes to the database at most once in 5 seconds, and again after the clock was set back.
     raw.exec('ALTER TABLE meta RENAME TO elsewhere');
-    raw.close();
-    clock.advance(5_000);
-    expect(await get('/healthz')).toMatchObject({
-      status: 503,
-      body: { status: 'failing', database: 'failing', gateway: 'ok' },
-    });
-  });
-});
-
-describe('GET /livez', () => {
-  it('responds with 200 without a token, whatever Discord and the database do', async () => {
-    const { url, get, databasePath, setConnected } = await openServer();
-    setConnected(false);
-    const raw = openRaw(databasePath);
-    raw.exec('ALTER TABLE meta RENAME TO elsewhere');
-    raw.close();
-    expect(await get('/healthz')).toHaveProperty('status', 503);
-    expect(await get('/livez')).toMatchObject({ status: 200, body: { status: 'ok' } });
-    expect(await fetch(`${url}/livez`, { method: 'HEAD' })).toMatchObject({ status: 200, body: null });
+    clock.advance(4_999);
+    await expectHealth('ok', 'ok');
+    expect(probe).toHaveBeenCalledTimes(1);
+    clock.advance(1);
+    await expectHealth('failing', 'ok');
+    raw.exec('ALTER TABLE elsewhere RENAME TO meta');
+    clock.advance(-60_000);
+    await expectHealth('ok', 'ok');
+    expect(probe).toHaveBeenCalledTimes(3);
   });
 });
 
 describe('the HTTP server', () => {
   it.each([
-    ['GET', VALIDATE],
-    ['DELETE', REDEEM],
-    ['GET', '/'],
-    ['GET', '/v1/codes'],
-    ['OPTIONS', VALIDATE],
-  ])('responds to %s %s with 404 and the list of endpoints', async (method, path) => {
-    const { url } = await openServer();
-    const response = await fetch(url + path, { method });
-    expect(response.status).toBe(404);
-    expect(response.headers.get('cache-control')).toBe('no-store');
-    expect(response.headers.get('content-type')).toMatch(/^application\/json/);
-    expect(await response.json()).toEqual(problem('not_found'));
+    `GET ${VALIDATE}`,
+    `DELETE ${REDEEM}`,
+    'GET /',
+    'GET /v1/codes',
+    `OPTIONS ${VALIDATE}`,
+    'GET /%zz/Alice/ABC234',
+    'GET /v1/validate%',
+  ])('responds to %s with 404 and the list of endpoints', async (line) => {
+    const { server } = await openServer();
+    const socket = await connectTo(server.port);
+    socket.write(`${line} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    const [head = '', body = ''] = (await receive(socket)).split('\r\n\r\n');
+    expect(head).toMatch(/^HTTP\/1\.1 404 [^]*cache-control: no-store/);
+    expect(head).toMatch(/\r\ncontent-type: application\/json/);
+    expect(JSON.parse(body)).toEqual(problem('not_found'));
+    expect(body).not.toContain('ABC234');
   });
 
   it('answers beside 200 slow connections, and closes them with 408', async () => {
@@ -349,7 +326,7 @@ describe('the HTTP server', () => {
       Array.from({ length: 200 }, async (_, n) => {
         const socket = await connectTo(server.port);
         // Half of them stop within the headers, half within the body.
-        socket.write(`POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\n`);
+        socket.write(`POST ${VALIDATE} HTTP/1.1\r\nhost: x\r\n${AUTHORIZED}`);
         if (n % 2 === 0) socket.write('content-type: application/json\r\ncontent-length: 40\r\n\r\n{"user');
         return socket;
       }),
@@ -362,27 +339,25 @@ describe('the HTTP server', () => {
     expect(logged()).not.toContain('"level":50');
   });
 
-  it('closes connections beyond 250 of one address, and answers another address', async () => {
+  it.each([
+    ['250 of one address, and answers another address', 250, 1],
+    ['500 of all addresses', 500, 5],
+  ])('closes connections beyond %s', async (_what, limit, addresses) => {
     const { server, url, logged } = await openServer();
-    const sockets = await Promise.all(Array.from({ length: 510 }, async () => connectTo(server.port)));
-    const open = (): number => sockets.filter((socket) => !socket.closed).length;
-    await expect.poll(open).toBe(250);
-    const website = await connectTo(server.port, { localAddress: '127.0.0.2' });
-    website.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
-    expect(await receive(website)).toMatch(/^HTTP\/1\.1 200 /);
+    const sockets = await Promise.all(
+      Array.from({ length: 510 }, async (_, n) =>
+        connectTo(server.port, { localAddress: `127.0.0.${1 + (n % addresses)}` }),
+      ),
+    );
+    await expect.poll(() => sockets.filter((socket) => !socket.closed).length).toBe(limit);
+    if (addresses === 1) {
+      const website = await connectTo(server.port, { localAddress: '127.0.0.2' });
+      website.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+      expect(await receive(website)).toMatch(/^HTTP\/1\.1 200 /);
+    }
     for (const socket of sockets) socket.destroy();
     await expect.poll(async () => fetch(`${url}/healthz`).then(({ status }) => status)).toBe(200);
     expect(logged()).not.toContain('"level":50');
-  });
-
-  it('closes connections beyond 500 at once', async () => {
-    const { server } = await openServer();
-    const sockets = await Promise.all(
-      Array.from({ length: 510 }, async (_, n) =>
-        connectTo(server.port, { localAddress: `127.0.0.${1 + (n % 5)}` }),
-      ),
-    );
-    await expect.poll(() => sockets.filter((socket) => !socket.closed).length).toBe(500);
   });
 
   it('keeps an idle connection for 125 seconds, and closes it at once when it is closed', async () => {
@@ -398,16 +373,13 @@ describe('the HTTP server', () => {
     expect(closeAll).not.toHaveBeenCalled();
   });
 
-  it('reports a port that is in use as transient', async () => {
+  it('reports a port that is in use as transient, and an address of another machine as permanent', async () => {
     const { server } = await openServer();
     await expect(openServer({ port: server.port })).rejects.toMatchObject({
       name: 'HttpSetupError',
       message: expect.stringContaining(`Another program listens on 127.0.0.1, port ${server.port}.`),
       isTransient: true,
     });
-  });
-
-  it('reports an address of another machine as permanent', async () => {
     await expect(openServer({ host: '192.0.2.1' })).rejects.toMatchObject({
       name: 'HttpSetupError',
       message: expect.stringContaining('This machine has no address 192.0.2.1.'),
