@@ -55,7 +55,7 @@ async function listen(discord: DiscordStandIn, intents: readonly GatewayIntentBi
   const ready = once(client, Events.ClientReady);
   await client.login(discord.token);
   await ready;
-  return { texts, presses };
+  return { client, texts, presses };
 }
 
 const x = (length: number): string => 'x'.repeat(length);
@@ -255,14 +255,17 @@ it('pings whom Discord would ping', async () => {
 it('sends a client only the events and contents that it asked for, each time that they happen', async () => {
   const { discord, guild, general, bob } = await TestServer.start({ messageContentIntent: false });
   const without = await listen(discord, [Guilds]);
-  const { texts } = await listen(discord, [Guilds, GuildMessages, DirectMessages]);
+  const { client, texts } = await listen(discord, [Guilds, GuildMessages, DirectMessages]);
   const mention = `<@${discord.botUser.id}> hello`;
   const said = discord.say(general, bob, 'hidden');
   discord.redeliver(said);
   discord.say(general, bob, mention);
   discord.say(bob, bob, 'psst');
   discord.edit(said, 'edited');
-  discord.say(discord.addChannel(guild, 'later'), bob, mention, { webhook: true });
+  const later = discord.addChannel(guild, 'later');
+  await discord.delivered();
+  expect(client.channels.cache.has(later.id)).toBe(true);
+  discord.say(later, bob, mention, { webhook: true });
   await discord.delivered();
   expect(texts).toEqual(['', '', mention, 'psst', `bot: ${mention}`]);
   expect(without.texts).toEqual([]);
