@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 import { expect, it } from 'vitest';
 
@@ -33,14 +33,44 @@ it('prints its version', async () => {
   expect(await run('--version')).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' });
 });
 
-it.each([
-  [[], /^Usage: /],
-  [['bakup'], /^error: unknown command 'bakup'\n\(Did you mean backup\?\)\n$/],
-  [['start', '--prod'], /^error: unknown option '--prod'\n$/],
-])('rejects %j with exit code 2', async (args, message) => {
-  const { exitCode, stdout, stderr } = await run(...args);
-  expect([exitCode, stdout]).toEqual([2, '']);
+const OPTION = /^error: unknown option '--bogus'\n/;
+const NO_DATABASE = /^There is no database at \S+access-codes\.db\. Start the bot first[^\n]*\n$/;
+const POSTGRES = /^DATABASE_URL is a PostgreSQL database\. Use pg_dump and pg_restore [^\n]*\n$/;
+const WITH_POSTGRES = { DATABASE_URL: 'postgres://me:hunter2@host/db' };
+const MYSQL = { NEW_DATABASE_URL: 'mysql://me:hunter2@host/db' };
+
+it.each<[string, number, RegExp, Readonly<Record<string, string>>?]>([
+  ['', 2, /^Usage: /],
+  ['bakup', 2, /^error: unknown command 'bakup'\n\(Did you mean backup\?\)\n$/],
+  ['start --bogus', 2, OPTION],
+  ['audit --bogus', 2, OPTION],
+  ['audit --membre=1', 2, /^error: unknown option '--membre=1'\n\(Did you mean --member\?\)\n/],
+  ['audit ABC234', 2, /^error: too many arguments /],
+  ['audit --code=ABC234', 2, /^--code has no value, .* to standard input\.\n$/],
+  ['audit --member', 2, /^error: option '--member <id>' argument missing\n/],
+  ['audit --since=yesterday', 2, /^--since must be .*24h.*\n$/],
+  ['audit', 78, NO_DATABASE],
+  ['backup --bogus', 2, OPTION],
+  ['backup', 78, NO_DATABASE],
+  ['backup', 78, /^BACKUP_KEEP must be [^\n]*\n$/, { BACKUP_KEEP: '0' }],
+  ['backup', 78, POSTGRES, WITH_POSTGRES],
+  ['restore --bogus', 2, OPTION],
+  ['restore', 2, /^error: missing required argument 'file'\n/],
+  ['restore a.db b.db', 2, /^error: too many arguments /],
+  ['restore none.db', 78, /^There is no file at \S+none\.db\. [^\n]*\n$/],
+  ['restore a.db', 78, /^CODE_SECRET must be [^\n]*\n$/, { CODE_SECRET: 'hunter2' }],
+  ['restore a.db', 78, POSTGRES, WITH_POSTGRES],
+  ['move-database', 78, /^There is no database at /, { NEW_DATABASE_URL: 'new.db' }],
+  ['move-database', 78, /^NEW_DATABASE_URL is not set\. /],
+  ['move-database', 78, /^NEW_DATABASE_URL must be /, MYSQL],
+])('ends `%s` with code %i, quotes no secret and creates no file', async (line, code, message, env) => {
+  const cwd = temporaryFolder();
+  const args = line.split(' ').filter((word) => word !== '');
+  const { exitCode, stdout, stderr } = await runToEnd('dist/cli/main.js', args, { cwd, env });
+  expect([exitCode, stdout]).toEqual([code, '']);
   expect(stderr).toMatch(message);
+  expect(stderr).not.toMatch(/hunter2|ABC234/);
+  expect(readdirSync(cwd)).toEqual(['.env']);
 });
 
 it.each(['18.20.8', '20.18.3'])('names the version that it needs on Node %s', async (node) => {

@@ -168,19 +168,34 @@ describe('without a terminal', () => {
     expect(statSync(join(cwd, '.env')).mode & 0o777).toBe(0o600);
   });
 
-  it('refuses to write a .env with which the bot would not start', async () => {
-    const { cwd, script, written } = await prepare();
-    writeFileSync(join(cwd, '.env'), 'CODE_LENGTH=4\n');
-    const { exitCode, stderr } = await script(['--yes']);
-    expect([exitCode, written()]).toEqual([78, 'CODE_LENGTH=4\n']);
-    expect(stderr).toMatch(/^CODE_LENGTH must be a whole number from 6 to 32, but is "4"/);
-  });
-
-  it('says why it cannot write', async () => {
-    const { cwd, script } = await prepare();
-    mkdirSync(join(cwd, '.env.new'));
-    const { exitCode, stderr } = await script(['--yes']);
-    expect([exitCode, stderr]).toEqual([78, `Cannot write ${join(cwd, '.env')}: EISDIR.\n`]);
+  it.each<[string, (scene: Scene) => unknown, number, string]>([
+    [
+      'the bot would not start with the .env',
+      ({ cwd }) => writeFileSync(join(cwd, '.env'), 'CODE_LENGTH=4\n'),
+      78,
+      'CODE_LENGTH must be a whole number from 6 to 32, but is "4"',
+    ],
+    ['it cannot write', ({ cwd }) => mkdirSync(join(cwd, '.env.new')), 78, '.env: EISDIR.\n'],
+    [
+      'Discord does not answer',
+      ({ server }) => server.discord.fail({ route: APPLICATION }, 503),
+      1,
+      'Discord cannot answer now (HTTP 503). Try again later;',
+    ],
+    [
+      'Discord cannot be reached',
+      ({ server }) => server.discord.fail({ route: APPLICATION }, 'reset'),
+      1,
+      "Cannot reach Discord. Check this machine's internet connection.",
+    ],
+  ])('writes nothing when %s, and says so', async (_what, change, code, sentence) => {
+    const scene = await prepare();
+    writeFileSync(join(scene.cwd, '.env'), '');
+    change(scene);
+    const before = scene.written();
+    const { exitCode, stderr } = await scene.script(['--yes']);
+    expect([exitCode, scene.written()]).toEqual([code, before]);
+    expect(stderr).toContain(sentence);
   });
 
   it.each([
@@ -195,21 +210,6 @@ describe('without a terminal', () => {
       expect(stdout.split(order)).toHaveLength(times + 1);
     },
   );
-
-  it.each([
-    ['does not answer', 503, 'Discord cannot answer now (HTTP 503). Try again later;'],
-    [
-      'cannot be reached',
-      'reset' as const,
-      "Cannot reach Discord. Check this machine's internet connection.",
-    ],
-  ])('ends with code 1 when Discord %s', async (_, fault, sentence) => {
-    const { server, script, written } = await prepare();
-    server.discord.fail({ route: APPLICATION }, fault);
-    const { exitCode, stderr } = await script(['--yes']);
-    expect([exitCode, written()]).toEqual([1, '']);
-    expect(stderr).toContain(sentence);
-  });
 });
 
 describe('while the bot is not ready', () => {

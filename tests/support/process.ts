@@ -24,7 +24,7 @@ export interface Running {
 
 export interface RunOptions {
   readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd: string;
   /** `null`: it stays open. */
   readonly input?: string | null;
@@ -44,7 +44,8 @@ export function runScript(script: string, options: RunOptions): Running {
 }
 
 function start(command: string, args: readonly string[], options: RunOptions): Running {
-  requireEnvFile(options.cwd);
+  // Without one in its working directory, a program would read that of the project's root.
+  writeFileSync(join(options.cwd, '.env'), '', { flag: 'a', mode: 0o600 });
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: { PATH: process.env['PATH'], TMPDIR: options.cwd, ...options.env },
@@ -92,9 +93,4 @@ function start(command: string, args: readonly string[], options: RunOptions): R
   }
 
   return { child, signalGroup, stdout: () => stdout, stderr: () => stderr, ended, printed };
-}
-
-/** Without one in its working directory, a program would read that of the project's root. */
-export function requireEnvFile(folder: string): void {
-  writeFileSync(join(folder, '.env'), '', { flag: 'a', mode: 0o600 });
 }
