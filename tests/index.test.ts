@@ -15,10 +15,24 @@ const EXIT_FAILURE = 1;
 const EXIT_CONFIG = 78;
 const HTTP = { HTTP_PORT: '0', HTTP_TOKEN: 'crab_only-for-tests_0123456789abcdef' };
 
-function startProcess(server: TestServer, cwd: string, env: Readonly<Record<string, string>> = {}): Running {
-  const { token, apiUrl } = server.discord;
+const WRONG_SECRET = '76543210'.repeat(4);
+
+type Env = Readonly<Record<string, string>>;
+
+const envOf = ({ discord }: TestServer): Env => ({
+  DISCORD_TOKEN: discord.token,
+  DISCORD_API_URL: discord.apiUrl,
+});
+
+function startProcess(server: TestServer, cwd: string, env: Env = {}): Running {
   const settings = { LOG_FORMAT: 'json', BACKUP_INTERVAL: 'off' };
-  return run(BOT, { cwd, env: { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl, ...settings, ...env } });
+  return run(BOT, { cwd, env: { ...envOf(server), ...settings, ...env } });
+}
+
+/** Returns the status of a path of the HTTP API, whose port the bot has logged. */
+async function statusOf(bot: Running, path: string): Promise<number> {
+  const [, port = ''] = /"port":(\d+)/.exec(bot.stdout()) ?? [];
+  return (await fetch(`http://127.0.0.1:${port}${path}`)).status;
 }
 
 it('explains what to do without a token', async () => {
@@ -61,41 +75,43 @@ it.each([
   expect(bot.stdout().includes(warning)).toBe(warns);
 });
 
-it('ends with code 78 when Discord refuses the token', async () => {
-  const server = await TestServer.start();
-  const bot = startProcess(server, temporaryFolder(), { DISCORD_TOKEN: 'not.the.token' });
-  expect(await bot.ended).toBe(EXIT_CONFIG);
-  expect(bot.stdout()).toContain('page Bot, click Reset Token');
-  expect(bot.stdout()).not.toContain('not.the.token');
-});
-
-it('ends with code 78 when the Message Content intent is off', async () => {
-  const server = await TestServer.start({ messageContentIntent: false });
-  const bot = startProcess(server, temporaryFolder());
-  expect(await bot.ended).toBe(EXIT_CONFIG);
-  expect(bot.stdout()).toContain('switch on Message Content Intent under Privileged Gateway Intents');
-});
-
-it('ends with code 78 when the token is reset while the bot runs', async () => {
-  const server = await TestServer.start();
-  const bot = startProcess(server, temporaryFolder());
-  await bot.printed('is ready');
-  server.discord.closeGateway(4004);
-  expect(await bot.ended).toBe(EXIT_CONFIG);
-  expect(bot.stdout()).toContain('click Reset Token');
-});
-
-it('ends with code 78 when the secret is wrong', async () => {
+it.each<[number, string, string, Env, ((server: TestServer, cwd: string) => void)?]>([
+  [
+    EXIT_CONFIG,
+    'Discord refuses the token',
+    'page Bot, click Reset Token',
+    { DISCORD_TOKEN: 'not.the.token' },
+  ],
+  [EXIT_CONFIG, 'the secret is wrong', 'CODE_SECRET is not the secret that', { CODE_SECRET: WRONG_SECRET }],
+  [
+    EXIT_CONFIG,
+    'the token is reset while the bot runs',
+    'click Reset Token',
+    {},
+    ({ discord }) => discord.closeGateway(4004),
+  ],
+  [
+    EXIT_FAILURE,
+    'the database is moved while the bot runs',
+    'was moved, deleted, replaced or truncated',
+    {},
+    ({ discord, general, alice }, cwd) => {
+      renameSync(join(cwd, 'data/access-codes.db'), join(cwd, 'moved.db'));
+      discord.say(general, alice, '!getcode Alice');
+    },
+  ],
+])('ends with code %i when %s', async (code, _what, sentence, env, change) => {
   const server = await TestServer.start();
   const cwd = temporaryFolder();
-  const first = startProcess(server, cwd);
-  await first.printed('is ready');
-  first.child.kill('SIGTERM');
-  await first.ended;
-
-  const bot = startProcess(server, cwd, { CODE_SECRET: '76543210'.repeat(4) });
-  expect(await bot.ended).toBe(EXIT_CONFIG);
-  expect(bot.stdout()).toContain('CODE_SECRET is not the secret that');
+  await (await startBot({ server, databasePath: join(cwd, 'data/access-codes.db') })).app.stop();
+  const bot = startProcess(server, cwd, env);
+  if (change !== undefined) {
+    await bot.printed('is ready');
+    change(server, cwd);
+  }
+  expect(await bot.ended).toBe(code);
+  expect(bot.stdout()).toContain(sentence);
+  expect(bot.stdout()).not.toMatch(/not\.the\.token|76543210/);
 });
 
 const INFO = 30;
@@ -120,36 +136,6 @@ it('ends with code 1 when the port is in use', async () => {
   const bot = startProcess(server, temporaryFolder(), { ...HTTP, HTTP_PORT: String(first.app.httpPort) });
   expect(await bot.ended).toBe(EXIT_FAILURE);
   expect(bot.stdout()).toContain('Another program listens on');
-});
-
-it('ends with code 1 when the database is moved while the bot runs', async () => {
-  const server = await TestServer.start();
-  const cwd = temporaryFolder();
-  const bot = startProcess(server, cwd);
-  await bot.printed('is ready');
-  renameSync(join(cwd, 'data/access-codes.db'), join(cwd, 'moved.db'));
-  server.discord.say(server.general, server.alice, '!getcode Alice');
-  expect(await bot.ended).toBe(EXIT_FAILURE);
-  expect(bot.stdout()).toContain('was moved, deleted, replaced or truncated');
-});
-
-it('logs its servers, or an invitation link when it is in none', async () => {
-  const server = await TestServer.start();
-  const bot = startProcess(server, temporaryFolder());
-  await bot.printed('is ready');
-  expect(bot.stdout()).toContain('Chat Room');
-  expect(bot.stdout()).not.toContain('Invite it');
-  bot.child.kill('SIGTERM');
-  await bot.ended;
-
-  server.discord.removeBot(server.guild);
-  const uninvited = startProcess(server, temporaryFolder());
-  await uninvited.printed('Invite it');
-  // View Channels, Send Messages, Embed Links, Send Messages in Threads.
-  const permissions = (1n << 10n) | (1n << 11n) | (1n << 14n) | (1n << 38n);
-  expect(uninvited.stdout()).toContain(
-    `https://discord.com/oauth2/authorize?client_id=${server.discord.botUser.id}&scope=bot&permissions=${permissions}`,
-  );
 });
 
 it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
@@ -182,9 +168,7 @@ it.each([
   ['demo', '#general alice> ', ''],
 ])('ends `npm run %s` with code 0 when npm receives SIGTERM', async (script, ready, last) => {
   const server = await TestServer.start();
-  const { token, apiUrl } = server.discord;
-  const env = { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl };
-  const npm = runScript(script, { cwd: temporaryFolder(), env, input: null });
+  const npm = runScript(script, { cwd: temporaryFolder(), env: envOf(server), input: null });
   await npm.printed(ready);
   npm.child.kill('SIGTERM');
   expect(await npm.ended).toBe(0);
@@ -193,9 +177,7 @@ it.each([
 
 it('finishes its work on Ctrl+C, after which npm repeats the signal', async () => {
   const server = await TestServer.start();
-  const { token, apiUrl } = server.discord;
-  const env = { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl };
-  const npm = runScript('start', { cwd: temporaryFolder(), env });
+  const npm = runScript('start', { cwd: temporaryFolder(), env: envOf(server) });
   await npm.printed('is ready');
   const calls = server.discord.hold({});
   server.discord.say(server.general, server.alice, '!getcode Alice');
@@ -266,23 +248,8 @@ it('loses no acknowledged code when it is killed, and leaves no unfinished files
   expect(readdirSync(join(cwd, 'data')).toSorted()).toEqual(['access-codes.db', 'code-secret.key']);
 });
 
-it.each([
-  ['a route', 'user', 'requests to /gateway/bot'],
-  ['everything', 'global', 'all requests of the bot'],
-  ['an address', null, 'all requests of the bot'],
-] as const)('says that Discord limits its login for an hour: %s', async (_, scope, what) => {
-  const server = await TestServer.start();
-  server.discord.fail({ route: 'GET /gateway/bot' }, { status: 429, retryAfter: 3_600, scope });
-  const bot = startProcess(server, temporaryFolder(), HTTP);
-  await bot.printed(`Discord limits ${what} for 60 minutes.`);
-  const [, port = ''] = /"port":(\d+)/.exec(bot.stdout()) ?? [];
-  const status = async (path: string): Promise<number> =>
-    (await fetch(`http://127.0.0.1:${port}${path}`)).status;
-  expect([await status('/healthz'), await status('/livez')]).toEqual([503, 200]);
-  bot.child.kill('SIGTERM');
-  expect(await bot.ended).toBe(0);
-});
-
+const LIMITED = { status: 429, retryAfter: 3_600 } as const;
+const LOGIN = { route: 'GET /gateway/bot' };
 it.each<[string, string, (server: TestServer) => () => void]>([
   ['the network', 'Cannot reach Discord', ({ discord }) => discord.goOffline()],
   [
@@ -290,17 +257,32 @@ it.each<[string, string, (server: TestServer) => () => void]>([
     'Discord does not accept connections now',
     ({ discord }) => discord.refuseGateway(() => ({ status: 502 })),
   ],
-])('waits for %s at the start while the HTTP API works', async (_, sentence, begin) => {
+  [
+    'the end of a limit of its login',
+    'Discord limits requests to /gateway/bot for 60 minutes.',
+    ({ discord }) => discord.fail(LOGIN, LIMITED),
+  ],
+  [
+    'the end of a limit of all requests',
+    'Discord limits all requests of the bot for 60 minutes.',
+    ({ discord }) => discord.fail(LOGIN, { ...LIMITED, scope: 'global' }),
+  ],
+  [
+    'the end of a limit of its address',
+    'Discord limits all requests of the bot for 60 minutes.',
+    ({ discord }) => discord.fail(LOGIN, { ...LIMITED, scope: null }),
+  ],
+])('waits for %s at the start while the HTTP API works', async (what, sentence, begin) => {
   const server = await TestServer.start();
-  const comeBack = begin(server);
+  const end = begin(server);
   const bot = startProcess(server, temporaryFolder(), HTTP);
   await bot.printed(sentence);
-  const [, port = ''] = /"port":(\d+)/.exec(bot.stdout()) ?? [];
-  const health = async (): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}/healthz`)).json();
-  expect(await health()).toMatchObject({ status: 'failing', database: 'ok', gateway: 'failing' });
-  comeBack();
-  await bot.printed('is ready');
-  expect(await health()).toMatchObject({ status: 'ok', database: 'ok', gateway: 'ok' });
+  expect([await statusOf(bot, '/healthz'), await statusOf(bot, '/livez')]).toEqual([503, 200]);
+  if (!what.includes('limit')) {
+    end();
+    await bot.printed('is ready');
+    expect(await statusOf(bot, '/healthz')).toBe(200);
+  }
   bot.child.kill('SIGTERM');
   expect(await bot.ended).toBe(0);
 });
