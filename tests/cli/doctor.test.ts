@@ -14,7 +14,7 @@ import { join } from 'node:path';
 
 import { expect, it, onTestFinished } from 'vitest';
 
-import type { StandInOptions } from '../../src/demo/stand-in/stand-in.js';
+import type { DiscordStandIn, StandInOptions } from '../../src/demo/stand-in/stand-in.js';
 import { makeBackup } from '../../src/storage/backup.js';
 import { startBot, TestServer } from '../support/bot.js';
 import { openCodes } from '../support/codes.js';
@@ -36,6 +36,7 @@ interface Finding {
 }
 
 interface Installation {
+  readonly discord: DiscordStandIn;
   readonly server: TestServer;
   readonly folder: string;
   readonly data: string;
@@ -55,11 +56,11 @@ async function install(options?: StandInOptions): Promise<Installation> {
   await storage.store.writeServedGuild(server.guild.id);
   await makeBackup(database, { keep: 7, now: Date.now() });
   await storage.close();
-  return { server, folder, data, database };
+  return { discord: server.discord, server, folder, data, database };
 }
 
-async function runDoctor({ server, folder }: Installation, env: Env = {}, ...args: readonly string[]) {
-  const { token, apiUrl } = server.discord;
+async function runDoctor({ discord, folder }: Installation, env: Env = {}, ...args: readonly string[]) {
+  const { token, apiUrl } = discord;
   const settings = { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl, ...env };
   const printed = await runToEnd('dist/cli/main.js', ['doctor', ...args], { cwd: folder, env: settings });
   expect(printed.stderr).toBe('');
@@ -75,6 +76,10 @@ async function findingsOf(installation: Installation, env?: Env) {
 
 function backupsOf({ data }: Installation): string[] {
   return readdirSync(join(data, 'backups')).map((file) => join(data, 'backups', file));
+}
+
+function removeBackups({ data }: Installation): void {
+  rmSync(join(data, 'backups'), { recursive: true });
 }
 
 function damage(path: string): void {
@@ -99,8 +104,7 @@ async function respondWith(body: string): Promise<string> {
 
 it('finds a healthy installation healthy, with exit code 0', async () => {
   const installation = await install();
-  const port = await respondWith('{"status":"ok","database":"ok","gateway":"ok"}');
-  const env = { HTTP_PORT: port, HTTP_TOKEN };
+  const env = await http('{"status":"ok","database":"ok","gateway":"ok"}');
   const { exitCode, findings } = await findingsOf(installation, env);
   expect(findings.map(({ check, status, action }) => `${check} ${status} ${action}`).join(', ')).toBe(
     'installation ok null, settings ok null, database ok null, secret ok null, backups ok null, token ok null, intent ok null, application ok null, clock ok null, servers ok null, channels ok null, http ok null',
@@ -116,6 +120,10 @@ type Change = (installation: Installation) => Env | Promise<Env> | void;
 
 /** `expected` is the exit code, the status, the check, and a part of the message or action. */
 type Fault = [what: string, expected: string, change: Change | StandInOptions];
+
+const http = async (body: string): Promise<Env> => ({ HTTP_PORT: await respondWith(body), HTTP_TOKEN });
+const allow = (...ids: readonly string[]): Env => ({ ALLOWED_GUILD_IDS: ids.join(',') });
+
 const FAULTS: readonly Fault[] = [
   [
     'a misspelled setting in .env',
@@ -135,60 +143,52 @@ const FAULTS: readonly Fault[] = [
   [
     'no connection to Discord',
     "1 warning token: Check this machine's internet connection",
-    ({ server }) => void server.discord.goOffline(),
+    ({ discord }) => void discord.goOffline(),
   ],
   [
     'an outage of Discord',
     '1 warning token: Try again later',
-    ({ server }) => void server.discord.fail({ route: 'GET /users/@me/guilds' }, 503),
+    ({ discord }) => void discord.fail({ route: 'GET /users/@me/guilds' }, 503),
   ],
   [
     'a long rate limit',
     '1 warning token: Try again later',
-    ({ server }) => void server.discord.fail({ route: 'GET /users/@me' }, { status: 429, retryAfter: 3_600 }),
+    ({ discord }) => void discord.fail({ route: 'GET /users/@me' }, { status: 429, retryAfter: 3_600 }),
   ],
   ['no intent', '78 error intent: switch on Message Content', { messageContentIntent: false }],
   ['a public application', '1 warning application: switch off Public Bot', { publicBot: true }],
   [
     'several servers at the first start',
     '78 error servers: Set ALLOWED_GUILD_IDS',
-    ({ server, database }) => {
-      server.discord.addGuild('Other Server', server.owner);
+    ({ discord, server, database }) => {
+      discord.addGuild('Other Server', server.owner);
       execute(database, `DELETE FROM meta WHERE name = 'served_guild_id'; DELETE FROM codes`);
     },
   ],
-  [
-    'only unknown servers in ALLOWED_GUILD_IDS',
-    '78 error servers: Correct ALLOWED_GUILD_IDS',
-    () => ({ ALLOWED_GUILD_IDS: ABSENT }),
-  ],
+  ['only unknown servers in ALLOWED_GUILD_IDS', '78 error servers: Correct ALLOWED_', () => allow(ABSENT)],
   [
     'an unknown server in ALLOWED_GUILD_IDS',
     `1 warning servers: lists ${ABSENT}, but the bot is not there`,
-    ({ server }) => ({ ALLOWED_GUILD_IDS: `${server.guild.id},${ABSENT}` }),
+    ({ server }) => allow(server.guild.id, ABSENT),
   ],
   [
     'no server',
     '1 warning servers: Invite it: https://discord.com/oauth2/authorize?client_id=',
-    ({ server }) => server.discord.removeBot(server.guild),
+    ({ discord, server }) => discord.removeBot(server.guild),
   ],
   [
     'a channel without two permissions',
     '1 warning channels: Chat Room (GUILD): #general (Embed Links, Send Messages in Threads)',
-    ({ server }) => server.discord.setBotPermissions(server.general, (1n << 10n) | (1n << 11n)),
+    ({ discord, server }) => discord.setBotPermissions(server.general, (1n << 10n) | (1n << 11n)),
   ],
   [
     'a channel for members that the bot does not see',
     '1 warning channels: #general (View Channel',
-    ({ server }) => server.discord.setBotPermissions(server.general, 0n),
+    ({ discord, server }) => discord.setBotPermissions(server.general, 0n),
   ],
   ['a clock that is off', '1 warning clock: Switch on its time', { now: () => Date.now() - 90_000 }],
   ['a lost database', '78 error database: restore a backup', ({ database }) => rmSync(database)],
-  [
-    'no database yet',
-    '1 warning database: Start the bot',
-    ({ folder }) => ({ DATABASE_URL: join(folder, 'new', 'codes.db') }),
-  ],
+  ['no database yet', '1 warning database: Start the bot', () => ({ DATABASE_URL: 'new/codes.db' })],
   ['a damaged database', '78 error database: Restore a backup', ({ database }) => damage(database)],
   [
     'a database of another program',
@@ -221,44 +221,24 @@ const FAULTS: readonly Fault[] = [
   ],
   ['another secret', '78 error secret: Put the right one back', () => ({ CODE_SECRET: OTHER_SECRET })],
   ['no secret', '78 error secret: Put your copy', ({ data }) => rmSync(join(data, 'code-secret.key'))],
-  [
-    'no backup',
-    '1 warning backups: npm run backup',
-    ({ data }) => rmSync(join(data, 'backups'), { recursive: true }),
-  ],
+  ['no backup', '1 warning backups: npm run backup', removeBackups],
   [
     'an old backup',
     '1 warning backups: older than BACKUP_INTERVAL',
     async (installation) => {
-      const { data, database } = installation;
-      rmSync(join(data, 'backups'), { recursive: true });
-      await makeBackup(database, { keep: 7, now: Date.now() - 2 * DAY_MS });
+      removeBackups(installation);
+      await makeBackup(installation.database, { keep: 7, now: Date.now() - 2 * DAY_MS });
       return {};
     },
   ],
-  [
-    'a damaged backup',
-    '1 warning backups: npm run backup',
-    (installation) => backupsOf(installation).forEach(damage),
-  ],
-  [
-    'a bot that is not running',
-    '1 warning http: Start it: npm start',
-    () => ({ HTTP_PORT: '9', HTTP_TOKEN }),
-  ],
+  ['a damaged backup', '1 warning backups: npm run backup', (at) => backupsOf(at).forEach(damage)],
+  ['a bot that is not running', '1 warning http: npm start', () => ({ HTTP_PORT: '9', HTTP_TOKEN })],
   [
     'a bot without a connection',
     '1 warning http: gateway failing',
-    async () => ({
-      HTTP_PORT: await respondWith('{"status":"failing","database":"ok","gateway":"failing"}'),
-      HTTP_TOKEN,
-    }),
+    async () => http('{"status":"failing","database":"ok","gateway":"failing"}'),
   ],
-  [
-    'another program on the port',
-    '1 warning http: Start it',
-    async () => ({ HTTP_PORT: await respondWith('<html>'), HTTP_TOKEN }),
-  ],
+  ['another program on the port', '1 warning http: Start it', async () => http('<html>')],
 ];
 
 it.each<Fault>(FAULTS)('finds %s: %s', async (_what, expected, change) => {
@@ -283,7 +263,7 @@ it.each<Fault>(FAULTS)('finds %s: %s', async (_what, expected, change) => {
 
 it('lists every problem at once, each with what to do on the next line', async () => {
   const installation = await install({ messageContentIntent: false });
-  rmSync(join(installation.data, 'backups'), { recursive: true });
+  removeBackups(installation);
   const { exitCode, stdout } = await runDoctor(installation);
   expect(exitCode).toBe(78);
   expect(stdout).toMatch(/^! backups +There is no backup\.\n +→ .*npm run backup$/m);
