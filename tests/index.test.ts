@@ -248,29 +248,12 @@ it('loses no acknowledged code when it is killed, and leaves no unfinished files
   expect(readdirSync(join(cwd, 'data')).toSorted()).toEqual(['access-codes.db', 'code-secret.key']);
 });
 
-const LIMITED = { status: 429, retryAfter: 3_600 } as const;
-const LOGIN = { route: 'GET /gateway/bot' };
 it.each<[string, string, (server: TestServer) => () => void]>([
   ['the network', 'Cannot reach Discord', ({ discord }) => discord.goOffline()],
   [
-    'the gateway',
-    'Discord does not accept connections now',
-    ({ discord }) => discord.refuseGateway(() => ({ status: 502 })),
-  ],
-  [
     'the end of a limit of its login',
     'Discord limits requests to /gateway/bot for 60 minutes.',
-    ({ discord }) => discord.fail(LOGIN, LIMITED),
-  ],
-  [
-    'the end of a limit of all requests',
-    'Discord limits all requests of the bot for 60 minutes.',
-    ({ discord }) => discord.fail(LOGIN, { ...LIMITED, scope: 'global' }),
-  ],
-  [
-    'the end of a limit of its address',
-    'Discord limits all requests of the bot for 60 minutes.',
-    ({ discord }) => discord.fail(LOGIN, { ...LIMITED, scope: null }),
+    ({ discord }) => discord.fail({ route: 'GET /gateway/bot' }, { status: 429, retryAfter: 3_600 }),
   ],
 ])('waits for %s at the start while the HTTP API works', async (what, sentence, begin) => {
   const server = await TestServer.start();

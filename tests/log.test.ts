@@ -6,8 +6,8 @@ import type { LogFormat, LogLevel } from '../src/config.js';
 import { createLog, describeError, openLogDestination } from '../src/log.js';
 
 /** An error of discord.js, which contains the request and so the code. */
-function discordError(options?: ErrorOptions): Error {
-  return Object.assign(new Error('Cannot send messages to this user', options), {
+function discordError(): Error {
+  return Object.assign(new Error('Cannot send messages to this user'), {
     name: 'DiscordAPIError[50007]',
     code: 50_007,
     status: 403,
@@ -35,44 +35,37 @@ async function captureLog(level: LogLevel, format: LogFormat) {
 const FORMATS: readonly LogFormat[] = ['json', 'pretty'];
 
 describe('describeError', () => {
-  it('describes only type, message, code, status and stack', () => {
-    const error = discordError();
-    expect(describeError(error)).toEqual({
-      type: 'DiscordAPIError[50007]',
-      message: 'Cannot send messages to this user',
-      code: 50_007,
-      status: 403,
-      stack: error.stack,
-    });
-  });
+  const NO = new TypeError('No');
+  const ODD = Object.assign(new Error('No'), { code: { content: 'SECRET7' }, status: ['SECRET7'] });
+  const DESCRIBED = {
+    type: 'DiscordAPIError[50007]',
+    message: 'Cannot send messages to this user',
+    code: 50_007,
+    status: 403,
+    stack: expect.any(String),
+  };
 
-  it('omits a code or status that an error lacks, or that is neither text nor a number', () => {
-    const error = new TypeError('No');
-    const described = { type: 'TypeError', message: 'No', stack: error.stack };
-    expect(describeError(error)).toEqual(described);
-    const odd = Object.assign(error, { code: { content: 'SECRET7' }, status: ['SECRET7'] });
-    expect(describeError(odd)).toEqual(described);
-  });
+  it.each<[string, unknown, object]>([
+    ['an error of discord.js', discordError(), DESCRIBED],
+    ['an error without a code', NO, { type: 'TypeError', message: 'No', stack: NO.stack }],
+    ['an error with objects in it', ODD, { type: 'Error', message: 'No', stack: ODD.stack }],
+    ['a text', 'SECRET7', { type: 'string' }],
+    ['an object', { content: 'SECRET7' }, { type: 'object' }],
+    ['nothing', undefined, { type: 'undefined' }],
+  ])(
+    'describes %s and its causes by type, message, code, status and stack only',
+    (_what, thrown, expected) => {
+      expect(describeError(thrown)).toEqual(expected);
+      if (thrown === undefined) return;
+      const cause = new Error('Not confirmed', { cause: thrown });
+      expect(describeError(new Error('Not sent', { cause }))).toMatchObject({ cause: { cause: expected } });
+    },
+  );
 
-  it('describes at most four causes by the same properties, also in a cycle', () => {
-    const cause = discordError({ cause: new Error('Reset') });
-    const described = describeError(new Error('Not sent', { cause }));
-    expect(described).toMatchObject({ cause: { code: 50_007, cause: { message: 'Reset' } } });
-    expect(JSON.stringify(described)).not.toContain('SECRET7');
+  it('describes at most four causes, also in a cycle', () => {
     const error = new Error('Round');
     error.cause = error;
     expect(JSON.stringify(describeError(error)).match(/"message":"Round"/g)).toHaveLength(5);
-  });
-
-  it.each([
-    ['a text', 'SECRET7', 'string'],
-    ['an object', { content: 'SECRET7' }, 'object'],
-    ['nothing', undefined, 'undefined'],
-  ])('describes %s that was thrown by its type only', (_what, thrown, type) => {
-    expect(describeError(thrown)).toEqual({ type });
-    expect(describeError(new Error('No', { cause: thrown ?? null }))).toHaveProperty('cause', {
-      type: thrown === undefined ? 'object' : type,
-    });
   });
 });
 
