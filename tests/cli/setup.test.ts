@@ -197,19 +197,6 @@ describe('without a terminal', () => {
     expect([exitCode, scene.written()]).toEqual([code, before]);
     expect(stderr).toContain(sentence);
   });
-
-  it.each([
-    [true, 1],
-    [false, 0],
-  ])(
-    'says how to make an application private, in the only order that works (public: %s)',
-    async (publicBot, times) => {
-      const { server, script } = await prepare({ publicBot });
-      const { stdout } = await script(['--yes']);
-      const order = `open https://discord.com/developers/applications/${server.discord.botUser.id}, page Installation, set Install Link to None and save. Then switch off Public Bot on page Bot and save.`;
-      expect(stdout.split(order)).toHaveLength(times + 1);
-    },
-  );
 });
 
 describe('while the bot is not ready', () => {

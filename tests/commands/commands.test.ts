@@ -203,6 +203,13 @@ it.each<[string, (server: TestServer) => unknown]>([
   ['a former administrator', ({ discord, guild, admin }) => discord.setAdministrator(guild, admin, false)],
   ['an administrator who left the server', ({ discord, guild, admin }) => discord.leave(guild, admin)],
   [
+    'an administrator of another server',
+    ({ discord, guild, admin }) => {
+      discord.addGuild('Elsewhere', admin);
+      discord.setAdministrator(guild, admin, false);
+    },
+  ],
+  [
     'an administrator whose account was deleted',
     ({ discord }) => discord.fail({ route: 'GET /guilds/*/members/*' }, { status: 404, code: 10_013 }),
   ],
