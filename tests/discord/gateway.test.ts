@@ -12,24 +12,18 @@ const whereIn = (bot: TestBot): string[] => bot.server.takeSaid().map(({ where }
 
 it('is connected from the start to the end, except while it has no connection', async () => {
   const bot = await startBot();
-  const { discord } = bot.server;
+  const { discord, general, alice } = bot.server;
   expect(bot.app.isConnected()).toBe(true);
   discord.dropConnections();
+  discord.say(general, alice, '!getcode Alice');
   await expect.poll(() => bot.app.isConnected(), { interval: 1 }).toBe(false);
   await expect.poll(() => bot.app.isConnected(), { interval: 5 }).toBe(true);
   expect(discord.connections).toBe(1);
+  await bot.settled();
+  // What was said during the disconnect.
+  expect(whereIn(bot)).toEqual(['@alice', '#general']);
   await bot.app.stop();
   expect(bot.app.isConnected()).toBe(false);
-});
-
-it('receives messages sent during a disconnect', async () => {
-  const bot = await startBot();
-  const { discord, general, alice } = bot.server;
-  discord.dropConnections();
-  discord.say(general, alice, '!getcode Alice');
-  await discord.connected();
-  await bot.settled();
-  expect(whereIn(bot)).toEqual(['@alice', '#general']);
 });
 
 it('logs one line for an outage, however often it reconnects, and one when it is over', async () => {
