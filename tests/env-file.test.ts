@@ -79,13 +79,10 @@ it.each([
   ['DISCORD_TOKEN=a.b.c\nCODE_TTL=30d # a month = 30#d\n', { codeTtlMs: 2_592_000_000 }],
   ['DISCORD_TOKEN=a.b.c\nCODE_TTL=\n# CODE_TTL=30d\n', { codeTtlMs: null }],
   ['DISCORD_TOKEN=a.b.c\nCOMMAND_PREFIX=\'#\' # not "!"\n', { commandPrefix: '#' }],
-  [`DISCORD_TOKEN=a.b.c\nCODE_SECRET="#${SECRET}# #"# ok\n`, null],
   [`DISCORD_TOKEN=a.b.c\nCODE_SECRET="#${SECRET}# #" # ok\n`, { codeSecret: `#${SECRET}# #` }],
   [`DISCORD_TOKEN=a.b.c\nCODE_SECRET=${SECRET}= # base64\n`, { codeSecret: `${SECRET}=` }],
 ])('reads %j', (content, expected) => {
-  const { read } = load(content);
-  if (expected === null) expect(messageOf(read)).toContain('ends at a #');
-  else expect(read()).toMatchObject(expected);
+  expect(load(content).read()).toMatchObject(expected);
 });
 
 it('finds nothing wrong with .env.example', () => {
@@ -96,37 +93,29 @@ it('finds nothing wrong with .env.example', () => {
   expect(loadConfig({ DISCORD_TOKEN: TOKEN })).toMatchObject(rest);
 });
 
-it.each(['COMMAND_PREFIX=#', 'COMMAND_PREFIX= #', 'COMMAND_PREFIX=!#', 'CODE_TTL=30d#a month'])(
-  'refuses %s, which dotenv cuts',
-  (line) => {
-    const { folder, read } = load(`# a\nexport ${line}\nFOO=#\n`, { DISCORD_TOKEN: TOKEN });
-    expect(messageOf(read)).toBe(
-      `${line.split('=')[0]} in ${folder}/.env ends at a #. If the # belongs to the value, put single quotes around the value. If it begins a comment, move the comment to a line of its own.`,
-    );
-  },
-);
-
-it.each([`${SECRET}#x`, `#${SECRET}`, `"${SECRET}#x`, `"${SECRET}"#x`, `${SECRET} x#y`, `'${SECRET}\n#'#`])(
-  'refuses the secret %j, which dotenv cuts, without quoting it',
-  (secret) => {
-    const message = messageOf(load(`DISCORD_TOKEN=a.b.c\nCODE_SECRET=${secret}\n`).read);
-    expect(message).toMatch(/^CODE_SECRET in \S+ ends at a #\./);
+it.each<[string, readonly string[]]>([
+  ['COMMAND_PREFIX', ['#', ' #', '!#']],
+  ['CODE_TTL', ['30d#a month']],
+  ['CODE_SECRET', [`${SECRET}#x`, `#${SECRET}`, `"${SECRET}#x`, `"${SECRET}"#x`, `${SECRET} x#y`]],
+  ['CODE_SECRET', [`'${SECRET}\n#'#`, `"#${SECRET}# #"# ok`]],
+])('refuses a value of %s that dotenv cuts, without quoting it', (name, values) => {
+  for (const value of values) {
+    const { folder, read } = load(`# a\nexport ${name}=${value}\nFOO=#\n`, { DISCORD_TOKEN: TOKEN });
+    const message = messageOf(read);
     expect(message).not.toContain('hunter2');
-  },
-);
+    expect(message.split('\n')[0]).toBe(
+      `${name} in ${folder}/.env ends at a #. If the # belongs to the value, put single quotes around the value. If it begins a comment, move the comment to a line of its own.`,
+    );
+  }
+});
 
-it.each([
-  'CODE_TTL 30d',
-  'CODE_TTL',
-  'CODE_TTL:30d',
-  'set CODE_TTL=30d',
-  '  - CODE_TTL: 30d',
-  '$env:CODE_TTL="1"',
-])('refuses the line %s, which dotenv ignores', (line) => {
-  const { folder, read } = load(`DISCORD_TOKEN=a.b.c\n${line}\n`);
-  expect(messageOf(read)).toBe(
-    `${folder}/.env has CODE_TTL on a line that is not CODE_TTL=value. Correct the line.`,
-  );
+it('refuses a line with a setting that dotenv ignores', () => {
+  const lines = ['CODE_TTL 30d', 'CODE_TTL', 'CODE_TTL:30d', 'set CODE_TTL=30d', '  - CODE_TTL: 30d'];
+  for (const line of [...lines, '$env:CODE_TTL="1"']) {
+    const { folder, read } = load(`DISCORD_TOKEN=a.b.c\n${line}\n`);
+    const message = `${folder}/.env has CODE_TTL on a line that is not CODE_TTL=value. Correct the line.`;
+    expect([line, messageOf(read)]).toEqual([line, message]);
+  }
 });
 
 it('refuses a name in .env that is almost a setting', () => {

@@ -35,13 +35,6 @@ async function statusOf(bot: Running, path: string): Promise<number> {
   return (await fetch(`http://127.0.0.1:${port}${path}`)).status;
 }
 
-it('explains what to do without a token', async () => {
-  const cwd = temporaryFolder();
-  const bot = run(BOT, { cwd });
-  expect(await bot.ended).toBe(EXIT_CONFIG);
-  expect(bot.stderr()).toMatch(/^DISCORD_TOKEN is not set: \S+\.env exists, .*\n.*\n.* npm run demo\n$/);
-});
-
 it('lists every wrong setting and quotes no secret', async () => {
   const env = {
     DISCORD_TOKEN: 'no token',

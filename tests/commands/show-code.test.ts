@@ -65,19 +65,6 @@ it('refuses the button to everybody but the holder of the code', async () => {
   expect((await press(bot)).message.embeds[0]?.title).toBe(SHOWN);
 });
 
-it('reserves the username of a code that was not shown yet, and lists the code as not delivered', async () => {
-  const bot = await startBot();
-  const { server, say } = bot;
-  await requestWithoutDms(bot);
-  const [list] = await say(server.general, server.admin, '!codes');
-  expect(list?.message.embeds[0]?.fields?.map(({ value }) => value)).toEqual([
-    'Username: Alice\nRequested by: alice\nStatus: not delivered yet',
-  ]);
-  expect(summarize(await say(server.general, server.bob, '!getcode Alice'))).toEqual([
-    expect.stringContaining('belongs to another member'),
-  ]);
-});
-
 it('shows each member whom a message names their own code', async () => {
   const bot = await startBot();
   const { discord, general, alice, bob, admin, owner } = bot.server;
