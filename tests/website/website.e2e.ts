@@ -57,6 +57,11 @@ async function post(...request: Parameters<typeof send>): Promise<Reply> {
   };
 }
 
+/** A reply that sets these cookies and asks for no pause. */
+function reply(status: number, body: object, ...cookies: readonly string[]): Reply {
+  return { status, body, retryAfter: null, cookies };
+}
+
 async function login(url: string, username: string, code: string): Promise<Reply> {
   return post(url, JSON.stringify({ username, code, rememberMe: false }));
 }
@@ -217,12 +222,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     await expect.poll(reload, POLL).toBe('One moment, please');
     await saveScreenshot(page, `${way}-5-unavailable`);
     expect(await sessionCookie(browser)).toBeDefined();
-    expect(await login(url, 'Alice', code)).toEqual({
-      status: 503,
-      body: { error: OUTAGE },
-      retryAfter: null,
-      cookies: ['__Host-device'],
-    });
+    expect(await login(url, 'Alice', code)).toEqual(reply(503, { error: OUTAGE }, DEVICE));
     const others = await openPage(await openBrowser(temporaryFolder()), url);
     await logIn(others, 'Alice', code);
     await others.getByText(OUTAGE).waitFor();
@@ -243,7 +243,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     const page = await openPage(await openBrowser(temporaryFolder()), url);
     await logIn(page, 'Alice', code);
     await page.getByText('You are in').waitFor();
-    expect(await login(url, 'Alice', code)).toMatchObject({ status: 401, cookies: ['__Host-device'] });
+    expect(await login(url, 'Alice', code)).toMatchObject({ status: 401, cookies: [DEVICE] });
 
     // The code is checked again by following a link.
     const first = await sessionCookie(page.context());
@@ -271,32 +271,21 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     const code = await world.getCode(server.alice, 'Alice');
     const bobs = await world.getCode(server.bob, 'Bob');
 
-    const required = {
-      status: 400,
-      body: { error: 'Username and code are required' },
-      retryAfter: null,
-      cookies: [],
-    };
-    for (const body of [
-      '',
-      '{',
-      'null',
-      '[]',
-      '"Alice"',
-      '{}',
-      '{"username":"Alice"}',
-      '{"code":"ABC234"}',
-      '{"username":"Alice","code":""}',
-      '{"username":" ","code":"ABC234"}',
-      '{"username":["Alice"],"code":"ABC234"}',
-      '{"username":"Alice","code":234567}',
-      '{"username":"Alice","code":"ABC234","rememberMe":"yes"}',
-      JSON.stringify({ username: 'A'.repeat(257), code }),
-      JSON.stringify({ username: 'Alice', code, more: 'x'.repeat(1_024) }),
-      `${' '.repeat(100_000)}{}`,
-    ]) {
+    const required = reply(400, { error: 'Username and code are required' });
+    const notForms = ['', '{', 'null', '[]', '"Alice"', '{}', `${' '.repeat(100_000)}{}`];
+    const wrongForms = [
+      { username: 'Alice' },
+      { code: 'ABC234' },
+      { username: 'Alice', code: '' },
+      { username: ' ', code: 'ABC234' },
+      { username: ['Alice'], code: 'ABC234' },
+      { username: 'Alice', code: 234_567 },
+      { username: 'Alice', code: 'ABC234', rememberMe: 'yes' },
+      { username: 'A'.repeat(257), code },
+      { username: 'Alice', code, more: 'x'.repeat(1_024) },
+    ];
+    for (const body of [...notForms, ...wrongForms.map((form) => JSON.stringify(form))])
       expect([body, await post(url, body)]).toEqual([body, required]);
-    }
     // A form on another site can send these two types.
     const encoded = `username=Alice&code=${code}`;
     const plain = JSON.stringify({ username: 'Alice', code });
@@ -308,12 +297,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     }
     expect((await fetch(`${url}/api/login`)).status).toBe(405);
 
-    const fine = {
-      status: 200,
-      body: { discordUserId: server.alice.id, username: 'Alice' },
-      retryAfter: null,
-      cookies: ['__Host-device', '__Host-session'],
-    };
+    const fine = reply(200, { discordUserId: server.alice.id, username: 'Alice' }, DEVICE, SESSION);
     const form = JSON.stringify({ username: 'Alice', code });
     const device = { Cookie: cookieOf(await send(url, form), DEVICE) };
     expect(await login(url, 'Alice', code)).toEqual(fine);
@@ -323,12 +307,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     };
     expect(await post(url, JSON.stringify(decorated))).toEqual(fine);
 
-    const invalid = {
-      status: 401,
-      body: { error: 'Invalid access code' },
-      retryAfter: null,
-      cookies: ['__Host-device'],
-    };
+    const invalid = reply(401, { error: 'Invalid access code' }, DEVICE);
     for (const [username, wrong] of [
       ['Alice', bobs],
       ['Bob', code],
@@ -350,7 +329,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     expect(wait).toMatchObject({
       status: 429,
       body: { error: 'Too many attempts. Get a new code with !getcode, or try again later.' },
-      cookies: ['__Host-device'],
+      cookies: [DEVICE],
     });
     expect(Number(wait.retryAfter)).toBeGreaterThan(0);
     expect(Number(wait.retryAfter)).toBeLessThanOrEqual(3_600);
@@ -639,7 +618,7 @@ it.each([
 ])('lets nobody in with %s', async (_name, site) => {
   const world = await startWorld('HTTP', { site });
   const code = await world.getCode(world.server.alice, 'Alice');
-  expect(await login(world.url, 'Alice', code)).toMatchObject({ status: 503, cookies: ['__Host-device'] });
+  expect(await login(world.url, 'Alice', code)).toMatchObject({ status: 503, cookies: [DEVICE] });
   expect(world.printed()).toContain('The access bot responded with status 401');
   expectSecret(world, code);
 });
