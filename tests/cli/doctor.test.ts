@@ -14,7 +14,7 @@ import { join } from 'node:path';
 
 import { expect, it, onTestFinished } from 'vitest';
 
-import type { DiscordStandIn, StandInOptions } from '../../src/demo/stand-in/stand-in.js';
+import type { StandInOptions } from '../../src/demo/stand-in/stand-in.js';
 import { makeBackup } from '../../src/storage/backup.js';
 import { startBot, TestServer } from '../support/bot.js';
 import { openCodes } from '../support/codes.js';
@@ -35,18 +35,12 @@ interface Finding {
   readonly action: string | null;
 }
 
-interface Installation {
-  readonly discord: DiscordStandIn;
-  readonly server: TestServer;
-  readonly folder: string;
-  readonly data: string;
-  readonly database: string;
-}
+type Installation = Awaited<ReturnType<typeof install>>;
 
 type Env = Readonly<Record<string, string>>;
 
 /** A database with a code and a backup, of a bot that is not running. */
-async function install(options?: StandInOptions): Promise<Installation> {
+async function install(options?: StandInOptions) {
   const server = await TestServer.start(options);
   const folder = temporaryFolder();
   const data = join(folder, 'data');

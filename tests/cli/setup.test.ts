@@ -19,19 +19,13 @@ const APPLICATION = 'GET /applications/@me';
 const changed = (before: string, after: string): string[] =>
   after.split('\n').filter((line) => !before.split('\n').includes(line));
 
-interface Scene {
-  readonly server: TestServer;
-  readonly cwd: string;
-  /** The content of `.env`. */
-  readonly written: () => string;
-  /** Runs the program without a terminal; the token is on standard input unless `input` is given. */
-  readonly script: (args: readonly string[], input?: string) => Promise<Printed>;
-}
+type Scene = Awaited<ReturnType<typeof prepare>>;
 
-async function prepare(options: Parameters<typeof TestServer.start>[0] = {}): Promise<Scene> {
+async function prepare(options: Parameters<typeof TestServer.start>[0] = {}) {
   const server = await TestServer.start(options);
   const cwd = temporaryFolder();
   const { apiUrl, token } = server.discord;
+  /** Runs the program without a terminal; the token is on standard input unless `input` is given. */
   const script = async (args: readonly string[], input = `${token}\n`): Promise<Printed> => {
     const printed = await runToEnd(PROGRAM, ['setup', ...args], {
       cwd,

@@ -1,9 +1,9 @@
 import { onTestFinished } from 'vitest';
 
 import { healthCheck } from '../../src/http/health.js';
-import { startHttpServer, type HttpServer } from '../../src/http/http-server.js';
+import { startHttpServer } from '../../src/http/http-server.js';
 import { createLog } from '../../src/log.js';
-import { openCodes, type Codes, type CodesOptions } from '../support/codes.js';
+import { openCodes, type CodesOptions } from '../support/codes.js';
 
 /** A token has at least 32 characters. */
 export const TOKEN = 'crab_only-for-tests_0123456789abcdef';
@@ -14,19 +14,11 @@ export interface Answer {
   readonly body: unknown;
 }
 
-export interface TestServer extends Codes {
-  readonly server: HttpServer;
-  readonly url: string;
-  /** Everything that was logged: one JSON object per line. */
-  readonly logged: () => string;
-  readonly setConnected: (isConnected: boolean) => void;
-  /** Sends JSON, by default with the token. A string is sent as it is. */
-  readonly post: (
-    path: string,
-    body: unknown,
-    options?: { readonly headers?: Readonly<Record<string, string>>; readonly token?: string | null },
-  ) => Promise<Answer>;
-  readonly get: (path: string) => Promise<Answer>;
+export type TestServer = Awaited<ReturnType<typeof openServer>>;
+
+interface SendOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly token?: string | null;
 }
 
 export interface TestServerOptions extends CodesOptions {
@@ -36,7 +28,7 @@ export interface TestServerOptions extends CodesOptions {
 }
 
 /** The HTTP server over the services and a SQLite database, on a free port. */
-export async function openServer(options: TestServerOptions = {}): Promise<TestServer> {
+export async function openServer(options: TestServerOptions = {}) {
   const { host = '127.0.0.1', port = 0, tokens = [TOKEN], ...rest } = options;
   const codes = await openCodes(rest);
   const clock = codes.clock.read;
@@ -63,10 +55,12 @@ export async function openServer(options: TestServerOptions = {}): Promise<TestS
     ...codes,
     server,
     url,
+    /** Everything that was logged: one JSON object per line. */
     logged: () => logged,
-    setConnected: (value) => void (isConnected = value),
-    get: async (path) => read(await fetch(url + path)),
-    post: async (path, body, { headers = {}, token = TOKEN } = {}) =>
+    setConnected: (value: boolean) => void (isConnected = value),
+    get: async (path: string) => read(await fetch(url + path)),
+    /** Sends JSON, by default with the token. A string is sent as it is. */
+    post: async (path: string, body: unknown, { headers = {}, token = TOKEN }: SendOptions = {}) =>
       read(
         await fetch(url + path, {
           method: 'POST',

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { onTestFinished } from 'vitest';
 
-import { startApp, type App, type AppOptions } from '../../src/app.js';
+import { startApp, type AppOptions } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
 import {
   DiscordStandIn,
@@ -89,25 +89,7 @@ export class TestServer {
 const TYPING_MS = 7_000;
 
 /** The production bot on the stand-in. */
-export interface TestBot {
-  readonly server: TestServer;
-  readonly app: App;
-  /** A path, or a `postgres:` URL. */
-  readonly databasePath: string;
-  readonly codeSecret: string | undefined;
-  readonly clock: ManualClock;
-  /** Everything logged, as JSON lines. */
-  readonly logged: () => string;
-  readonly fatal: readonly Error[];
-  /** Posts `text` as `author`; resolves with the bot's messages when it is idle. */
-  readonly say: (place: StandInPlace, author: StandInUser, text: string) => Promise<Said[]>;
-  /** Resolves when the bot has handled everything it received. */
-  readonly settled: () => Promise<void>;
-  /** Returns the code that `author` receives by DM for `!getcode`. */
-  readonly getCode: (author: StandInUser, username: string) => Promise<string>;
-  /** Checks a code as a website does. */
-  readonly logIn: (username: string, code: string) => Promise<'valid' | InvalidReason | 'throttled'>;
-}
+export type TestBot = Awaited<ReturnType<typeof startBot>>;
 
 export interface TestBotOptions {
   readonly server?: TestServer;
@@ -123,7 +105,7 @@ export interface TestBotOptions {
 }
 
 /** Starts the bot. It is stopped when the test ends. */
-export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
+export async function startBot(options: TestBotOptions = {}) {
   const server = options.server ?? (await TestServer.start());
   const { discord, general } = server;
   const databasePath = options.databasePath ?? join(temporaryFolder(), 'data', 'access-codes.db');
@@ -166,11 +148,13 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
   const stop = (): Promise<void> => (stopped ??= app.stop());
   onTestFinished(stop);
 
+  /** Resolves when the bot has handled everything it received. */
   async function settled(): Promise<void> {
     await discord.delivered();
     await app.idle();
   }
 
+  /** Posts `text` as `author`; resolves with the bot's messages when it is idle. */
   async function say(place: StandInPlace, author: StandInUser, text: string): Promise<Said[]> {
     server.takeSaid();
     clock.advance(TYPING_MS);
@@ -179,13 +163,15 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
     return server.takeSaid();
   }
 
+  /** Returns the code that `author` receives by DM for `!getcode`. */
   async function getCode(author: StandInUser, username: string): Promise<string> {
     const [direct] = await say(general, author, `!getcode "${username}"`);
     if (direct?.where !== `@${author.username}`) throw new Error(`No code came for ${username}`);
     return direct.message.content;
   }
 
-  async function logIn(username: string, code: string): ReturnType<TestBot['logIn']> {
+  /** Checks a code as a website does. */
+  async function logIn(username: string, code: string): Promise<'valid' | InvalidReason | 'throttled'> {
     const validator = await openValidator({ databaseUrl: databasePath, codeSecret, clock: clock.read });
     const verdict = await validator.validate(username, code);
     await validator.close();
@@ -195,9 +181,11 @@ export async function startBot(options: TestBotOptions = {}): Promise<TestBot> {
   return {
     server,
     app: { ...app, stop },
+    /** A path, or a `postgres:` URL. */
     databasePath,
     codeSecret,
     clock,
+    /** Everything logged, as JSON lines. */
     logged: () => logged,
     fatal,
     say,

@@ -8,7 +8,7 @@ import { CodeService, type AdminRequest, type CodeServiceOptions } from '../../s
 import { Deliveries } from '../../src/services/deliveries.js';
 import { Validator } from '../../src/services/validator.js';
 import { parseDatabaseUrl } from '../../src/storage/database-url.js';
-import { openStorage, type Storage, type StorageOptions } from '../../src/storage/open-storage.js';
+import { openStorage, type StorageOptions } from '../../src/storage/open-storage.js';
 import { usernameOf } from '../codes/username-of.js';
 import { ManualClock } from './clock.js';
 import { temporaryFolder } from './folder.js';
@@ -30,23 +30,8 @@ export interface IssuedCode {
   readonly text: string;
 }
 
-export interface Services {
-  readonly storage: Storage;
-  readonly service: CodeService;
-  readonly deliveries: Deliveries;
-  readonly validator: Validator;
-  readonly request: (wish?: Wish) => Promise<Code | IssueRefusal | null>;
-  /** Issues a pending code; rejects when it is refused. */
-  readonly issue: (wish?: Wish) => Promise<Code>;
-  readonly issuePending: (wish?: Wish) => Promise<IssuedCode>;
-  /** Issues a code and confirms its DM. */
-  readonly issueCode: (wish?: Wish) => Promise<IssuedCode>;
-}
-
-export interface Codes extends Services {
-  readonly databasePath: string;
-  readonly clock: ManualClock;
-}
+export type Services = Awaited<ReturnType<typeof openServices>>;
+export type Codes = Awaited<ReturnType<typeof openCodes>>;
 
 export interface CodesOptions extends ServicesOptions {
   /** A path, or a `postgres:` URL. Default: a new database of the running test. */
@@ -55,7 +40,7 @@ export interface CodesOptions extends ServicesOptions {
 }
 
 /** The services over a SQLite database, with a clock that stands still. */
-export async function openCodes(options: CodesOptions = {}): Promise<Codes> {
+export async function openCodes(options: CodesOptions = {}) {
   const { databasePath = join(temporaryFolder(), 'codes.db'), codeSecret: secret = null, ...rest } = options;
   const clock = new ManualClock();
   const database = parseDatabaseUrl(databasePath);
@@ -68,7 +53,7 @@ export async function openServices(
   where: Pick<StorageOptions, 'database' | 'secret'>,
   clock: ManualClock,
   { limits, ...options }: ServicesOptions,
-): Promise<Services> {
+) {
   const storage = await openStorage({ ...where, as: 'owner' });
   onTestFinished(async () => storage.close());
   const { store, keys } = storage;
@@ -100,6 +85,7 @@ export async function openServices(
     });
   }
 
+  /** Issues a pending code; rejects when it is refused. */
   async function issue(wish?: Wish): Promise<Code> {
     const code = await request(wish);
     if (code === null || 'refusal' in code) throw new Error(`Not issued: ${JSON.stringify(code)}`);
@@ -111,6 +97,7 @@ export async function openServices(
     return { id: code.id, text: service.textOf(code) };
   }
 
+  /** Issues a code and confirms its DM. */
   async function issueCode(wish?: Wish): Promise<IssuedCode> {
     const issued = await issuePending(wish);
     await deliveries.markDelivered(issued.id);

@@ -1,10 +1,5 @@
-export interface Deferred<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-}
-
 /** A promise that the test itself fulfils. */
-export function deferred<T = void>(): Deferred<T> {
+export function deferred<T = void>() {
   let resolve: (value: T) => void = () => undefined;
   const promise = new Promise<T>((fulfil) => {
     resolve = fulfil;

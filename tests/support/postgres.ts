@@ -28,17 +28,12 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   return server.stop;
 }
 
-/** A PostgreSQL server with one user and one database. */
-export interface PostgresServer {
-  readonly url: string;
-  /** Ends it as a crash does. */
-  readonly kill: () => Promise<void>;
-  readonly start: () => Promise<void>;
-  readonly stop: () => Promise<void>;
-}
-
-/** @param settings as in postgresql.conf; by default nothing survives a crash. */
-export async function startServer(settings: readonly string[] = []): Promise<PostgresServer> {
+/**
+ * Starts a PostgreSQL server with one user and one database. `kill` ends it as a crash does.
+ *
+ * @param settings as in postgresql.conf; by default nothing survives a crash.
+ */
+export async function startServer(settings: readonly string[] = []) {
   const server = fork(SERVER, settings, { execArgv: ['--import', 'tsx'] });
   const ended = once(server, 'exit');
   const failed = ended.then(() => Promise.reject(new Error('The PostgreSQL server for the tests ended')));

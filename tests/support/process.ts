@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,17 +10,7 @@ import { isErrno } from '../../src/storage/storage-error.js';
 const ROOT = new URL('../../', import.meta.url);
 
 /** A program of ours, running as a process of its own. */
-export interface Running {
-  readonly child: ChildProcess;
-  /** Signals the process and its descendants, as a terminal does. */
-  readonly signalGroup: (signal: NodeJS.Signals) => void;
-  readonly stdout: () => string;
-  readonly stderr: () => string;
-  /** Resolves with the exit code, or with the signal that ended it, when its descendants have ended too. */
-  readonly ended: Promise<number | string>;
-  /** Resolves when standard output or standard error holds `text`; rejects when the process ends first. */
-  printed(text: string): Promise<void>;
-}
+export type Running = ReturnType<typeof start>;
 
 export interface RunOptions {
   readonly args?: readonly string[];
@@ -43,7 +33,7 @@ export function runScript(script: string, options: RunOptions): Running {
   return start('npm', ['run', script], options);
 }
 
-function start(command: string, args: readonly string[], options: RunOptions): Running {
+function start(command: string, args: readonly string[], options: RunOptions) {
   // Without one in its working directory, a program would read that of the project's root.
   writeFileSync(join(options.cwd, '.env'), '', { flag: 'a', mode: 0o600 });
   const child = spawn(command, args, {
@@ -60,9 +50,11 @@ function start(command: string, args: readonly string[], options: RunOptions): R
   // EPIPE, when the process ends before it has read its input.
   child.stdin.on('error', () => undefined);
   if (options.input !== null) child.stdin.end(options.input ?? '');
+  /** Resolves with the exit code, or with the signal that ended it, when its descendants have ended too. */
   const ended = new Promise<number | string>((resolve) => {
     child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
   });
+  /** Signals the process and its descendants, as a terminal does. */
   const signalGroup = (signal: NodeJS.Signals): void => {
     try {
       process.kill(-(child.pid ?? NaN), signal);
@@ -75,6 +67,7 @@ function start(command: string, args: readonly string[], options: RunOptions): R
     await ended;
   });
 
+  /** Resolves when standard output or standard error holds `text`; rejects when the process ends first. */
   async function printed(text: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const look = (): void => {

@@ -14,33 +14,14 @@ export type Way = 'module' | 'HTTP';
 type Env = Readonly<Record<string, string>>;
 
 /** The bot and the website, each in its own process. */
-export interface World {
-  readonly server: TestServer;
-  /** The website's address, without a slash at the end. */
-  readonly url: string;
-  /** The bot's database. */
-  readonly databasePath: string;
-  /** Sends `!getcode` as `author`; returns the code that arrives by direct message. */
-  readonly getCode: (author: StandInUser, username: string) => Promise<string>;
-  /** Sends `!revoke` as an administrator. */
-  readonly revoke: (code: string) => Promise<void>;
-  /** Stops the bot, or removes the database: the website can check no codes. */
-  readonly breakAccess: () => Promise<void>;
-  readonly restoreAccess: () => Promise<void>;
-  /** Restarts the website with more settings. */
-  readonly restartSite: (settings: Env) => Promise<void>;
-  /** The bodies of the login notices. */
-  readonly notices: readonly string[];
-  /** Returns everything that both processes have printed. */
-  readonly printed: () => string;
-}
+export type World = Awaited<ReturnType<typeof startWorld>>;
 
 export interface WorldOptions {
   readonly bot?: Env;
   readonly site?: Env;
 }
 
-export async function startWorld(way: Way, options: WorldOptions = {}): Promise<World> {
+export async function startWorld(way: Way, options: WorldOptions = {}) {
   const server = await TestServer.start();
   const cwd = temporaryFolder();
   const processes: Running[] = [];
@@ -95,6 +76,7 @@ export async function startWorld(way: Way, options: WorldOptions = {}): Promise<
   let bot = await startBot();
   let site = await startSite(databasePath);
 
+  /** Restarts the website with more settings. */
   const restartSite = async (settings: Env, accessDatabase = databasePath): Promise<void> => {
     await end(site);
     site = await startSite(accessDatabase, settings);
@@ -112,17 +94,22 @@ export async function startWorld(way: Way, options: WorldOptions = {}): Promise<
 
   return {
     server,
+    /** The website's address, without a slash at the end. */
     url: `http://localhost:${sitePort}`,
     databasePath,
+    /** The bodies of the login notices. */
     notices,
+    /** Returns everything that both processes have printed. */
     printed: () => processes.map(({ stdout, stderr }) => stdout() + stderr()).join('\n'),
-    getCode: async (author, username) => {
+    /** Sends `!getcode` as `author`; returns the code that arrives by direct message. */
+    getCode: async (author: StandInUser, username: string) => {
       await say(author, `!getcode "${username}"`);
       const code = server.discord.messages(author).at(-1)?.content ?? '';
       if (!/^[A-Z2-9]{6}$/.test(code)) throw new Error(`No code arrived for ${username}`);
       return code;
     },
-    revoke: async (code) => say(server.admin, `!revoke ${code}`),
+    revoke: async (code: string) => say(server.admin, `!revoke ${code}`),
+    /** Stops the bot, or removes the database: the website can check no codes. */
     breakAccess: async () => {
       if (way === 'HTTP') return end(bot);
       await restartSite({}, join(cwd, 'no-such-database.db'));
