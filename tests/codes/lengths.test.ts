@@ -1,12 +1,12 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { parseCommand, parseMention } from '../../src/bot/parse.js';
 import { parseOptions } from '../../src/cli/audit-options.js';
 import { ProgramError } from '../../src/cli/program-error.js';
 import { parseCodeText } from '../../src/codes/code-text.js';
 import { parseUsername, typedUsernames } from '../../src/codes/username.js';
-import { openValidator } from '../../src/validator/validator.js';
 import { startBot } from '../support/bot.js';
+import { openWebsite } from '../support/website.js';
 
 const HUGE = 100_000_000;
 const CALLS = 1_000;
@@ -51,10 +51,9 @@ describe('a text of 100,000,000 characters', () => {
   });
 
   it('is never read by the validator, wherever it is passed', async () => {
-    const { server, getCode, databasePath, clock } = await startBot();
-    const code = await getCode(server.alice, 'Alice');
-    const validator = await openValidator({ databaseUrl: databasePath, clock: clock.read });
-    onTestFinished(async () => validator.close());
+    const bot = await startBot();
+    const code = await bot.getCode(bot.server.alice, 'Alice');
+    const validator = await openWebsite(bot);
     const huge = 'a'.repeat(HUGE);
     const start = performance.now();
     for (let call = 0; call < LOGINS; call++) {
@@ -68,10 +67,9 @@ describe('a text of 100,000,000 characters', () => {
 });
 
 it('ignores an idempotency key that is longer than 1,024 characters', async () => {
-  const { server, getCode, databasePath, clock } = await startBot({ settings: { CODE_MAX_USES: '5' } });
-  const code = await getCode(server.alice, 'Alice');
-  const validator = await openValidator({ databaseUrl: databasePath, clock: clock.read });
-  onTestFinished(async () => validator.close());
+  const bot = await startBot({ settings: { CODE_MAX_USES: '5' } });
+  const code = await bot.getCode(bot.server.alice, 'Alice');
+  const validator = await openWebsite(bot);
   const usesLeft = async (idempotencyKey: string): Promise<unknown> => {
     const verdict = await validator.redeem('Alice', code, { idempotencyKey });
     return verdict.valid ? verdict.usesLeft : verdict;
