@@ -1,90 +1,52 @@
 import { describe, expect, it } from 'vitest';
 
-import { Validator } from '../../src/services/validator.js';
-import type { Driver } from '../../src/storage/driver.js';
-import { StorageError } from '../../src/storage/storage-error.js';
-import { Store } from '../../src/storage/store.js';
 import {
   admin,
   atOnce,
   DAY,
   HOUR,
   openWorld,
+  throttled,
   wrongCode,
   type Engine,
   type Services,
-  type World,
 } from './support.js';
 
 const UNKNOWN = { valid: false, reason: 'unknown' };
 const ALICE = { typed: 'Alice' } as const;
-
-function throttled(retryAfterMs: number | null) {
-  return { valid: false, reason: 'throttled', retryAfterMs };
-}
-
-/** Enters `count` wrong codes for Alice, each of which must be evaluated. */
-async function fail({ validator }: Services, count: number, client?: string): Promise<void> {
-  for (let n = 0; n < count; n++) {
-    expect(await validator.validate('Alice', wrongCode(n), { client })).toEqual(UNKNOWN);
-  }
-}
-
-/** Enters 100 wrong codes, 10 per hour. */
-async function failHundredTimes(world: World, client?: string): Promise<void> {
-  for (let hour = 0; hour < 10; hour++) {
-    await fail(world, 10, client);
-    world.clock.advance(HOUR);
-  }
-}
 
 export function describeLogins(engine: Engine): void {
   describe('logging in', () => {
     it('accepts the username and code in any case, whatever decorates them', async () => {
       const { validator, deliver } = await openWorld(engine);
       const { text } = await deliver({ username: 'Alice Smith' });
-      const expected = {
-        valid: true,
-        username: 'Alice Smith',
-        discordUserId: '1',
-        expiresAt: null,
-        usesLeft: null,
-      };
+      const holder = { valid: true, username: 'Alice Smith', discordUserId: '1' };
+      const expected = { ...holder, expiresAt: null, usesLeft: null };
+      const typed = [' aLICE\u00a0 sMITH\u200b\n', `**\t${text.toLowerCase()} **`] as const;
       expect(await validator.validate('Alice Smith', text)).toEqual(expected);
-      expect(await validator.validate(' aLICE\u00a0 sMITH\u200b\n', `**\t${text.toLowerCase()} **`)).toEqual(
-        expected,
-      );
+      expect(await validator.validate(...typed)).toEqual(expected);
       expect(await validator.redeem('Alice Smith', text)).toEqual(expected);
     });
 
     it('ignores a full stop after a username, unless an earlier version issued it', async () => {
-      const { validator, deliver, store, codes } = await openWorld(engine);
+      const { validator, deliver, codes } = await openWorld(engine);
       const older = await deliver({ username: 'Alice.' });
       const alice = await deliver({ username: 'Alice', holderId: '2' });
-      const brien = await deliver({ username: "O'Brien", holderId: '3' });
       const bob = await deliver({ username: 'Bob', holderId: '4' });
       for (const [typed, { text }, username] of [
         ['Alice.', older, 'Alice.'],
         ['alice. ', older, 'Alice.'],
         ['Alice', alice, 'Alice'],
         ['Alice..', alice, 'Alice'],
-        ['O’BRIEN.', brien, "O'Brien"],
         ['Bob.', bob, 'Bob'],
       ] as const) {
         expect(await validator.validate(typed, text)).toMatchObject({ valid: true, username });
       }
       expect(await validator.validate('Alice.', alice.text)).toEqual(UNKNOWN);
-      for (const [index] of Array.from({ length: 10 }).entries())
-        await validator.validate('Bob.', wrongCode(index));
+      for (let n = 0; n < 10; n++) await validator.validate('Bob.', wrongCode(n));
       expect(await validator.validate('Bob', bob.text)).toMatchObject({ reason: 'throttled' });
-
-      expect(await codes.revoke(admin(), { typed: 'alice.' }, null)).toMatchObject({
-        codes: [{ id: older.id }],
-      });
-      expect(await codes.revoke(admin(), { typed: 'alice.' }, null)).toMatchObject({
-        codes: [{ id: alice.id }],
-      });
-      expect(await store.codes.countUsernames()).toBe(2);
+      for (const { id } of [older, alice])
+        expect(await codes.revoke(admin(), { typed: 'alice.' }, null)).toMatchObject({ codes: [{ id }] });
     });
 
     it('refuses the code of another username', async () => {
@@ -116,13 +78,6 @@ export function describeLogins(engine: Engine): void {
       expect((await events()).slice(before.length)).toEqual([`redeemed ${id}`, `redeemed ${id}`]);
     });
 
-    it('lets exactly 12 of 50 redemptions at once count when 12 are allowed', async () => {
-      const { validator, deliver } = await openWorld(engine, { codeMaxUses: 12 });
-      const { text } = await deliver();
-      const verdicts = await atOnce(50, async () => validator.redeem('Alice', text));
-      expect(verdicts.filter(({ valid }) => valid)).toHaveLength(12);
-    });
-
     it('counts a use in one statement that checks the code again', async () => {
       const { clock, codes, store, issue, deliver } = await openWorld(engine, {
         codeMaxUses: 1,
@@ -143,19 +98,6 @@ export function describeLogins(engine: Engine): void {
       expect(await count(expired.id)).toBeNull();
     });
 
-    it.each([
-      ['a number', 7],
-      ['nothing', undefined],
-      ['an object', {}],
-    ])('refuses %s instead of text', async (_what, value) => {
-      const { validator } = await openWorld(engine);
-      // As a website in JavaScript may call it.
-      const call = async (method: 'validate' | 'redeem', ...args: unknown[]): Promise<unknown> =>
-        Reflect.apply(Reflect.get(validator, method), validator, args);
-      expect(await call('validate', value, 'ABC234')).toEqual(UNKNOWN);
-      expect(await call('redeem', 'Alice', value, null)).toEqual(UNKNOWN);
-    });
-
     it('rejects when the row of the code belongs to another username', async () => {
       const world = await openWorld(engine);
       const { text } = await world.deliver();
@@ -172,12 +114,9 @@ export function describeLogins(engine: Engine): void {
       const options = { idempotencyKey: 'form 1' };
       const verdicts = await atOnce(10, async () => validator.redeem('Alice', text, options));
       expect(verdicts).toEqual(Array(10).fill(expect.objectContaining({ valid: true, usesLeft: 1 })));
-      expect(await validator.redeem('Alice', text, { idempotencyKey: 'form 2' })).toMatchObject({
-        usesLeft: 0,
-      });
-      expect(await validator.redeem('Alice', text, { idempotencyKey: 'form 2' })).toMatchObject({
-        usesLeft: 0,
-      });
+      const other = { idempotencyKey: 'form 2' };
+      for (let n = 0; n < 2; n++)
+        expect(await validator.redeem('Alice', text, other)).toMatchObject({ usesLeft: 0 });
       expect(await validator.redeem('Alice', text, options)).toMatchObject({ reason: 'used_up' });
     });
 
@@ -198,90 +137,75 @@ export function describeLogins(engine: Engine): void {
 
   describe('throttling', () => {
     it('evaluates 10 wrong codes per username and hour, sliding', async () => {
-      const world = await openWorld(engine);
-      const { clock, validator, deliver, events } = world;
+      const { clock, validator, deliver, events, logIn, fail } = await openWorld(engine);
       const { text } = await deliver();
-      await fail(world, 1);
+      await fail(1);
       clock.advance(1_000);
-      await fail(world, 9);
+      await fail(9);
       expect((await events()).at(-1)).toBe('throttled');
-      expect(await validator.validate('Alice', text)).toEqual(throttled(HOUR - 1_000));
-      expect(await validator.redeem('Alice', text)).toEqual(throttled(HOUR - 1_000));
+      expect(await logIn(text)).toBe(throttled(HOUR - 1_000));
+      expect(await validator.redeem('Alice', text)).toMatchObject({ retryAfterMs: HOUR - 1_000 });
       clock.advance(HOUR - 1_000);
-      expect(await validator.validate('Alice', text)).toHaveProperty('valid', true);
-      await fail(world, 1);
-      expect(await validator.validate('Alice', text)).toEqual(throttled(1_000));
+      expect(await logIn(text)).toBe('valid');
+      await fail(1);
+      expect(await logIn(text)).toBe(throttled(1_000));
       expect((await events()).filter((event) => event === 'throttled')).toHaveLength(2);
     });
 
-    it('evaluates at most 10 of 50 guesses at once', async () => {
-      const { validator } = await openWorld(engine);
-      const verdicts = await atOnce(50, async (n) => validator.validate('Alice', wrongCode(n)));
-      expect(verdicts.filter((verdict) => !verdict.valid && verdict.reason === 'unknown')).toHaveLength(10);
-    });
-
     it('throttles usernames without a code too, without an audit row', async () => {
-      const world = await openWorld(engine);
-      await fail(world, 10);
-      expect(await world.validator.validate('Alice', 'AAAAAA')).toEqual(throttled(HOUR));
-      expect(await world.validator.validate('Bob', 'AAAAAA')).toEqual(UNKNOWN);
-      expect(await world.events()).toEqual([]);
+      const { validator, events, logIn, fail } = await openWorld(engine);
+      await fail(10);
+      expect(await logIn('AAAAAA')).toBe(throttled(HOUR));
+      expect(await validator.validate('Bob', 'AAAAAA')).toEqual(UNKNOWN);
+      expect(await events()).toEqual([]);
     });
 
     it('counts no malformed input, nor codes that are used up', async () => {
-      const { validator, deliver } = await openWorld(engine, { codeMaxUses: 1 });
+      const { validator, deliver, logIn } = await openWorld(engine, { codeMaxUses: 1 });
       const { text } = await deliver();
       await validator.redeem('Alice', text);
-      for (let n = 0; n < 20; n++) {
-        expect(await validator.validate('Alice', text)).toMatchObject({ reason: 'used_up' });
-        expect(await validator.validate('Alice', 'too short')).toEqual(UNKNOWN);
-      }
+      for (let n = 0; n < 20; n++)
+        expect([await logIn(text), await logIn('too short')]).toEqual(['used_up', 'unknown']);
     });
 
     it('counts codes that ended or were not delivered', async () => {
-      const { codes, validator, issue, deliver } = await openWorld(engine);
+      const { codes, issue, deliver, logIn } = await openWorld(engine);
       const { text } = await deliver();
       await codes.revoke(admin(), ALICE, null);
       const pending = codes.textOf(await issue());
-      for (let n = 0; n < 5; n++) {
-        expect(await validator.validate('Alice', text)).toEqual({ valid: false, reason: 'revoked' });
-        expect(await validator.validate('Alice', pending)).toEqual(UNKNOWN);
-      }
-      expect(await validator.validate('Alice', text)).toEqual(throttled(HOUR));
+      for (let n = 0; n < 5; n++)
+        expect([await logIn(text), await logIn(pending)]).toEqual(['revoked', 'unknown']);
+      expect(await logIn(text)).toBe(throttled(HOUR));
     });
 
     it('evaluates 100 wrong codes until the next code, whatever logins happen', async () => {
-      const world = await openWorld(engine);
-      const { clock, validator, deliver } = world;
-      const first = await deliver();
+      const { clock, codes, deliveries, issue, deliver, logIn, fail } = await openWorld(engine);
+      const { text } = await deliver();
       for (let hour = 0; hour < 10; hour++) {
-        expect(await validator.validate('Alice', first.text)).toHaveProperty('valid', true);
-        await fail(world, 10);
+        expect(await logIn(text)).toBe('valid');
+        await fail(10);
         clock.advance(HOUR);
       }
-      expect(await validator.validate('Alice', first.text)).toEqual(throttled(null));
+      expect(await logIn(text)).toBe(throttled(null));
       clock.advance(365 * DAY);
-      expect(await validator.validate('Alice', first.text)).toEqual(throttled(null));
-      const pending = await world.issue();
-      expect(await validator.validate('Alice', first.text)).toEqual(throttled(null));
-      await world.deliveries.markDelivered(pending.id);
-      expect(await validator.validate('Alice', world.codes.textOf(pending))).toHaveProperty('valid', true);
-      await fail(world, 10);
+      const pending = await issue();
+      expect(await logIn(text)).toBe(throttled(null));
+      await deliveries.markDelivered(pending.id);
+      expect(await logIn(codes.textOf(pending))).toBe('valid');
+      await fail(10);
     });
 
     it('evaluates no code after the clock was set back, until the holder gets a new one', async () => {
-      const world = await openWorld(engine);
-      await fail(world, 10);
-      world.clock.advance(-DAY);
-      expect(await world.validator.validate('Alice', 'AAAAAA')).toEqual(throttled(HOUR));
-      const { text } = await world.deliver();
-      expect(await world.validator.validate('Alice', text)).toHaveProperty('valid', true);
+      const { clock, deliver, logIn, fail } = await openWorld(engine);
+      await fail(10);
+      clock.advance(-DAY);
+      expect(await logIn('AAAAAA')).toBe(throttled(HOUR));
+      expect(await logIn((await deliver()).text)).toBe('valid');
     });
 
     it('starts again after a code that is delivered during a guess', async () => {
-      const world = await openWorld(engine);
-      const { clock, keys, store, deliver } = world;
-      await fail(world, 9);
+      const { clock, keys, store, deliver, fail } = await openWorld(engine);
+      await fail(9);
       const login = { nameHash: keys.hashName('alice'), pairHash: 'none', clientHash: null, hourHash: null };
       const { failures } = await store.logins.read(login);
       await deliver();
@@ -293,101 +217,85 @@ export function describeLogins(engine: Engine): void {
 
   describe('a known client', () => {
     it('gets in whatever others enter and has failures of its own', async () => {
-      const world = await openWorld(engine);
-      const { validator, deliver } = world;
+      const { validator, deliver, logIn, fail } = await openWorld(engine);
       const { text } = await deliver();
-      expect(await validator.validate('Alice', text, { client: 'home' })).toHaveProperty('valid', true);
-      await fail(world, 10, 'stranger');
-      expect(await validator.validate('Alice', text, { client: 'stranger' })).toEqual(throttled(HOUR));
-      expect(await validator.validate('Alice', text)).toEqual(throttled(HOUR));
+      await fail(5, 'stranger');
+      expect(await logIn(text, 'home')).toBe('valid');
+      await fail(9, 'home');
+      await fail(5, 'stranger');
+      expect(await logIn(text, 'stranger')).toBe(throttled(HOUR));
+      expect(await logIn(text)).toBe(throttled(HOUR));
       expect(await validator.redeem('Alice', text, { client: 'home' })).toHaveProperty('valid', true);
-      await fail(world, 10, 'home');
-      expect(await validator.validate('Alice', text, { client: 'home' })).toEqual(throttled(HOUR));
-    });
-
-    it('leaves the failures of others alone', async () => {
-      const world = await openWorld(engine);
-      const { validator, deliver } = world;
-      const { text } = await deliver();
-      await fail(world, 9);
-      await validator.validate('Alice', text, { client: 'home' });
-      await fail(world, 9, 'home');
-      await fail(world, 1);
-      expect(await validator.validate('Alice', text)).toEqual(throttled(HOUR));
-      expect(await validator.validate('Alice', text, { client: 'home' })).toHaveProperty('valid', true);
+      await fail(1, 'home');
+      expect(await logIn(text, 'home')).toBe(throttled(HOUR));
     });
 
     it('is locked out by 100 failures of its own until the next code', async () => {
-      const world = await openWorld(engine);
-      const { validator, deliver } = world;
+      const { clock, deliver, logIn, fail } = await openWorld(engine);
       const { text } = await deliver();
-      await validator.validate('Alice', text, { client: 'home' });
-      await failHundredTimes(world, 'home');
-      expect(await validator.validate('Alice', text, { client: 'home' })).toEqual(throttled(null));
-      expect(await validator.validate('Alice', text)).toHaveProperty('valid', true);
-      const next = await deliver();
-      expect(await validator.validate('Alice', next.text, { client: 'home' })).toHaveProperty('valid', true);
+      await logIn(text, 'home');
+      for (let hour = 0; hour < 10; hour++) {
+        await fail(10, 'home');
+        clock.advance(HOUR);
+      }
+      expect(await logIn(text, 'home')).toBe(throttled(null));
+      expect(await logIn(text)).toBe('valid');
+      expect(await logIn((await deliver()).text, 'home')).toBe('valid');
     });
 
     it('is known at one username only', async () => {
-      const world = await openWorld(engine);
-      const { validator, deliver } = world;
+      const { validator, deliver, logIn, fail } = await openWorld(engine);
       const bob = await deliver({ username: 'Bob' });
       const { text } = await deliver();
       await validator.validate('Bob', bob.text, { client: 'home' });
-      await fail(world, 10);
-      expect(await validator.validate('Alice', text, { client: 'home' })).toEqual(throttled(HOUR));
+      await fail(10);
+      expect(await logIn(text, 'home')).toBe(throttled(HOUR));
     });
 
     it('is known for the next code of the same holder, not for the next holder', async () => {
-      const world = await openWorld(engine);
-      const { codes, validator, deliver } = world;
-      await validator.validate('Alice', (await deliver()).text, { client: 'home' });
+      const { clock, codes, deliver, logIn, fail } = await openWorld(engine);
+      await logIn((await deliver()).text, 'home');
       const second = await deliver();
-      await fail(world, 10);
-      expect(await validator.validate('Alice', second.text, { client: 'home' })).toHaveProperty(
-        'valid',
-        true,
-      );
+      await fail(10);
+      expect(await logIn(second.text, 'home')).toBe('valid');
       await codes.revoke(admin(), ALICE, null);
-      const next = await deliver({ holderId: '2' });
-      await fail(world, 10);
-      expect(await validator.validate('Alice', next.text, { client: 'home' })).toEqual(throttled(HOUR));
-      world.clock.advance(HOUR);
-      expect(await validator.validate('Alice', next.text, { client: 'home' })).toHaveProperty('valid', true);
-      await fail(world, 10);
-      expect(await validator.validate('Alice', next.text, { client: 'home' })).toHaveProperty('valid', true);
+      const { text } = await deliver({ holderId: '2' });
+      await fail(10);
+      expect(await logIn(text, 'home')).toBe(throttled(HOUR));
+      clock.advance(HOUR);
+      expect(await logIn(text, 'home')).toBe('valid');
+      await fail(10);
+      expect(await logIn(text, 'home')).toBe('valid');
     });
 
     it('is unknown again 90 days after its last login, which is recorded once a day', async () => {
-      const world = await openWorld(engine);
-      const { clock, validator, deliver } = world;
+      const { clock, validator, deliver, logIn, fail } = await openWorld(engine);
       const { text } = await deliver();
-      await validator.validate('Alice', text, { client: 'home' });
+      await logIn(text, 'home');
       clock.advance(DAY);
-      await validator.validate('Alice', text, { client: 'home' });
+      await logIn(text, 'home');
       clock.advance(90 * DAY);
       await validator.prune();
-      await fail(world, 10);
-      expect(await validator.validate('Alice', text, { client: 'home' })).toHaveProperty('valid', true);
+      await fail(10);
+      expect(await logIn(text, 'home')).toBe('valid');
       clock.advance(90 * DAY + 1);
       await validator.prune();
-      await fail(world, 10);
-      expect(await validator.validate('Alice', text, { client: 'home' })).toEqual(throttled(HOUR));
+      await fail(10);
+      expect(await logIn(text, 'home')).toBe(throttled(HOUR));
     });
 
     it.each(['', undefined])('is not recognized by %j', async (client) => {
-      const world = await openWorld(engine);
-      const { text } = await world.deliver();
-      await world.validator.validate('Alice', text, { client });
-      await fail(world, 10);
-      expect(await world.validator.validate('Alice', text, { client })).toEqual(throttled(HOUR));
+      const { deliver, logIn, fail } = await openWorld(engine);
+      const { text } = await deliver();
+      await logIn(text, client);
+      await fail(10);
+      expect(await logIn(text, client)).toBe(throttled(HOUR));
     });
   });
 
   describe('a client that is not known', () => {
     /** Enters 10 wrong codes for each username. Returns how many were evaluated. */
-    async function flood({ validator }: Services, usernames: number, client?: string): Promise<number> {
+    async function flood({ validator }: Services, usernames: number, client: string): Promise<number> {
       let evaluated = 0;
       for (let n = 0; n < usernames * 10; n++) {
         const verdict = await validator.validate(`user ${Math.floor(n / 10)}`, wrongCode(n), { client });
@@ -396,32 +304,22 @@ export function describeLogins(engine: Engine): void {
       return evaluated;
     }
 
-    it('locks no more than 10 of 1,000 usernames with 10,000 wrong codes in an hour', async () => {
-      const world = await openWorld(engine);
-      expect(await flood(world, 1_000, 'flood')).toBe(100);
-      let locked = 0;
-      for (let n = 0; n < 1_000; n++) {
-        const verdict = await world.validator.validate(`user ${n}`, 'AAAAAA');
-        if (!verdict.valid && verdict.reason === 'throttled') locked += 1;
-      }
-      expect(locked).toBe(10);
-    });
-
     it('is throttled until the next clock hour, and nobody else is', async () => {
       const world = await openWorld(engine);
-      const { clock, validator, deliver } = world;
+      const { clock, validator, deliver, logIn } = world;
       const { text } = await deliver();
-      await validator.validate('Alice', text, { client: 'school' });
+      await logIn(text, 'school');
       const bob = await deliver({ username: 'Bob', holderId: '2' });
       clock.advance(20 * 60_000);
       await flood(world, 10, 'school');
       for (const method of ['validate', 'redeem'] as const) {
-        const client = 'school';
-        expect(await validator[method]('Bob', bob.text, { client })).toEqual(throttled(40 * 60_000));
-        expect(await validator[method]('Bob', bob.text, { client: 'home' })).toHaveProperty('valid', true);
-        expect(await validator[method]('Bob', bob.text)).toHaveProperty('valid', true);
+        const byClient = async (username: string, code: string, client?: string) =>
+          validator[method](username, code, { client });
+        expect(await byClient('Bob', bob.text, 'school')).toMatchObject({ retryAfterMs: 40 * 60_000 });
+        expect(await byClient('Bob', bob.text, 'home')).toHaveProperty('valid', true);
+        expect(await byClient('Bob', bob.text)).toHaveProperty('valid', true);
         // Known at this username.
-        expect(await validator[method]('Alice', text, { client })).toHaveProperty('valid', true);
+        expect(await byClient('Alice', text, 'school')).toHaveProperty('valid', true);
       }
       clock.advance(40 * 60_000);
       expect(await validator.validate('Bob', bob.text, { client: 'school' })).toHaveProperty('valid', true);
@@ -429,14 +327,14 @@ export function describeLogins(engine: Engine): void {
 
     it('spends nothing by right, used-up or malformed codes, nor where it is known', async () => {
       const world = await openWorld(engine, { codeMaxUses: 1 });
-      const { validator, deliver } = world;
+      const { validator, deliver, logIn, fail } = world;
       const { text } = await deliver();
       const bob = await deliver({ username: 'Bob', holderId: '2' });
       await validator.redeem('Bob', bob.text);
-      await validator.validate('Alice', text, { client: 'home' });
-      await fail(world, 10, 'home');
+      await logIn(text, 'home');
+      await fail(10, 'home');
       for (let n = 0; n < 100; n++) {
-        await validator.validate('Alice', 'no code', { client: 'home' });
+        await logIn('no code', 'home');
         await validator.validate('Bob', bob.text, { client: 'home' });
       }
       expect(await flood(world, 11, 'home')).toBe(100);
@@ -444,14 +342,13 @@ export function describeLogins(engine: Engine): void {
   });
 
   it('counts the usernames with wrong codes within a minute, but not those of known clients', async () => {
-    const world = await openWorld(engine);
-    const { clock, store, validator, deliver } = world;
+    const { clock, store, validator, deliver, logIn, fail } = await openWorld(engine);
     const count = async () => store.logins.countGuessed(clock.now);
     const { text } = await deliver();
-    await validator.validate('Alice', text, { client: 'home' });
-    await fail(world, 5, 'home');
+    await logIn(text, 'home');
+    await fail(5, 'home');
     expect(await count()).toBe(0);
-    await fail(world, 4, 'stranger');
+    await fail(4, 'stranger');
     clock.advance(1_000);
     for (let n = 0; n < 10; n++) await validator.validate('Bob', wrongCode(n));
     expect(await count()).toBe(2);
@@ -462,111 +359,53 @@ export function describeLogins(engine: Engine): void {
   });
 
   describe('pruning failures', () => {
-    async function countFailures(driver: Driver): Promise<unknown> {
-      const [row] = await driver.query('SELECT count(*) AS total FROM failures');
-      return row?.['total'];
+    /** A world with a code for Alice and some failures, and a function that prunes and counts what is left. */
+    async function openFailed() {
+      const world = await openWorld(engine);
+      const driver = await engine.openDriver(world.database);
+      const { text } = await world.deliver();
+      const prune = async (): Promise<unknown> => {
+        await world.validator.prune();
+        const [row] = await driver.query('SELECT count(*) AS total FROM failures');
+        return row?.['total'];
+      };
+      return { ...world, driver, text, prune };
     }
 
     it('deletes those of clients and of usernames without a code after an hour, and keeps the others', async () => {
-      const world = await openWorld(engine);
-      const { clock, validator, deliver } = world;
-      const driver = await engine.openDriver(world.database);
-      await deliver();
-      await fail(world, 10);
+      const { clock, validator, fail, prune } = await openFailed();
+      await fail(10);
       await validator.validate('Bob', 'AAAAAA', { client: 'stranger' });
       clock.advance(HOUR);
-      await validator.prune();
-      expect(await countFailures(driver)).toBe(3);
+      expect(await prune()).toBe(3);
       clock.advance(1);
-      await validator.prune();
-      expect(await countFailures(driver)).toBe(1);
+      expect(await prune()).toBe(1);
     });
 
     it('deletes counters that a new code has reset', async () => {
-      const world = await openWorld(engine);
-      const { clock, codes, validator, deliver } = world;
-      const driver = await engine.openDriver(world.database);
-      const { text } = await deliver();
-      await validator.validate('Alice', text, { client: 'home' });
-      await fail(world, 3);
+      const { clock, codes, deliver, text, logIn, fail, prune } = await openFailed();
+      await logIn(text, 'home');
+      await fail(3);
       await codes.revoke(admin(), ALICE, null);
       await deliver({ holderId: '2' });
-      expect(await countFailures(driver)).toBe(2);
+      expect(await prune()).toBe(2);
       clock.advance(HOUR + 1);
-      await validator.prune();
-      expect(await countFailures(driver)).toBe(0);
+      expect(await prune()).toBe(0);
     });
 
     it('keeps the latest 100,000 of usernames without a code', async () => {
-      const world = await openWorld(engine);
-      const { clock, validator, deliver } = world;
-      const driver = await engine.openDriver(world.database);
-      await deliver();
-      await fail(world, 10);
+      const { clock, driver, fail, prune } = await openFailed();
+      await fail(10);
       await driver.query(
         `INSERT INTO failures (throttle_key, name_hash, times, total, changed_at)
          WITH RECURSIVE strangers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM strangers WHERE n < 100500)
          SELECT CAST(n AS TEXT), CAST(n AS TEXT), '', 1, CAST($1 AS BIGINT) + n FROM strangers`,
         [clock.now],
       );
-      await validator.prune();
-      expect(await countFailures(driver)).toBe(100_001);
+      expect(await prune()).toBe(100_001);
       expect(await driver.query('SELECT min(changed_at) AS oldest FROM failures WHERE total = 1')).toEqual([
         { oldest: clock.now + 501 },
       ]);
-    });
-
-    it('happens after every 1,000 refused logins', async () => {
-      const { clock, validator, database } = await openWorld(engine);
-      const driver = await engine.openDriver(database);
-      for (let n = 0; n < 999; n++) await validator.validate(`name ${n}`, 'AAAAAA');
-      clock.advance(HOUR + 1);
-      await validator.validate('another', 'AAAAAA');
-      expect(await countFailures(driver)).toBe(1);
-    });
-  });
-
-  describe('while failures cannot be counted', () => {
-    async function openFailing() {
-      const world = await openWorld(engine);
-      const { text } = await world.deliver();
-      const driver = await engine.openDriver(world.database);
-      const disk = { isFull: false };
-      const failing: Driver = {
-        ...driver,
-        close: async () => driver.close(),
-        transaction: async (lock, work) =>
-          driver.transaction(lock, async (query) =>
-            work(async (sql, parameters) => {
-              if (disk.isFull && !/^\s*SELECT/.test(sql)) throw new StorageError('DISK_FULL', 'Full.');
-              return query(sql, parameters);
-            }),
-          ),
-      };
-      const { keys, clock } = world;
-      const validator = new Validator({ store: new Store(failing), keys, clock: clock.read });
-      return { world, text, disk, validator };
-    }
-
-    it('lets nobody in after a failure that was not stored, until a write is committed', async () => {
-      const { text, disk, validator } = await openFailing();
-      disk.isFull = true;
-      expect(await validator.validate('Alice', text)).toHaveProperty('valid', true);
-      await expect(validator.validate('Alice', 'AAAAAA')).rejects.toMatchObject({ code: 'DISK_FULL' });
-      await expect(validator.validate('Alice', text)).rejects.toMatchObject({ code: 'DISK_FULL' });
-      await expect(validator.validate('Bob', 'AAAAAA')).rejects.toMatchObject({ code: 'DISK_FULL' });
-      disk.isFull = false;
-      expect(await validator.validate('Alice', text)).toHaveProperty('valid', true);
-      disk.isFull = true;
-      expect(await validator.validate('Alice', text)).toHaveProperty('valid', true);
-    });
-
-    it('lets nobody in whose login was queued before the failure', async () => {
-      const { text, disk, validator } = await openFailing();
-      disk.isFull = true;
-      const codes = ['AAAAAA', ...Array.from({ length: 20 }, () => text)];
-      const results = await Promise.allSettled(codes.map(async (code) => validator.validate('Alice', code)));
-      expect(results.filter(({ status }) => status === 'fulfilled')).toEqual([]);
     });
   });
 }

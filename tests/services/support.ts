@@ -1,3 +1,5 @@
+import { expect } from 'vitest';
+
 import type { Keys } from '../../src/codes/keys.js';
 import type { CodeService } from '../../src/services/code-service.js';
 import type { DatabaseLocation } from '../../src/storage/database-url.js';
@@ -28,6 +30,10 @@ export interface Services extends Pick<support.Services, 'deliveries' | 'validat
   readonly deliver: support.Services['issueCode'];
   /** The events of the audit as `event code-id`, in order. */
   readonly events: () => Promise<string[]>;
+  /** Validates a code for Alice: `valid`, the reason of a refusal, or {@link throttled}. */
+  readonly logIn: (text: string, client?: string) => Promise<string>;
+  /** Enters `count` wrong codes for Alice, each of which must be evaluated. */
+  readonly fail: (count: number, client?: string) => Promise<void>;
 }
 
 export interface World extends Services {
@@ -49,7 +55,15 @@ export async function openWorld(engine: Engine, options: support.ServicesOptions
       (await store.audit.read({})).map(({ event, codeId }) =>
         codeId === null ? event : `${event} ${codeId}`,
       );
-    return { ...rest, codes, store, keys, deliver, events };
+    const logIn = async (text: string, client?: string): Promise<string> => {
+      const verdict = await rest.validator.validate('Alice', text, { client });
+      if (verdict.valid) return 'valid';
+      return verdict.reason === 'throttled' ? throttled(verdict.retryAfterMs) : verdict.reason;
+    };
+    const fail = async (count: number, client?: string): Promise<void> => {
+      for (let n = 0; n < count; n++) expect(await logIn(wrongCode(n), client)).toBe('unknown');
+    };
+    return { ...rest, codes, store, keys, deliver, events, logIn, fail };
   };
   return { ...(await second()), clock, database, second };
 }
@@ -59,7 +73,12 @@ export async function atOnce<T>(count: number, work: (index: number) => Promise<
   return Promise.all(Array.from({ length: count }, async (_, index) => work(index)));
 }
 
-/** Wrong codes for Alice, all of them different. */
+/** `null`: until the holder's next code. */
+export function throttled(retryAfterMs: number | null): string {
+  return `throttled for ${retryAfterMs} ms`;
+}
+
+/** Wrong codes, all of them different. */
 export function wrongCode(index: number): string {
   const digits = '23456789';
   return `ZZZ${[index >> 6, index >> 3, index].map((part) => digits.charAt(part & 7)).join('')}`;
