@@ -20,6 +20,7 @@ it('throttledMs and afterFailure never let more than 10 failures into any hour, 
         failures = afterFailure(failures, now);
       }
       expect(evaluated.length).toBeLessThanOrEqual(100);
+      expect(failures.total).toBe(evaluated.length);
       for (const [index, time] of evaluated.entries()) {
         expect((evaluated[index + 10] ?? Infinity) - time).toBeGreaterThanOrEqual(HOUR);
       }

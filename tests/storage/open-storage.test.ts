@@ -48,12 +48,14 @@ async function createdDatabase(secret: string | null = null) {
   return { folder, path, secretPath: join(folder, 'code-secret.key') };
 }
 
+async function closed(storage: Storage): Promise<unknown> {
+  await storage.close();
+  return null;
+}
+
 /** Returns the error with which the storage refuses to open. */
 async function refusalOf(path: string, options?: Options): Promise<StorageError> {
-  const error: unknown = await openStorage(optionsFor(path, options)).then(
-    async (storage) => storage.close(),
-    (thrown: unknown) => thrown,
-  );
+  const error = await openStorage(optionsFor(path, options)).then(closed, (thrown: unknown) => thrown);
   if (error instanceof StorageError) return error;
   throw new Error('No StorageError', { cause: error });
 }
@@ -99,10 +101,10 @@ describe('the first start', () => {
   });
 
   it('creates a random secret of 256 bits', async () => {
-    const one = readFileSync((await createdDatabase()).secretPath, 'utf8');
-    const other = readFileSync((await createdDatabase()).secretPath, 'utf8');
-    expect(one).toMatch(/^[\w-]{43}\n$/);
-    expect(other).not.toBe(one);
+    const [one, other] = [await createdDatabase(), await createdDatabase()];
+    const secret = readFileSync(one.secretPath, 'utf8');
+    expect(secret).toMatch(/^[\w-]{43}\n$/);
+    expect(readFileSync(other.secretPath, 'utf8')).not.toBe(secret);
   });
 
   it('writes the secret to a file of its own, whatever is in its place', async () => {
@@ -121,19 +123,16 @@ describe('the first start', () => {
     expect(await open(path, { secret: SECRET })).toMatchObject({ isNew: false, newSecretPath: null });
   });
 
-  it.each([null, SECRET])(
-    'creates one database when 4 bots start at once (CODE_SECRET: %s)',
-    async (secret) => {
-      for (let round = 0; round < 5; round++) {
-        const path = join(temporaryFolder(), 'data', 'codes.db');
-        const storages = await Promise.all(Array.from({ length: 4 }, async () => open(path, { secret })));
-        expect(storages.filter(({ isNew }) => isNew)).toHaveLength(1);
-        expect(new Set(storages.map(({ keys }) => keys.fingerprint)).size).toBe(1);
-        for (const [n, { store }] of storages.entries())
-          expect(await store.requests.claim('1', 1)).toBe(n === 0);
-      }
-    },
-  );
+  it('creates one database and one secret when 4 bots start at once', async () => {
+    for (let round = 0; round < 5; round++) {
+      const path = join(temporaryFolder(), 'data', 'codes.db');
+      const storages = await Promise.all(Array.from({ length: 4 }, async () => open(path)));
+      expect(storages.filter(({ isNew }) => isNew)).toHaveLength(1);
+      expect(new Set(storages.map(({ keys }) => keys.fingerprint)).size).toBe(1);
+      for (const [n, { store }] of storages.entries())
+        expect(await store.requests.claim('1', 1)).toBe(n === 0);
+    }
+  });
 
   it('can be repeated after it was killed before it had created the tables', async () => {
     const path = join(temporaryFolder(), 'codes.db');
@@ -197,12 +196,9 @@ describe('a later start', () => {
       const bytes = Buffer.from(sound);
       bytes.fill(0xa5, page * 4_096, (page + 1) * 4_096);
       writeFileSync(path, bytes);
-      const error: unknown = await openStorage(optionsFor(path)).then(
-        async (opened) => opened.close(),
-        (thrown: unknown) => thrown,
-      );
+      const error = await openStorage(optionsFor(path)).then(closed, (thrown: unknown) => thrown);
       if (error instanceof StorageError && error.code === 'DATABASE_DAMAGED') found += 1;
-      else expect(error).toBeUndefined();
+      else expect(error).toBeNull();
     }
     expect(pages).toBeGreaterThan(30);
     // Unused pages hold nothing.
@@ -220,231 +216,166 @@ describe('a later start', () => {
     expect(contentOf(folder)).toEqual(before);
     expect([path, secretPath].map(modeOf)).toEqual(['644', '640']);
   });
-
-  it('stores usernames, but neither codes nor the secret, in readable form', async () => {
-    const { folder, path, secretPath } = await createdDatabase();
-    const storage = await open(path);
-    const { store, keys } = storage;
-    const row = { id: '1', guildId: '1', channelId: '1', holderId: '1', holderTag: 'alice', maxUses: null };
-    await store.codes.insert({
-      ...row,
-      username: 'Alina',
-      nameHash: keys.hashName('alina'),
-      textHash: keys.hashText('ABCDEFGHJKLM'),
-      pairHash: keys.hashPair('alina', 'ABCDEFGHJKLM'),
-      encryptedText: keys.encrypt('ABCDEFGHJKLM', '1'),
-      issuedAt: 1,
-      expiresAt: null,
-    });
-    await storage.close();
-    const bytes = contentOf(folder)['codes.db'] ?? '';
-    expect(bytes).toContain('Alina');
-    expect(bytes).not.toContain('ABCDEFGHJKLM');
-    expect(bytes).not.toContain(readFileSync(secretPath, 'utf8').trim());
-  });
 });
-
-type Named = 'database' | 'secret file' | 'CODE_SECRET' | 'DATABASE_URL';
 
 interface Paths {
   readonly path: string;
   readonly secretPath: string;
 }
 
-/** What was done to a database with a secret file; `change` returns CODE_SECRET. */
+/** What was done to a database with a secret file; what the refusal names, by a path or as it is; CODE_SECRET. */
 const REFUSALS: readonly (readonly [
   what: string,
   code: StorageErrorCode,
-  names: readonly Named[],
+  names: readonly string[],
   as: readonly StorageOptions['as'][],
-  change: (paths: Paths) => string | null,
+  change: (paths: Paths) => void,
+  secret?: string,
 ])[] = [
   [
     'no database and no secret file',
     'DATABASE_MISSING',
-    ['database'],
+    ['path'],
     ['guest'],
-    ({ path, secretPath }) => {
-      rmSync(path);
-      rmSync(secretPath);
-      return null;
-    },
+    ({ path, secretPath }) => [path, secretPath].forEach((file) => rmSync(file)),
   ],
   [
     'a secret file without a database',
     'DATABASE_MISSING',
-    ['database', 'secret file'],
+    ['path', 'secretPath'],
     ['owner'],
-    ({ path }) => {
-      rmSync(path);
-      return null;
-    },
+    ({ path }) => rmSync(path),
   ],
   [
     'the WAL of a database that is missing',
     'DATABASE_MISSING',
-    ['database'],
+    ['path'],
     ['owner'],
     ({ path, secretPath }) => {
       rmSync(secretPath);
       renameSync(path, `${path}-wal`);
-      return SECRET;
     },
+    SECRET,
   ],
   [
     'a database of another program',
     'DATABASE_FOREIGN',
-    ['database', 'DATABASE_URL'],
+    ['path', 'DATABASE_URL'],
     ROLES,
     ({ path, secretPath }) => {
       rmSync(path);
       rmSync(secretPath);
       alter(path, 'CREATE TABLE users (name TEXT)');
-      return null;
     },
   ],
   [
     'a folder',
     'DATABASE_MISSING',
-    ['database'],
+    ['path'],
     ROLES,
     ({ path }) => {
       rmSync(path);
       mkdirSync(path);
-      return null;
     },
   ],
   [
     'a link to a file that does not exist',
     'DATABASE_MISSING',
-    ['database'],
+    ['path'],
     ['owner'],
     ({ path, secretPath }) => {
       renameSync(path, `${path}.moved`);
       renameSync(secretPath, `${secretPath}.moved`);
       symlinkSync('not-mounted/codes.db', path);
-      return null;
     },
   ],
   [
     'a link to itself',
     'DATABASE_UNREADABLE',
-    ['database'],
+    ['path'],
     ROLES,
     ({ path }) => {
       rmSync(path);
       symlinkSync(path, path);
-      return null;
     },
   ],
   [
     'a file that is not a database',
     'DATABASE_DAMAGED',
-    ['database'],
+    ['path'],
     ROLES,
     ({ path, secretPath }) => {
       writeFileSync(path, GARBAGE);
       rmSync(secretPath);
-      return null;
     },
   ],
-  [
-    'an empty file',
-    'DATABASE_DAMAGED',
-    ['database'],
-    ROLES,
-    ({ path }) => {
-      truncateSync(path);
-      return null;
-    },
-  ],
+  ['an empty file', 'DATABASE_DAMAGED', ['path'], ROLES, ({ path }) => truncateSync(path)],
   [
     'a database that was cut off',
     'DATABASE_DAMAGED',
-    ['database'],
+    ['path'],
     ROLES,
-    ({ path }) => {
-      truncateSync(path, 4_096);
-      return null;
-    },
+    ({ path }) => truncateSync(path, 4_096),
   ],
   [
     'the schema of a newer version',
     'SCHEMA_UNSUPPORTED',
-    ['database'],
+    ['path'],
     ROLES,
-    ({ path }) => {
-      alter(path, `UPDATE meta SET value = '2' WHERE name = 'schema'`);
-      return null;
-    },
+    ({ path }) => alter(path, `UPDATE meta SET value = '2' WHERE name = 'schema'`),
   ],
   [
     'the schema of a version before the first release',
     'SCHEMA_UNSUPPORTED',
-    ['database'],
+    ['path'],
     ROLES,
-    ({ path }) => {
-      alter(path, `UPDATE meta SET name = 'schema_version' WHERE name = 'schema'`);
-      return null;
-    },
+    ({ path }) => alter(path, `UPDATE meta SET name = 'schema_version' WHERE name = 'schema'`),
   ],
   [
     'no secret',
     'SECRET_MISSING',
-    ['database', 'secret file', 'CODE_SECRET'],
+    ['path', 'secretPath', 'CODE_SECRET'],
     ROLES,
-    ({ secretPath }) => {
-      rmSync(secretPath);
-      return null;
-    },
+    ({ secretPath }) => rmSync(secretPath),
   ],
   [
     'another secret file',
     'SECRET_WRONG',
-    ['database', 'secret file'],
+    ['path', 'secretPath'],
     ROLES,
-    ({ secretPath }) => {
-      writeFileSync(secretPath, `${OTHER_SECRET}\n`);
-      return null;
-    },
+    ({ secretPath }) => writeFileSync(secretPath, `${OTHER_SECRET}\n`),
   ],
   [
     'a secret file of 31 characters',
     'SECRET_WRONG',
-    ['secret file'],
+    ['secretPath'],
     ROLES,
-    ({ secretPath }) => {
-      truncateSync(secretPath, 31);
-      return null;
-    },
+    ({ secretPath }) => truncateSync(secretPath, 31),
   ],
-  ['another CODE_SECRET', 'SECRET_WRONG', ['database', 'CODE_SECRET'], ROLES, () => OTHER_SECRET],
+  ['another CODE_SECRET', 'SECRET_WRONG', ['path', 'CODE_SECRET'], ROLES, () => undefined, OTHER_SECRET],
 ];
 
 describe('a start is refused', () => {
-  const cases = REFUSALS.flatMap(([what, code, names, roles, change]) =>
-    roles.map((as) => ({ what, code, names, as, change })),
+  const cases = REFUSALS.flatMap(([what, code, names, roles, change, secret = null]) =>
+    roles.map((as) => ({ what, code, names, as, change, secret })),
   );
 
-  it.each(cases)('with $code for $what, as $as, and changes no byte', async ({ code, names, as, change }) => {
-    const paths = await createdDatabase();
-    const own = readFileSync(paths.secretPath, 'utf8').trim();
-    const secret = change(paths);
-    const before = contentOf(paths.folder);
-    const error = await refusalOf(paths.path, { secret, as });
-    expect(contentOf(paths.folder)).toEqual(before);
-    expect(error.code).toBe(code);
-    const strings = {
-      database: paths.path,
-      'secret file': paths.secretPath,
-      CODE_SECRET: 'CODE_SECRET',
-      DATABASE_URL: 'DATABASE_URL',
-    };
-    for (const name of names) expect(error.message).toContain(strings[name]);
-    expect(error.message).toMatch(/^[^\n]+(?:\.|npm run restore FILE)$/);
-    for (const hidden of [own.slice(0, 20), SECRET, OTHER_SECRET])
-      expect(error.message).not.toContain(hidden);
-  });
+  it.each(cases)(
+    'with $code for $what, as $as, and changes no byte',
+    async ({ code, names, as, change, secret }) => {
+      const paths = await createdDatabase();
+      const own = readFileSync(paths.secretPath, 'utf8').trim();
+      change(paths);
+      const before = contentOf(paths.folder);
+      const error = await refusalOf(paths.path, { secret, as });
+      expect(contentOf(paths.folder)).toEqual(before);
+      expect(error.code).toBe(code);
+      for (const name of names) expect(error.message).toContain(Reflect.get(paths, name) ?? name);
+      expect(error.message).toMatch(/^[^\n]+(?:\.|npm run restore FILE)$/);
+      for (const hidden of [own.slice(0, 20), SECRET, OTHER_SECRET])
+        expect(error.message).not.toContain(hidden);
+    },
+  );
 
   it('without creating a folder when a guest starts first', async () => {
     const folder = join(temporaryFolder(), 'none');
