@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { keep, openRaw } from '../support/raw-database.js';
@@ -23,4 +23,10 @@ export function rootPageOf(path: string, table: string): number {
   const root = find.get(table);
   database.close();
   return Number(root);
+}
+
+/** Overwrites the root page of a table. */
+export function damageTable(path: string, table: string): void {
+  const root = rootPageOf(path, table);
+  writeFileSync(path, readFileSync(path).fill(0xa5, (root - 1) * 4_096, root * 4_096));
 }

@@ -22,7 +22,7 @@ import { StorageError, type StorageErrorCode } from '../../src/storage/storage-e
 import { openCodes } from '../support/codes.js';
 import { temporaryFolder } from '../support/folder.js';
 import { openRaw } from '../support/raw-database.js';
-import { filesIn, modeOf, rootPageOf } from './files.js';
+import { damageTable, filesIn, modeOf } from './files.js';
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const REPLACED = 'codes.db.replaced-20260102T030405678Z';
@@ -50,14 +50,15 @@ async function prepare() {
 
 type Prepared = Awaited<ReturnType<typeof prepare>>;
 
-/** Returns the error that `work` rejects with. */
-async function errorOf(work: Promise<unknown>): Promise<StorageError> {
-  const error: unknown = await work.then(
-    () => null,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof StorageError) return error;
-  throw new Error('No StorageError', { cause: error });
+/** Returns the code and the sentence with which `restore` refuses, and changes no file. */
+async function refusalOf(folder: string, options: RestoreOptions): Promise<[StorageErrorCode, string]> {
+  const before = filesIn(folder);
+  const error: unknown = await restore(options).catch((thrown: unknown) => thrown);
+  if (!(error instanceof StorageError)) throw new Error('No StorageError', { cause: error });
+  expect(error.message).toMatch(/^[^\n]+$/);
+  expect(error.message).not.toContain(OTHER_SECRET);
+  expect(filesIn(folder)).toEqual(before);
+  return [error.code, error.message];
 }
 
 function linked(target: string, path: string): string {
@@ -172,7 +173,7 @@ describe('restore', () => {
     const victim = join(temporaryFolder(), 'victim');
     writeFileSync(victim, 'content');
     symlinkSync(victim, `${databasePath}.new`);
-    // The WAL of the database in which Alice's code was revoked.
+    // The WAL of a database without codes.
     copyFileSync(backupPath, join(folder, 'other.db'));
     const other = openRaw(join(folder, 'other.db'));
     other.exec('PRAGMA journal_mode = WAL; DELETE FROM codes');
@@ -190,120 +191,85 @@ describe('restore', () => {
     expect(await restore(options)).toHaveProperty('codes', 1);
   });
 
-  it.each<[string, StorageErrorCode, string, (prepared: Prepared) => Partial<RestoreOptions>]>([
-    ['a missing file', 'RESTORE_FAILED', 'There is no file', () => ({ backupPath: '/nowhere/at-all.db' })],
-    ['a folder', 'RESTORE_FAILED', 'There is no file', ({ folder }) => ({ backupPath: folder })],
-    ['an empty file', 'RESTORE_FAILED', 'not a backup', ({ backupPath }) => (truncateSync(backupPath), {})],
-    [
-      'a text file',
-      'RESTORE_FAILED',
-      'not a backup',
-      ({ backupPath }) => (writeFileSync(backupPath, 'DISCORD_TOKEN=\n'.repeat(1_000)), {}),
-    ],
-    [
-      'a file that is cut off',
-      'RESTORE_FAILED',
-      'damaged',
-      ({ backupPath }) => (truncateSync(backupPath, 40_000), {}),
-    ],
-    [
-      'a file with one damaged page',
-      'RESTORE_FAILED',
-      'damaged',
-      ({ backupPath }) => {
-        const root = rootPageOf(backupPath, 'look_alikes');
-        writeFileSync(backupPath, readFileSync(backupPath).fill(0xa5, (root - 1) * 4_096, root * 4_096));
-        return {};
-      },
-    ],
+  it.each<[string, string, (backupPath: string) => void]>([
+    ['a missing file', 'There is no file', (path) => rmSync(path)],
+    ['an empty file', 'not a backup', (path) => truncateSync(path)],
+    ['a text file', 'not a backup', (path) => writeFileSync(path, 'DISCORD_TOKEN=\n'.repeat(1_000))],
+    ['a file that is cut off', 'damaged', (path) => truncateSync(path, 40_000)],
+    ['a file with one damaged page', 'damaged', (path) => damageTable(path, 'look_alikes')],
+    ['a database with a WAL beside it', '-wal', (path) => writeFileSync(`${path}-wal`, 'part')],
     [
       "another program's database",
-      'RESTORE_FAILED',
       'not a backup of this program',
-      ({ backupPath }) => {
-        rmSync(backupPath);
-        change(backupPath, 'CREATE TABLE codes (id TEXT); CREATE TABLE meta (name TEXT, value TEXT)');
-        return {};
+      (path) => {
+        rmSync(path);
+        change(path, 'CREATE TABLE codes (id TEXT); CREATE TABLE meta (name TEXT, value TEXT)');
       },
     ],
-    [
-      'a database with a WAL beside it',
-      'RESTORE_FAILED',
-      '-wal',
-      ({ backupPath }) => (writeFileSync(`${backupPath}-wal`, 'part'), {}),
-    ],
-    ...(
-      [
-        ['a trigger', `CREATE TRIGGER t AFTER INSERT ON codes BEGIN DELETE FROM audit; END`],
-        ['an endless view', `DROP TABLE codes; CREATE VIEW codes AS ${ENDLESS}`],
-        ['an endless view as its version', `DROP TABLE meta; CREATE VIEW meta AS ${ENDLESS}`],
-        ['a column of its own', 'ALTER TABLE audit ADD COLUMN "x) VALUES (1) --" TEXT'],
-        ['a missing column', 'ALTER TABLE codes DROP COLUMN redemption_hash'],
-        ['a missing table', 'DROP TABLE failures'],
-        ['text as a time', `UPDATE audit SET at = 'now'`],
-        ['a time after the last date', 'UPDATE audit SET at = 8640000000000001'],
-        ['bytes as its version', `UPDATE meta SET value = x'31' WHERE name = 'schema'`],
-      ] as const
-    ).map(([what, sql]): [string, StorageErrorCode, string, (prepared: Prepared) => object] => [
+    ...Object.entries({
+      'a trigger': `CREATE TRIGGER t AFTER INSERT ON codes BEGIN DELETE FROM audit; END`,
+      'an endless view': `DROP TABLE codes; CREATE VIEW codes AS ${ENDLESS}`,
+      'an endless view as its version': `DROP TABLE meta; CREATE VIEW meta AS ${ENDLESS}`,
+      'a column of its own': 'ALTER TABLE audit ADD COLUMN "x) VALUES (1) --" TEXT',
+      'a missing column': 'ALTER TABLE codes DROP COLUMN redemption_hash',
+      'a missing table': 'DROP TABLE failures',
+      'text as a time': `UPDATE audit SET at = 'now'`,
+      'a time after the last date': 'UPDATE audit SET at = 8640000000000001',
+      'bytes as its version': `UPDATE meta SET value = x'31' WHERE name = 'schema'`,
+    }).map(([what, sql]): [string, string, (backupPath: string) => void] => [
       `a backup with ${what}`,
-      'RESTORE_FAILED',
       'not a backup of this program',
-      ({ backupPath }) => (change(backupPath, sql), {}),
+      (path) => change(path, sql),
     ]),
+  ])('refuses %s and changes no file', async (_what, words, spoil) => {
+    const { folder, backupPath, options } = await prepare();
+    spoil(backupPath);
+    expect(await refusalOf(folder, options)).toEqual(['RESTORE_FAILED', expect.stringContaining(words)]);
+  });
+
+  it.each<[string, StorageErrorCode, string, (prepared: Prepared) => Partial<RestoreOptions> | void]>([
+    ['a folder', 'RESTORE_FAILED', 'There is no file', ({ folder }) => ({ backupPath: folder })],
     [
       'a newer schema',
       'SCHEMA_UNSUPPORTED',
       'newer version',
-      ({ backupPath }) => (change(backupPath, "UPDATE meta SET value = '2' WHERE name = 'schema'"), {}),
+      ({ backupPath }) => change(backupPath, "UPDATE meta SET value = '2' WHERE name = 'schema'"),
     ],
     ['another CODE_SECRET', 'SECRET_WRONG', 'CODE_SECRET is not', () => ({ secret: OTHER_SECRET })],
     [
       'another secret file',
       'SECRET_WRONG',
       'code-secret.key is not',
-      ({ secretPath }) => (writeFileSync(secretPath, OTHER_SECRET), {}),
+      ({ secretPath }) => writeFileSync(secretPath, OTHER_SECRET),
+    ],
+    ['a missing secret', 'SECRET_MISSING', 'key is missing', ({ secretPath }) => rmSync(secretPath)],
+    [
+      'to replace the database of another program',
+      'DATABASE_FOREIGN',
+      'another program',
+      ({ databasePath }) => {
+        rmSync(databasePath);
+        change(databasePath, 'CREATE TABLE users (name TEXT)');
+      },
     ],
     [
-      'a missing secret',
-      'SECRET_MISSING',
-      'code-secret.key is missing',
-      ({ secretPath }) => (rmSync(secretPath), {}),
+      'a folder that cannot be created',
+      'DATABASE_UNREADABLE',
+      'codes.db',
+      ({ secretPath }) => ({ databasePath: join(secretPath, 'codes.db') }),
     ],
-  ])('refuses %s and changes no file', async (_what, code, words, spoil) => {
+  ])('refuses %s with %s and changes no file', async (_what, code, words, spoil) => {
     const prepared = await prepare();
-    const { folder, options } = prepared;
-    const changed = { ...options, ...spoil(prepared) };
-    const before = filesIn(folder);
-    const error = await errorOf(restore(changed));
-    expect([error.code, error.message]).toEqual([code, expect.stringContaining(words)]);
-    expect(error.message).toMatch(/^[^\n]+$/);
-    expect(error.message).not.toContain(OTHER_SECRET);
-    expect(filesIn(folder)).toEqual(before);
-  });
-
-  it('refuses to replace the database of another program', async () => {
-    const { folder, databasePath, options } = await prepare();
-    rmSync(databasePath);
-    change(databasePath, 'CREATE TABLE users (name TEXT)');
-    const before = filesIn(folder);
-    expect((await errorOf(restore(options))).code).toBe('DATABASE_FOREIGN');
-    expect(filesIn(folder)).toEqual(before);
-  });
-
-  it('rejects when the folder cannot be created', async () => {
-    const { folder, secretPath, options } = await prepare();
-    const before = filesIn(folder);
-    const error = await errorOf(restore({ ...options, databasePath: join(secretPath, 'codes.db') }));
-    expect(error.code).toBe('DATABASE_UNREADABLE');
-    expect(filesIn(folder)).toEqual(before);
+    const refusal = await refusalOf(prepared.folder, { ...prepared.options, ...spoil(prepared) });
+    expect(refusal).toEqual([code, expect.stringContaining(words)]);
   });
 
   it.each(['owner', 'guest'] as const)('refuses while a storage is open as %s', async (as) => {
     const { databasePath, options } = await prepare();
     const database = { engine: 'sqlite', path: databasePath } as const;
     const storage = await openStorage({ database, secret: null, as });
-    const error = await errorOf(restore(options));
-    expect([error.code, error.message]).toEqual(['RESTORE_FAILED', expect.stringContaining('Stop the bot')]);
+    const message: unknown = expect.stringContaining('Stop the bot');
+    await expect(restore(options)).rejects.toMatchObject({ code: 'RESTORE_FAILED', message });
     expect(await storage.store.codes.countUsernames()).toBe(2);
     await storage.close();
     expect(await restore(options)).toHaveProperty('codes', 1);
