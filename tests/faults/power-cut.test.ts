@@ -6,8 +6,9 @@ import { expect, it } from 'vitest';
 import { secretPathOf } from '../../src/storage/secret-file.js';
 import { StorageError } from '../../src/storage/storage-error.js';
 import { folderInMemory, temporaryFolder } from '../support/folder.js';
+import { keep, openRaw } from '../support/raw-database.js';
 import { buildDisk } from './disk.js';
-import { findLost, makeDatabase, openAsOwner, readAcks, startIssuer } from './issuer.js';
+import { findLost, makeDatabase, openAsOwner, readAcks, startIssuer, type IssuerMode } from './issuer.js';
 import { seededRandom, type Random } from './random.js';
 import { sized } from './size.js';
 
@@ -64,7 +65,7 @@ class DiskFile {
   /** Returns the content after a power cut: of what was not synced, random sectors, some of them damaged. */
   afterCut(random: Random): Buffer {
     let content: Buffer = Buffer.from(this.#durable);
-    // Some disks keep nearly all of it, others almost none.
+    // Some disks keep nearly all of it, others almost none. It loses nothing when only the process is killed.
     const keeps = random.pick([0, 0.5, 0.9, 1]);
     for (const { kind, offset, length, data } of this.#pending) {
       if (kind === 't') {
@@ -74,7 +75,7 @@ class DiskFile {
       for (let at = offset; at < offset + length;) {
         const end = Math.min(offset + length, at - (at % SECTOR) + SECTOR);
         const sector = Buffer.from(data.subarray(at - offset, end - offset));
-        if (random.chance(0.05)) sector.fill(random.below(256), random.below(sector.length));
+        if (keeps < 1 && random.chance(0.05)) sector.fill(random.below(256), random.below(sector.length));
         if (random.chance(keeps)) content = put(content, at, sector);
         at = end;
       }
@@ -104,7 +105,7 @@ interface Workload {
 }
 
 /** Issues codes on a disk that records what is done to it. */
-async function record(disk: string, count: number, mode: 'production' | 'normal'): Promise<Workload> {
+async function record(disk: string, count: number, mode: IssuerMode): Promise<Workload> {
   const folder = folderInMemory();
   const databasePath = join(folder, 'codes.db');
   await makeDatabase(databasePath);
@@ -122,11 +123,31 @@ async function record(disk: string, count: number, mode: 'production' | 'normal'
   return { folder, before, operations };
 }
 
+/** Counts claimed messages without a code, codes without look-alikes, and steps that the audit lacks. */
+function countHalves(databasePath: string): number {
+  const database = openRaw(databasePath);
+  database.exec('CREATE INDEX test_audit ON audit (code_id)');
+  const halves = keep(
+    database.prepare(`SELECT
+      (SELECT count(*) FROM requests WHERE id NOT IN (SELECT id FROM codes)) +
+      (SELECT count(*) FROM codes WHERE id NOT IN (SELECT id FROM requests)
+        OR name_hash NOT IN (SELECT name_hash FROM look_alikes)
+        OR NOT EXISTS (SELECT 1 FROM audit WHERE code_id = id AND event = 'issued')
+        OR (delivered_at IS NOT NULL) <>
+          EXISTS (SELECT 1 FROM audit WHERE code_id = id AND event = 'delivered'))`),
+  );
+  const count = Number(halves.pluck().get());
+  database.close();
+  return count;
+}
+
 /** Sums over all power cuts. */
 interface Outcome {
   acknowledged: number;
   lost: number;
   damaged: number;
+  /** Parts of transactions that were not committed as a whole. */
+  halves: number;
 }
 
 /** Cuts the power at random operations of a workload and starts again after each cut. */
@@ -154,6 +175,7 @@ async function cutPower(workload: Workload, cuts: number, random: Random, outcom
       const storage = await openAsOwner(databasePath);
       outcome.lost += (await findLost(storage, acks)).length;
       await storage.close();
+      outcome.halves += countHalves(databasePath);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       outcome.damaged += 1;
@@ -161,11 +183,11 @@ async function cutPower(workload: Workload, cuts: number, random: Random, outcom
   }
 }
 
-async function cutPowerOften(mode: 'production' | 'normal', cuts: number, seed: number): Promise<Outcome> {
+async function cutPowerOften(mode: IssuerMode, cuts: number, seed: number): Promise<Outcome> {
   const random = seededRandom(seed);
   const disk = buildDisk(temporaryFolder());
   const workloads = sized(1, 5);
-  const outcome = { acknowledged: 0, lost: 0, damaged: 0 };
+  const outcome = { acknowledged: 0, lost: 0, damaged: 0, halves: 0 };
   for (let index = 0; index < workloads; index++) {
     await cutPower(await record(disk, 200, mode), cuts / workloads, random, outcome);
   }
@@ -173,14 +195,21 @@ async function cutPowerOften(mode: 'production' | 'normal', cuts: number, seed: 
   return outcome;
 }
 
-it('loses no acknowledged code and damages no database in a power cut', async () => {
+it('loses no acknowledged code, damages no database and leaves no transaction half done in a power cut', async () => {
   const seed = Date.now() % 1_000_000;
   const outcome = await cutPowerOften('production', sized(20, 1_500), seed);
-  expect({ ...outcome, seed }).toMatchObject({ lost: 0, damaged: 0, seed });
+  expect({ ...outcome, seed }).toMatchObject({ lost: 0, damaged: 0, halves: 0, seed });
   expect(outcome.acknowledged).toBeGreaterThan(sized(500, 50_000));
 });
 
-it('loses codes with synchronous = NORMAL (control)', async () => {
-  const { lost } = await cutPowerOften('normal', sized(10, 100), 1);
-  expect(lost).toBeGreaterThan(0);
+it.each([
+  ['loses codes with synchronous = NORMAL', 'normal', 'lost'],
+  ['loses a code that is acknowledged before it is stored', 'early', 'lost'],
+  ['leaves halves when each statement commits by itself', 'halves', 'halves'],
+] as const)('%s (control)', async (_what, mode, harm) => {
+  // One cut in seven does harm: 200 harmless cuts happen once in 10^13 runs.
+  for (let seed = 1; seed <= 20; seed++) {
+    if ((await cutPowerOften(mode, 10, seed))[harm] > 0) return;
+  }
+  expect.fail('200 power cuts did no harm');
 });
