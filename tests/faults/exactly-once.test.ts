@@ -112,6 +112,10 @@ async function weather(storm: Storm): Promise<{ readonly found: Faults; readonly
   );
 
   const repeats: StandInMessage[] = [];
+  const ask = (request: Request): void => {
+    const { message } = scene.ask(request);
+    repeats.push(...Array.from({ length: random.below(5) }, () => message));
+  };
   const repeat = (message: StandInMessage | undefined): void => {
     if (message !== undefined) discord.redeliver(message);
   };
@@ -127,16 +131,13 @@ async function weather(storm: Storm): Promise<{ readonly found: Faults; readonly
     });
     const timer = setTimeout(end, random.below(1_000));
     const ended = victim.ended();
-    for (const request of waiting.splice(0, perKill)) {
-      const { message } = scene.ask(request);
-      repeats.push(...Array.from({ length: random.below(5) }, () => message));
-    }
+    waiting.splice(0, perKill).forEach(ask);
     for (let count = random.below(4 * perKill); count > 0; count--) repeat(draw(repeats, random));
     await ended;
     stopListening();
     clearTimeout(timer);
   }
-  for (const request of waiting) scene.ask(request);
+  waiting.forEach(ask);
   for (const message of repeats) repeat(message);
 
   const untilFinished = async (): Promise<void> => {
