@@ -5,8 +5,8 @@ import { expect, it, onTestFinished } from 'vitest';
 
 import { openValidator, StorageError } from '../../src/validator/validator.js';
 import { SECRET } from '../services/support.js';
-import { startBot, summarize, TestServer } from '../support/bot.js';
-import { postgresDatabase, runOn, startServer } from '../support/postgres.js';
+import { TestServer } from '../support/bot.js';
+import { runOn, startServer } from '../support/postgres.js';
 import type { Running } from '../support/process.js';
 import { TOKEN } from '../validation/bot.js';
 import { readHeard, startBotProcess } from './bots.js';
@@ -20,11 +20,6 @@ const LAX = ['wal_writer_delay=10s', 'wal_writer_flush_after=1GB'];
 /** For each kill. */
 const REQUESTS = 40;
 const LATE_REQUESTS = 5;
-
-/** Of the same database. */
-const CLOSE_OTHERS = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-  WHERE application_name = current_setting('application_name') AND state = 'idle'
-    AND pid <> pg_backend_pid()`;
 
 interface Pair {
   readonly username: string;
@@ -191,19 +186,4 @@ it('loses codes when PostgreSQL reports commits before they are written (control
   const { faults, answers } = await loseDatabase(LAX, 1);
   expect(faults.lost).not.toEqual([]);
   for (const each of answers) expect(Object.keys(each)).toContain('unknown');
-});
-
-it('logs nothing when the server closes idle connections', async () => {
-  const url = new URL(await postgresDatabase());
-  url.searchParams.set('application_name', url.searchParams.get('options') ?? '');
-  const bot = await startBot({ databasePath: url.href, settings: { CODE_SECRET: SECRET } });
-  // After the tasks of the start.
-  await bot.app.tasks.prune();
-  const before = bot.logged().length;
-  for (let n = 0; n < 20; n++) {
-    await runOn(url.href, CLOSE_OTHERS);
-    const said = await bot.say(bot.server.general, bot.server.alice, `!getcode "user ${n}"`);
-    expect(summarize(said).at(-1)).toMatch(/^#general ✅/);
-  }
-  expect(bot.logged().slice(before)).not.toMatch(/"level":[456]0/);
 });

@@ -22,20 +22,16 @@ const LOCK_TIMEOUT_MS = 5_000;
 const PAUSE_MS = 50;
 const MEMBERS = 8;
 
-/** Faults of `disk.c`; the exit code and the sentence of a bot that starts meanwhile. */
-const DISKS = [
-  ['full', 'DISK_FULL', 1, (path: string) => `${path} cannot grow: the disk is full.`],
-  [
-    'read-only',
-    'DISK_READONLY',
-    78,
-    (path: string) => `${path} and its folder cannot be read or written by this account.`,
-  ],
-] as const;
-
 const UNSUITABLE = /\S+ needs a file system with [^\n"]+\. Set DATABASE_URL to a file on a local disk\./;
 
-it.each(DISKS)('keeps every acknowledged code when the disk is %s again and again', async (_how, fault) => {
+function lacking(what: string, errno: 'EPERM' | 'ENOTSUP' | 'ENOLCK' | 'ENODEV') {
+  return { DISK_LACKS: what, DISK_ERRNO: String(constants.errno[errno]) };
+}
+
+it.each([
+  ['full', 'DISK_FULL'],
+  ['read-only', 'DISK_READONLY'],
+])('keeps every acknowledged code when the disk is %s again and again', async (_how, fault) => {
   const folder = temporaryFolder();
   const databasePath = join(folder, 'codes.db');
   const [acks, flag] = [join(folder, 'codes.acks'), join(folder, 'fault')];
@@ -74,37 +70,34 @@ it.each(DISKS)('keeps every acknowledged code when the disk is %s again and agai
   expect(delivered.length).toBeLessThanOrEqual(all.length + 1);
 });
 
-it.each(DISKS)('ends a start while the disk is %s (%s) with code %i', async (_how, fault, code, sentence) => {
-  const folder = temporaryFolder();
-  const databasePath = join(folder, 'codes.db');
-  const flag = join(folder, 'fault');
-  await makeDatabase(databasePath);
-  writeFileSync(flag, '');
-  const settings = { DISCORD_TOKEN: 'never.used.here', DATABASE_URL: databasePath, LOG_FORMAT: 'json' };
-  const env = { ...settings, LD_PRELOAD: buildDisk(temporaryFolder()), [fault]: flag };
-  const bot = run('dist/index.js', { cwd: folder, env });
-  expect(await bot.ended).toBe(code);
-  expect(bot.stdout()).toContain(sentence(databasePath));
-});
-
-it.each<[string, 'EPERM' | 'ENOTSUP' | 'ENOLCK' | 'ENODEV', number, RegExp]>([
-  ['hard links', 'EPERM', 78, UNSUITABLE],
-  ['hard links', 'ENOTSUP', 78, UNSUITABLE],
-  ['locks', 'ENOTSUP', 78, UNSUITABLE],
+it.each<[string, string, number, Readonly<Record<string, string>>, RegExp]>([
+  ['a disk', 'is full', 1, { DISK_FULL: 'codes.db' }, /codes\.db cannot grow: the disk is full\./],
+  [
+    'a disk',
+    'is read-only',
+    78,
+    { DISK_READONLY: 'codes.db' },
+    /codes\.db and its folder cannot be read or written by this account\./,
+  ],
+  ['a file system', 'has no hard links', 78, lacking('hard links', 'EPERM'), UNSUITABLE],
+  ['a file system', 'does not know hard links', 78, lacking('hard links', 'ENOTSUP'), UNSUITABLE],
+  ['a file system', 'has no locks', 78, lacking('locks', 'ENOTSUP'), UNSUITABLE],
   // SQLite takes it for another program's lock.
   [
-    'locks',
-    'ENOLCK',
+    'a file system',
+    'has no room for locks',
     1,
+    lacking('locks', 'ENOLCK'),
     /is locked by another program\. .* If there is none, put the database on a local disk\./,
   ],
-  ['shared memory', 'ENODEV', 78, UNSUITABLE],
-])('ends a start on a file system without %s (%s) with code %i', async (lacking, errno, code, sentence) => {
-  const folder = temporaryFolder();
-  const settings = { DISCORD_TOKEN: 'never.used.here', LOG_FORMAT: 'json' };
-  const fault = { DISK_LACKS: lacking, DISK_ERRNO: String(constants.errno[errno]) };
+  ['a file system', 'has no shared memory', 78, lacking('shared memory', 'ENODEV'), UNSUITABLE],
+])('ends a start on %s that %s with code %i', async (where, _what, code, fault, sentence) => {
+  const cwd = temporaryFolder();
+  // A disk fails under a database that exists.
+  if (where === 'a disk') await makeDatabase(join(cwd, 'codes.db'));
+  const settings = { DISCORD_TOKEN: 'never.used.here', DATABASE_URL: 'codes.db', LOG_FORMAT: 'json' };
   const env = { ...settings, LD_PRELOAD: buildDisk(temporaryFolder()), ...fault };
-  const bot = run('dist/index.js', { cwd: folder, env });
+  const bot = run('dist/index.js', { cwd, env });
   expect(await bot.ended).toBe(code);
   expect(bot.stdout()).toMatch(sentence);
   expect(bot.stderr()).toBe('');
@@ -116,8 +109,8 @@ it('restores nothing on a file system without hard links, and says so', async ()
   await makeDatabase(databasePath);
   const { path } = await makeBackup(databasePath, { keep: 1, now: NOW });
   const before = readdirSync(folder);
-  const fault = { DISK_LACKS: 'hard links', DISK_ERRNO: String(constants.errno.EPERM) };
-  const env = { DATABASE_URL: databasePath, LD_PRELOAD: buildDisk(temporaryFolder()), ...fault };
+  const disk = { LD_PRELOAD: buildDisk(temporaryFolder()), ...lacking('hard links', 'EPERM') };
+  const env = { DATABASE_URL: databasePath, ...disk };
   const restore = run('dist/cli/main.js', { cwd: temporaryFolder(), env, args: ['restore', path] });
   expect(await restore.ended).toBe(78);
   expect(restore.stderr()).toMatch(UNSUITABLE);

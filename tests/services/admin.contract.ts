@@ -285,6 +285,17 @@ export function describeAdministration(engine: Engine): void {
       clock.advance(1);
       expect(await issue({ holderId: '3' })).toHaveProperty('holderId', '3');
     });
+
+    it('asks about each holder once, at most 100 at a time', async () => {
+      const { clock, store, issue } = await openWorld(engine);
+      for (let n = 0; n < 205; n++) await issue({ holderId: String(n), username: `name ${n}` });
+      await issue({ holderId: '7', username: 'another' });
+      const asked: (readonly string[])[] = [];
+      const findLeft: FindLeft = async (_guildId, userIds) => (asked.push(userIds), []);
+      await checkMembership(store, findLeft, '1', clock.read);
+      expect(asked.map((ids) => ids.length)).toEqual([100, 100, 5]);
+      expect(new Set(asked.flat()).size).toBe(205);
+    });
   });
 
   describe('serving servers', () => {
