@@ -5,9 +5,9 @@ import { expect, it } from 'vitest';
 
 import type { StandInFault } from '../src/demo/stand-in/stand-in.js';
 import { makeBackup } from '../src/storage/backup.js';
-import { openValidator } from '../src/validator/validator.js';
 import { startBot, type TestBot } from './support/bot.js';
 import { ManualClock } from './support/clock.js';
+import { openWebsite } from './support/website.js';
 
 const SECRET = 'canary-secret-canary-secret-canary';
 const TOKEN = 'canary-token-canary-token-canary-token';
@@ -31,11 +31,7 @@ function codesIn({ server }: TestBot): Set<string> {
   );
 }
 
-/** Returns the content of the database and the files beside it. */
-function storedBytes({ databasePath }: TestBot): string {
-  return bytesIn(dirname(databasePath));
-}
-
+/** Returns the content of the files in a folder. */
 function bytesIn(folder: string): string {
   return readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -87,38 +83,30 @@ it.each(FAULTS)('leaks no code, token or secret when Discord %s', async (_, faul
   for (const repair of repairs) repair();
   await say(server.general, server.alice, '!getcode Alice');
   const codes = codesIn(bot);
-  const validator = await openValidator({
-    databaseUrl: bot.databasePath,
-    codeSecret: SECRET,
-    clock: clock.read,
-  });
+  const validator = await openWebsite(bot);
   for (const code of codes) {
     await validator.redeem('Alice', code, { client: CLIENT });
     // People type their code into the box for the username.
     await validator.validate(code, code);
     await askOverHttp(bot, code);
   }
-  await validator.close();
   await bot.app.tasks.prune();
   await settled();
   await makeBackup(bot.databasePath, { keep: 7, now: clock.now });
 
   expect(codes.size).toBeGreaterThanOrEqual(2);
   const channel = JSON.stringify([...discord.messages(server.general), ...discord.messages(server.thread)]);
-  const backups = bytesIn(join(dirname(bot.databasePath), 'backups'));
-  const places: Record<string, string> = { log: bot.logged(), channel, files: storedBytes(bot), backups };
+  const folder = dirname(bot.databasePath);
+  const backups = bytesIn(join(folder, 'backups'));
+  const places = Object.entries({ log: bot.logged(), channel, files: bytesIn(folder), backups });
   // The places were read.
-  expect(places['log']).toContain(server.alice.id.slice(0, 4));
-  expect(places['channel']).toContain('!getcode Alice');
-  expect(places['files']).toContain(server.alice.id);
-  expect(places['backups']).toContain(server.alice.id);
-  for (const [place, content] of Object.entries(places)) {
-    for (const canary of [...codes, discord.token, SECRET, CLIENT, TOKEN, KEY]) {
-      const sought = `${place}: ${canary.slice(0, 2)}…`;
-      expect({ sought, found: content.toUpperCase().includes(canary.toUpperCase()) }).toEqual({
-        sought,
-        found: false,
-      });
-    }
+  expect(channel).toContain('!getcode Alice');
+  for (const [place, content] of places) {
+    if (place !== 'channel') expect(content).toContain(server.alice.id);
+    const found = [...codes, discord.token, SECRET, CLIENT, TOKEN, KEY].filter((canary) =>
+      content.toUpperCase().includes(canary.toUpperCase()),
+    );
+    // No more of a canary in this report than tells which one it is.
+    expect([place, found.map((canary) => canary.slice(0, 2))]).toEqual([place, []]);
   }
 });
