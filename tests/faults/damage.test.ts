@@ -54,9 +54,8 @@ async function makeTemplate(): Promise<Template> {
 }
 
 function writeTemplate({ database, log, secret }: Template, path: string): void {
-  writeFileSync(path, database, { mode: 0o600 });
-  writeFileSync(`${path}-wal`, log, { mode: 0o600 });
-  writeFileSync(secretPathOf(path), secret, { mode: 0o600 });
+  const files = { [path]: database, [`${path}-wal`]: log, [secretPathOf(path)]: secret };
+  for (const [name, content] of Object.entries(files)) writeFileSync(name, content, { mode: 0o600 });
 }
 
 function removeDatabase(path: string): void {
@@ -67,20 +66,26 @@ function randomBytes(random: Random, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => random.below(256)));
 }
 
-/** Returns the damaged content of a file. */
-type Damage = (bytes: Buffer, random: Random) => Buffer;
+/** Damages a database; `other` is one of another secret. */
+type Damage = (path: string, random: Random, other: Template) => void;
 
-const truncate: Damage = (bytes, random) => bytes.subarray(0, random.below(bytes.length));
+function inPlace(change: (bytes: Buffer, random: Random) => Buffer, ending = ''): Damage {
+  return (path, random) => writeFileSync(path + ending, change(readFileSync(path + ending), random));
+}
 
-const flipBits: Damage = (bytes, random) => {
+function truncate(bytes: Buffer, random: Random): Buffer {
+  return bytes.subarray(0, random.below(bytes.length));
+}
+
+function flipBits(bytes: Buffer, random: Random): Buffer {
   for (let count = 1 + random.below(30); count > 0; count--) {
     const at = random.below(bytes.length);
     bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
   }
   return bytes;
-};
+}
 
-const overwritePages: Damage = (bytes, random) => {
+function overwritePages(bytes: Buffer, random: Random): Buffer {
   const randomPage = (): number => random.below(Math.floor(bytes.length / PAGE)) * PAGE;
   for (let count = 1 + random.below(3); count > 0; count--) {
     const from = randomPage();
@@ -88,17 +93,12 @@ const overwritePages: Damage = (bytes, random) => {
     bytes.set(random.pick([randomBytes(random, PAGE), Buffer.alloc(PAGE), other]), randomPage());
   }
   return bytes;
-};
+}
 
-const overwriteHeader: Damage = (bytes, random) => {
+function overwriteHeader(bytes: Buffer, random: Random): Buffer {
   bytes.set(randomBytes(random, 1 + random.below(20)), random.below(100));
   return bytes;
-};
-
-const change =
-  (ending: '' | '-wal', damage: Damage) =>
-  (path: string, random: Random): void =>
-    writeFileSync(path + ending, damage(readFileSync(path + ending), random));
+}
 
 /** Replaces a file as `mv` does. */
 function replace(path: string, content: Buffer): void {
@@ -106,15 +106,15 @@ function replace(path: string, content: Buffer): void {
   renameSync(`${path}.other`, path);
 }
 
-const DAMAGES: Readonly<Record<string, (path: string, random: Random, other: Template) => void>> = {
-  truncated: change('', truncate),
-  'with flipped bits': change('', flipBits),
-  'with overwritten pages': change('', overwritePages),
-  'with an overwritten header': change('', overwriteHeader),
-  'with a truncated log': change('-wal', truncate),
-  'with flipped bits in the log': change('-wal', flipBits),
-  'with overwritten pages in the log': change('-wal', overwritePages),
-  emptied: change('', () => Buffer.alloc(0)),
+const DAMAGES: Readonly<Record<string, Damage>> = {
+  truncated: inPlace(truncate),
+  'with flipped bits': inPlace(flipBits),
+  'with overwritten pages': inPlace(overwritePages),
+  'with an overwritten header': inPlace(overwriteHeader),
+  'with a truncated log': inPlace(truncate, '-wal'),
+  'with flipped bits in the log': inPlace(flipBits, '-wal'),
+  'with overwritten pages in the log': inPlace(overwritePages, '-wal'),
+  emptied: inPlace(() => Buffer.alloc(0)),
   deleted: (path) => rmSync(path),
   'deleted with its log': removeDatabase,
   'replaced by a database of another secret': (path, _random, other) => replace(path, other.database),
@@ -123,21 +123,12 @@ const DAMAGES: Readonly<Record<string, (path: string, random: Random, other: Tem
 };
 
 /** What happened to the starts and logins of all damaged databases. */
-interface Tally {
-  /** Accepted logins with pairs that were never issued. */
-  neverIssued: number;
-  /** Starts that created a new database. */
-  newDatabases: number;
-  refusedStarts: number;
-  outages: number;
-  answered: number;
-  /** Errors that do not say what is damaged. */
-  unexpected: unknown[];
+function newTally() {
+  const unexpected: unknown[] = [];
+  return { neverIssued: 0, newDatabases: 0, unexpected, refusedStarts: 0, outages: 0, answered: 0 };
 }
 
-function newTally(): Tally {
-  return { neverIssued: 0, newDatabases: 0, refusedStarts: 0, outages: 0, answered: 0, unexpected: [] };
-}
+type Tally = ReturnType<typeof newTally>;
 
 /** Adds pairs that were not issued: other codes, and codes of other usernames. */
 function withStrangers(issued: readonly Pair[], random: Random): Pair[] {
@@ -148,20 +139,21 @@ function withStrangers(issued: readonly Pair[], random: Random): Pair[] {
   return [...issued, ...strangers];
 }
 
-type Pairs = readonly Pair[];
-
 /** Tries to log in with `pairs`, of which `issued` were issued. */
-async function logIn({ store, keys }: Storage, issued: Pairs, pairs: Pairs, tally: Tally): Promise<void> {
+async function logIn(
+  { store, keys }: Storage,
+  issued: readonly Pair[],
+  pairs: readonly Pair[],
+  tally: Tally,
+): Promise<void> {
   const validator = new Validator({ store, keys, clock: () => NOW });
   const known = new Set(issued.map(({ username, text }) => `${username} ${text}`));
   for (const { username, text } of pairs) {
     try {
       const verdict = await validator.validate(username, text);
       // A flipped bit may change the case of a letter: it stays the same username.
-      const isRight =
-        !verdict.valid ||
-        (known.has(`${username} ${text}`) && verdict.username.toLowerCase() === username.toLowerCase());
-      if (isRight) tally.answered += 1;
+      const isRight = !verdict.valid || verdict.username.toLowerCase() === username.toLowerCase();
+      if (isRight && (!verdict.valid || known.has(`${username} ${text}`))) tally.answered += 1;
       else tally.neverIssued += 1;
     } catch (error) {
       // With a damaged schema, SQLite may report anything about a statement.

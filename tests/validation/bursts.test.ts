@@ -10,22 +10,20 @@ const GUESSES = 60;
 /** What docs/security.md promises for one hour. */
 const MAX_EVALUATED = 10;
 
-const WAYS = {
+const WAYS: Readonly<Record<string, (index: number) => Guess['by']>> = {
   'the module': () => 'module',
   HTTP: () => 'HTTP',
   both: (index) => (index % 2 === 0 ? 'module' : 'HTTP'),
-} as const satisfies Record<string, (index: number) => Guess['by']>;
-
-const CLIENTS = {
+};
+const CLIENTS: Readonly<Record<string, (index: number) => Pick<Guess, 'client'>>> = {
   'no client': () => ({}),
   'a new client each': (index) => ({ client: `device ${index}` }),
   'a client that logged in before': () => ({ client: 'home' }),
-} as const satisfies Record<string, (index: number) => Pick<Guess, 'client'>>;
-
-const METHODS = {
+};
+const METHODS: Readonly<Record<string, (index: number) => Guess['method']>> = {
   validate: () => 'validate',
   both: (index) => (index % 2 === 0 ? 'redeem' : 'validate'),
-} as const satisfies Record<string, (index: number) => Guess['method']>;
+};
 
 /** One burst: what became of each guess, by process in the order that it was sent. */
 interface Outcome {
