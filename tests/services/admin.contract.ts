@@ -388,6 +388,15 @@ export function describeAdministration(engine: Engine): void {
       await prune(store, clock.now, clock.now);
       expect(await issue({ holderId: '2' })).toHaveProperty('holderId', '2');
     });
+
+    it('remembers the latest DM channel of a user until it is deleted', async () => {
+      const { store } = await openWorld(engine);
+      await atOnce(5, async () => store.dmChannels.remember('1', '10'));
+      await store.dmChannels.remember('1', '11');
+      expect(await store.dmChannels.find('1')).toBe('11');
+      await store.dmChannels.forget('1');
+      expect(await store.dmChannels.find('1')).toBeNull();
+    });
   });
 
   describe('the audit', () => {

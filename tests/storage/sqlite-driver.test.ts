@@ -1,4 +1,4 @@
-import { copyFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
+import { copyFileSync, existsSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause, setImmediate } from 'node:timers/promises';
 
@@ -41,6 +41,12 @@ describe('SqliteDriver', () => {
       expect(await each.query('PRAGMA synchronous')).toEqual([{ synchronous: 2 }]);
       expect(await each.query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
     }
+  });
+
+  it('creates no file unless asked to', () => {
+    const path = join(temporaryFolder(), 'none.db');
+    expect(() => openDriver(path)).toThrow(expect.objectContaining({ code: 'DATABASE_UNREADABLE' }));
+    expect(existsSync(path)).toBe(false);
   });
 
   it('refuses an undefined parameter', async () => {
