@@ -1,19 +1,21 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 
-import { ManualClock } from '../../support/clock.js';
-import { type Scene, setScene } from './client.js';
+import { DiscordStandIn } from '../../src/demo/stand-in/stand-in.js';
+import { ManualClock } from '../support/clock.js';
 
 /** Makes REST calls as the bot, without discord.js, which would wait. */
-async function setLimitedScene(): Promise<
-  Scene & { clock: ManualClock; post: (path: string, body: object) => Promise<Response> }
-> {
+async function setLimitedScene() {
   const clock = new ManualClock();
-  const scene = await setScene({ now: clock.read, enforcesRateLimits: true });
-  const { apiUrl, token } = scene.discord;
-  const headers = { authorization: `Bot ${token}`, 'content-type': 'application/json' };
+  const discord = await DiscordStandIn.start({ now: clock.read, enforcesRateLimits: true });
+  onTestFinished(async () => discord.close());
+  const guild = discord.addGuild('Workshop', discord.addUser('ada'));
+  const general = discord.addChannel(guild, 'general');
+  const bob = discord.addUser('bob');
+  discord.join(guild, bob);
+  const headers = { authorization: `Bot ${discord.token}`, 'content-type': 'application/json' };
   const post = async (path: string, body: object): Promise<Response> =>
-    fetch(`${apiUrl}/v10${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
-  return { ...scene, clock, post };
+    fetch(`${discord.apiUrl}/v10${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { discord, guild, general, bob, clock, post };
 }
 
 it('accepts 5 messages within 5 seconds in each channel', async () => {
