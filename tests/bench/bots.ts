@@ -16,6 +16,8 @@ const MEMBERS = 8;
 /** At most the commands per minute of one member. */
 const COMMANDS_PER_MEMBER = 8;
 const IDLE_MS = 1_000;
+/** A command writes its last statement after its acknowledgement. */
+const SETTLE_MS = 200;
 const OURS = '../../dist/index.js';
 const BARE = './bare-bot.mjs';
 
@@ -35,13 +37,14 @@ const FIGURES = [
 /** Measures the bot and a bare bot, each in its own process, command by command in turns. */
 export async function measureBots({ folder, isQuick, report }: Bench): Promise<void> {
   const stages = { ours: await openStage(), bare: await openStage() };
+  const idleMs = isQuick ? SETTLE_MS : IDLE_MS;
   const rounds: Record<'ours' | 'bare' | 'commit', Values>[] = [];
   // The first round creates the database.
   for (let round = 0; round <= (isQuick ? 1 : 7); round++) {
     const ours = await stages.ours.start(join(folder, 'bots', 'codes.db'));
     const bare = await stages.bare.start('', BARE);
     const insert = prepareCommit(join(folder, `commits-${round}.db`));
-    await pause(IDLE_MS);
+    await pause(idleMs);
     const bots = { ours, bare };
     const idle = { ours: residentMegabytes(ours.child), bare: residentMegabytes(bare.child) };
     // Opens the DM channels: new ones are paced.
@@ -67,7 +70,7 @@ export async function measureBots({ folder, isQuick, report }: Bench): Promise<v
       times.commit.push({ dm: ms, ack: ms });
     }
     const cpu = { ours: cpuMs(ours.child), bare: cpuMs(bare.child), commit: 0 };
-    await pause(IDLE_MS);
+    await pause(idleMs);
     const valuesOf = (kind: 'ours' | 'bare' | 'commit'): Values => ({
       start: kind === 'commit' ? 0 : bots[kind].startMs,
       idle: kind === 'commit' ? 0 : idle[kind],
@@ -162,8 +165,7 @@ async function countCalls(databaseUrl: string, report: Report): Promise<void> {
   const probe = new URL('./probe.mjs', import.meta.url).href;
   const { child, ask, stop } = await start(databaseUrl, OURS, ['--import', probe]);
   const counts = async (): Promise<Record<'statements' | 'commits' | 'calls', number>> => {
-    // A command writes its last statement after its acknowledgement.
-    await pause(IDLE_MS);
+    await pause(SETTLE_MS);
     child.send('counts');
     const [sent] = await once(child, 'message');
     return { ...sent, calls: discord.requests.length };

@@ -100,6 +100,8 @@ async function open(location: DatabaseLocation, count: number) {
 function bareStatement(location: DatabaseLocation) {
   if (location.engine === 'postgres') {
     const pool = new pg.Pool({ connectionString: location.url, max: POOL_SIZE });
+    // A connection may still be open when the server stops.
+    pool.on('error', () => undefined);
     const query = async (hash: string): Promise<boolean> =>
       (await pool.query({ name: 'find', text: FIND, values: [hash] })).rowCount === 1;
     return { query, close: async () => pool.end() };

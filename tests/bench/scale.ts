@@ -68,7 +68,7 @@ export async function measureScale({ folder, isQuick, writes, report }: Bench): 
       if (isSlow && (round === 0 || round > SLOW_ROUNDS)) continue;
       for (const subject of subjects) {
         const times: number[] = [];
-        for (let call = 0; call < (isQuick ? 3 : calls); call++) {
+        for (let call = 0; call < (isQuick ? 1 : calls); call++) {
           const start = performance.now();
           const measured = await run(subject);
           if (measured !== null) times.push(measured ?? performance.now() - start);
