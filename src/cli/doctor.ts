@@ -223,7 +223,7 @@ async function checkChannels(
 }
 
 async function checkHttp({ httpHost, httpPort }: Config, report: Report): Promise<void> {
-  // 0: any free port.
+  // 0 means a free port, which only the log names.
   if (httpPort === null || httpPort === 0) return;
   const host = httpHost.replace(/^0\.0\.0\.0$/, '127.0.0.1').replace(/^::$/, '::1');
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${httpPort}/healthz`;
