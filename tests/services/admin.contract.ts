@@ -120,8 +120,8 @@ export function describeAdministration(engine: Engine): void {
     it.each([
       ['a code', (text: string) => text.toLowerCase(), 'code'],
       ['a username', () => 'ALICE', 'username'],
-    ])('revokes by %s in any case and frees the username', async (_what, typedOf, by) => {
-      const { codes, validator, issue, deliver } = await openWorld(engine);
+    ])('revokes by %s in any case, frees the username and records no code', async (_what, typedOf, by) => {
+      const { codes, store, validator, issue, deliver } = await openWorld(engine);
       const { id, text } = await deliver();
       const target = { typed: typedOf(text) } as const;
       expect(await codes.revoke(admin(), target, null)).toMatchObject({
@@ -129,6 +129,7 @@ export function describeAdministration(engine: Engine): void {
         codes: [{ id, endReason: 'revoked' }],
       });
       expect(await validator.validate('Alice', text)).toEqual({ valid: false, reason: 'revoked' });
+      expect(JSON.stringify(await store.audit.read({}))).not.toContain(text);
       expect(await issue({ holderId: '2' })).toHaveProperty('holderId', '2');
     });
 
