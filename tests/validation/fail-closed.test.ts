@@ -68,9 +68,16 @@ it.each([
     ];
     const outages = burst.map((sent) => (sent === throttled ? 'throttled' : outage));
     for (let time = 0; time < 3; time++) expect(await website(burst)).toEqual(outages);
+    expect(await website([guess(wrong)])).toEqual([outage]);
 
     rmSync(flag);
     clock.advance(1);
+    expect(await website([guess(right)])).toEqual(['valid']);
+    // A write was committed since.
+    truncateLog(databasePath);
+    writeFileSync(flag, '');
+    expect(await website([guess(right)])).toEqual(['valid']);
+    rmSync(flag);
     expect(await website([guess(right), guess(wrong), guess(right)])).toEqual(['valid', 'unknown', 'valid']);
   },
 );
