@@ -34,15 +34,15 @@ const TABLES: Readonly<Record<string, Growth>> = {
     after: HOUR + 1,
     left: { failures: 0 },
   },
-  'more than 1,000 wrong codes in each of 2 hours': {
-    drive: async ({ validator, clock }) =>
-      times(2, async (hour) => {
-        await times(1_000, async (n) => validator.validate(`user ${hour} ${n}`, WRONG));
-        clock.advance(HOUR + 1);
-      }),
-    // The last 1,000: a validator cleans up by itself.
-    rows: { failures: 1_000 },
-    after: 1,
+  '1,000 wrong codes, of which the last comes an hour later': {
+    drive: async ({ validator, clock }) => {
+      await times(999, async (n) => validator.validate(`user ${n}`, WRONG));
+      clock.advance(HOUR + 1);
+      await validator.validate('another', WRONG);
+    },
+    // A validator cleans up by itself.
+    rows: { failures: 1 },
+    after: HOUR + 1,
     left: { failures: 0 },
   },
   'wrong codes of one client': {
