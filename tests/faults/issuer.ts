@@ -1,4 +1,5 @@
 import { run, type Running } from '../support/process.js';
+import { keep, openRaw } from '../support/raw-database.js';
 import { openStorage, type Storage } from '../../src/storage/open-storage.js';
 import { Validator } from '../../src/services/validator.js';
 
@@ -63,4 +64,22 @@ export async function findLost(
     if (!valid) lost.push(id);
   }
   return lost;
+}
+
+/** Counts claimed messages without a code, codes without look-alikes, and steps that the audit lacks. */
+export function countHalves(databasePath: string): number {
+  const database = openRaw(databasePath);
+  database.exec('CREATE INDEX test_audit ON audit (code_id)');
+  const halves = keep(
+    database.prepare(`SELECT
+      (SELECT count(*) FROM requests WHERE id NOT IN (SELECT id FROM codes)) +
+      (SELECT count(*) FROM codes WHERE id NOT IN (SELECT id FROM requests)
+        OR name_hash NOT IN (SELECT name_hash FROM look_alikes)
+        OR NOT EXISTS (SELECT 1 FROM audit WHERE code_id = id AND event = 'issued')
+        OR (delivered_at IS NOT NULL) <>
+          EXISTS (SELECT 1 FROM audit WHERE code_id = id AND event = 'delivered'))`),
+  );
+  const count = Number(halves.pluck().get());
+  database.close();
+  return count;
 }

@@ -6,9 +6,9 @@ import { expect, it } from 'vitest';
 import { secretPathOf } from '../../src/storage/secret-file.js';
 import { StorageError } from '../../src/storage/storage-error.js';
 import { folderInMemory, temporaryFolder } from '../support/folder.js';
-import { keep, openRaw } from '../support/raw-database.js';
 import { buildDisk } from './disk.js';
-import { findLost, makeDatabase, openAsOwner, readAcks, startIssuer, type IssuerMode } from './issuer.js';
+import { countHalves, findLost, makeDatabase, openAsOwner, readAcks, startIssuer } from './issuer.js';
+import type { IssuerMode } from './issuer.js';
 import { seededRandom, type Random } from './random.js';
 import { sized } from './size.js';
 
@@ -121,24 +121,6 @@ async function record(disk: string, count: number, mode: IssuerMode): Promise<Wo
   const kinds = operations.map(({ kind, file }) => kind + file);
   expect(kinds).toEqual(expect.arrayContaining(['wd', 'wl', 'wa', 'sl', 'sd']));
   return { folder, before, operations };
-}
-
-/** Counts claimed messages without a code, codes without look-alikes, and steps that the audit lacks. */
-function countHalves(databasePath: string): number {
-  const database = openRaw(databasePath);
-  database.exec('CREATE INDEX test_audit ON audit (code_id)');
-  const halves = keep(
-    database.prepare(`SELECT
-      (SELECT count(*) FROM requests WHERE id NOT IN (SELECT id FROM codes)) +
-      (SELECT count(*) FROM codes WHERE id NOT IN (SELECT id FROM requests)
-        OR name_hash NOT IN (SELECT name_hash FROM look_alikes)
-        OR NOT EXISTS (SELECT 1 FROM audit WHERE code_id = id AND event = 'issued')
-        OR (delivered_at IS NOT NULL) <>
-          EXISTS (SELECT 1 FROM audit WHERE code_id = id AND event = 'delivered'))`),
-  );
-  const count = Number(halves.pluck().get());
-  database.close();
-  return count;
 }
 
 /** Sums over all power cuts. */
