@@ -4,7 +4,7 @@ import { LONGEST_CODE, SHORTEST_CODE } from './codes/code-text.js';
 import { MIN_SECRET_LENGTH } from './codes/keys.js';
 import { parseUsername, type Username } from './codes/username.js';
 import { ConfigError, findIgnored, readText, type EnvFile } from './env-file.js';
-import { DATABASE_URL_RULE, parseDatabaseUrl } from './storage/database-url.js';
+import { LOCATION_RULE, parseDatabaseUrl } from './storage/database-url.js';
 
 export type Config = Readonly<ReturnType<typeof loadConfig>>;
 export type StorageConfig = Readonly<ReturnType<typeof loadStorageConfig>>;
@@ -191,7 +191,7 @@ function readStorage({ read, readUrl, readSecret, folder }: Reader) {
       'DATABASE_URL',
       { engine: 'sqlite', path: resolve(folder, DEFAULT_DATABASE) },
       parseDatabase,
-      DATABASE_URL_RULE,
+      LOCATION_RULE,
       DEFAULT_DATABASE,
     ),
     /** Where `npm run move-database` copies the codes; `null`: not set. */
@@ -199,7 +199,7 @@ function readStorage({ read, readUrl, readSecret, folder }: Reader) {
       'NEW_DATABASE_URL',
       null,
       parseDatabase,
-      DATABASE_URL_RULE,
+      LOCATION_RULE,
       'postgres://db.example/codes',
     ),
     /** `null`: in a file beside the SQLite database. */

@@ -6,7 +6,7 @@ export type DatabaseLocation =
   | { readonly engine: 'sqlite'; readonly path: string }
   | { readonly engine: 'postgres'; readonly url: string };
 
-export const DATABASE_URL_RULE =
+export const LOCATION_RULE =
   'the path of a SQLite file without ~ or variables, a file: URL or a postgres:// URL';
 
 /** A home directory, variables, a folder, a URL, `:memory:`, quotes, control characters: no path of a file. */

@@ -6,7 +6,7 @@ import {
   type RedeemOptions,
   type Verdict,
 } from '../services/validator.js';
-import { DATABASE_URL_RULE, parseDatabaseUrl } from '../storage/database-url.js';
+import { LOCATION_RULE, parseDatabaseUrl } from '../storage/database-url.js';
 import { openStorage } from '../storage/open-storage.js';
 
 export type { InvalidReason, LoginOptions, RedeemOptions, Verdict } from '../services/validator.js';
@@ -70,7 +70,7 @@ export async function openValidator(options: ValidatorOptions = {}): Promise<Val
   const { poolSize = DEFAULT_POOL_SIZE } = options;
   const database = parseDatabaseUrl(databaseUrl);
   // The URL is not quoted: it may hold a password.
-  if (database === null) throw new TypeError(`databaseUrl must be ${DATABASE_URL_RULE}`);
+  if (database === null) throw new TypeError(`databaseUrl must be ${LOCATION_RULE}`);
 
   const storage = await openStorage({ database, secret: codeSecret?.trim() ?? null, as: 'guest', poolSize });
   const validator = new LoginValidator({ store: storage.store, keys: storage.keys, clock });
