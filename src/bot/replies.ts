@@ -296,8 +296,8 @@ function hasOrHave(count: number): string {
 }
 
 /**
- * One message for both; `null` if they differ in more than whom they mention, mention the same member, or do not fit
- * into one.
+ * One message for both; `null` if they mention nobody, differ in more than whom they mention, mention the same member,
+ * or do not fit into one.
  */
 export function joinReplies(first: MessageBody, second: MessageBody): MessageBody | null {
   const mentions = [first, second].flatMap((body) => body.mentions ?? []);
@@ -305,8 +305,8 @@ export function joinReplies(first: MessageBody, second: MessageBody): MessageBod
     body.content?.replace(mentionAll(body.mentions), mentionAll(mentions)),
   );
   const isOne = content !== undefined && content === same && content.length <= MAX_MESSAGE;
-  const isOnce = new Set(mentions).size === mentions.length;
-  return isOne && isOnce && first.embed === undefined ? { ...first, content, mentions } : null;
+  const areNamed = first.mentions !== undefined && new Set(mentions).size === mentions.length;
+  return isOne && areNamed && first.embed === undefined ? { ...first, content, mentions } : null;
 }
 
 /** Whether the text mentions everybody whom the message pings. */

@@ -10,7 +10,8 @@ it('joins messages that differ in whom they mention, as long as they fit into on
   expect(replies.joinReplies(both ?? {}, replies.codeSent(b))).toBeNull();
   const differing = [replies.codeListSent(b), replies.help([]), replies.notYourButton()];
   for (const other of differing) expect(replies.joinReplies(replies.codeSent(a), other)).toBeNull();
-  expect(replies.joinReplies(replies.help([]), replies.help([]))).toBeNull();
+  for (const same of [replies.help([]), replies.databaseOutage()])
+    expect(replies.joinReplies(same, same)).toBeNull();
   for (const reply of [replies.codeSent, replies.codeNotSent.bind(null, 'delayed')]) {
     let joined = reply(a);
     let named = 1;
