@@ -29,10 +29,10 @@ export interface Code {
 /** What the status of a code depends on. */
 export type CodeState = Pick<
   Code,
-  'uses' | 'maxUses' | 'deliveredAt' | 'expiresAt' | 'suspendedAt' | 'endedAt' | 'endReason'
+  'uses' | 'maxUses' | 'issuedAt' | 'deliveredAt' | 'expiresAt' | 'suspendedAt' | 'endedAt' | 'endReason'
 >;
 
-/** `left`: the holder left the server. `withdrawn`: it was never delivered. */
+/** `left`: the holder left the server. `withdrawn`: it was not delivered within {@link PENDING_MS}. */
 export const END_REASONS = ['revoked', 'left', 'replaced', 'expired', 'withdrawn'] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
@@ -42,6 +42,7 @@ export type CodeStatus = EndReason | 'suspended' | 'pending' | 'used_up' | 'acti
 export function statusOf(code: CodeState, now: number): CodeStatus {
   if (code.endReason !== null) return code.endReason;
   if (code.expiresAt !== null && now >= code.expiresAt) return 'expired';
+  if (code.deliveredAt === null && now > code.issuedAt + PENDING_MS) return 'withdrawn';
   if (code.suspendedAt !== null) return 'suspended';
   if (code.deliveredAt === null) return 'pending';
   if (code.maxUses !== null && code.uses >= code.maxUses) return 'used_up';
@@ -117,7 +118,7 @@ export function decideIssue(
 /** A withdrawn code was never received, and one from after now is from before the clock was set back: they do not count. */
 function limitedUntil(own: readonly Code[], { codes, withinMs }: IssueLimits, now: number): number | null {
   const recent = own
-    .filter(({ endReason }) => endReason !== 'withdrawn')
+    .filter((code) => statusOf(code, now) !== 'withdrawn')
     .map(({ issuedAt }) => issuedAt)
     .filter((issuedAt) => issuedAt > now - withinMs && issuedAt <= now)
     .toSorted((a, b) => b - a);

@@ -1,7 +1,6 @@
 import { generateCodeText, parseCodeText, type RandomInt } from '../codes/code-text.js';
 import {
   decideIssue,
-  PENDING_MS,
   RESERVATION_MS,
   reserves,
   type Code,
@@ -111,7 +110,6 @@ export class CodeService {
     return this.#store.changeCodes(async (rows) => {
       if (!(await rows.requests.claim(request.id, now))) return null;
       if (this.#isReserved(username)) return { refusal: 'reserved' };
-      await withdrawOverdue(rows, now);
       const since = { issuedSince: now - limits.withinMs, endedSince: now - RESERVATION_MS };
       const known = await rows.codes.findKnown(holderId, skeletons, since);
       const refusal = decideIssue(known, { holderId, nameHash }, limits, now);
@@ -133,7 +131,6 @@ export class CodeService {
     const columns = target === null ? [[null, 'guild_id', guildId] as const] : this.#columnsOf(target);
     const found = await this.#store.changeCodes(async (rows) => {
       if (!(await rows.requests.claim(id, now))) return null;
-      await withdrawOverdue(rows, now);
       await rows.audit.write({ at: now, event: 'listed', guildId, actorId });
       for (const [, column, value] of columns) {
         const total = await rows.codes.count(guildId, column, value, now);
@@ -226,12 +223,5 @@ export class CodeService {
       if (inserted !== null) return inserted;
     }
     throw new Error(`No unused code in ${TEXT_TRIES} tries: the random source does not work`);
-  }
-}
-
-/** Ends the codes that were not delivered in time: their usernames are free again. */
-export async function withdrawOverdue({ codes, audit }: Rows, now: number): Promise<void> {
-  for (const codeId of await codes.withdrawOverdue(now - PENDING_MS, now)) {
-    await audit.write({ at: now, event: 'withdrawn', codeId });
   }
 }

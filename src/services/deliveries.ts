@@ -1,6 +1,5 @@
 import { PENDING_MS, statusOf, type Code, type CodeStatus } from '../codes/code.js';
 import type { Rows, Store } from '../storage/store.js';
-import { withdrawOverdue } from './code-service.js';
 
 /** A delivery that no process has renewed for this long is free to be claimed. */
 const ATTEMPT_MS = 40_000;
@@ -70,12 +69,10 @@ export class Deliveries {
   /** Claims the deliveries that a process which ended left unfinished, in the order of the requests. */
   async claimUnfinished(): Promise<Code[]> {
     const now = this.#clock();
-    return this.#store.changeCodes(async (rows) => {
-      // Otherwise an overdue code would be sent after an outage and then withdrawn.
-      await withdrawOverdue(rows, now);
-      const codes = await rows.codes.claimUnfinished(now - ATTEMPT_MS, now);
-      return codes.toSorted((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
-    });
+    const codes = await this.#store.changeCodes(async (rows) =>
+      rows.codes.claimUnfinished(now - ATTEMPT_MS, now),
+    );
+    return codes.toSorted((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
   }
 
   async #acknowledge(): Promise<void> {

@@ -1,6 +1,5 @@
-import { RESERVATION_MS } from '../codes/code.js';
+import { PENDING_MS, RESERVATION_MS } from '../codes/code.js';
 import type { Store } from '../storage/store.js';
-import { withdrawOverdue } from './code-service.js';
 
 /** Discord repeats an event within minutes. */
 const REQUEST_MEMORY_MS = 24 * 3_600_000;
@@ -9,13 +8,12 @@ const CODES_PER_PRUNE = 1_000;
 /** Discord accepts at most 100 members per request. */
 const MEMBERS_PER_LOOKUP = 100;
 
-/** Ends codes that expired, and codes that were not delivered in time. */
+/** Records the end of codes that expired, and of codes that were not delivered in time. */
 export async function endCodes(store: Store, now: number): Promise<void> {
-  await store.changeCodes(async (rows) => {
-    await withdrawOverdue(rows, now);
-    for (const codeId of await rows.codes.expire(now)) {
-      await rows.audit.write({ at: now, event: 'expired', codeId });
-    }
+  await store.changeCodes(async ({ codes, audit }) => {
+    for (const codeId of await codes.withdrawOverdue(now - PENDING_MS, now))
+      await audit.write({ at: now, event: 'withdrawn', codeId });
+    for (const codeId of await codes.expire(now)) await audit.write({ at: now, event: 'expired', codeId });
   });
 }
 

@@ -2,7 +2,10 @@ import { END_REASONS, type Code, type CodeState } from '../codes/code.js';
 import type { SqlValue } from './driver.js';
 import { integer, oneOf, orNull, Table, text, type Columns } from './table.js';
 
-export type NewCode = Omit<Code, 'acknowledgedAt' | Exclude<keyof CodeState, 'maxUses' | 'expiresAt'>> & {
+export type NewCode = Omit<
+  Code,
+  'acknowledgedAt' | Exclude<keyof CodeState, 'maxUses' | 'issuedAt' | 'expiresAt'>
+> & {
   readonly textHash: string;
   readonly pairHash: string;
 };
@@ -14,6 +17,7 @@ export type CodeColumn = 'guild_id' | 'text_hash' | 'name_hash' | 'holder_id';
 export const CODE_STATE: Columns<CodeState> = {
   uses: integer,
   maxUses: orNull(integer),
+  issuedAt: integer,
   deliveredAt: orNull(integer),
   expiresAt: orNull(integer),
   suspendedAt: orNull(integer),
@@ -29,15 +33,14 @@ const CODE: Columns<Code> = {
   username: text,
   nameHash: text,
   encryptedText: text,
-  issuedAt: integer,
   acknowledgedAt: orNull(integer),
   ...CODE_STATE,
 };
-export const STATE_COLUMNS = `uses, max_uses AS "maxUses", delivered_at AS "deliveredAt", expires_at AS "expiresAt",
-  suspended_at AS "suspendedAt", ended_at AS "endedAt", end_reason AS "endReason"`;
+export const STATE_COLUMNS = `uses, max_uses AS "maxUses", issued_at AS "issuedAt", delivered_at AS "deliveredAt",
+  expires_at AS "expiresAt", suspended_at AS "suspendedAt", ended_at AS "endedAt", end_reason AS "endReason"`;
 const COLUMNS = `id, guild_id AS "guildId", channel_id AS "channelId", holder_id AS "holderId",
   holder_tag AS "holderTag", username, name_hash AS "nameHash", encrypted_text AS "encryptedText",
-  issued_at AS "issuedAt", acknowledged_at AS "acknowledgedAt", ${STATE_COLUMNS}`;
+  acknowledged_at AS "acknowledgedAt", ${STATE_COLUMNS}`;
 /** Its username stays reserved. */
 const IS_RESERVED = `end_reason IN ('expired', 'left') AND delivered_at IS NOT NULL`;
 

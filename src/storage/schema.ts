@@ -23,7 +23,6 @@ const SCHEMA = [
      id         TEXT   NOT NULL PRIMARY KEY, -- a Discord message that was handled
      claimed_at BIGINT NOT NULL
    )`,
-  `CREATE INDEX requests_by_time ON requests (claimed_at)`,
   `CREATE TABLE codes (
      id              TEXT   NOT NULL PRIMARY KEY, -- the Discord message that requested it
      guild_id        TEXT   NOT NULL,
@@ -48,7 +47,8 @@ const SCHEMA = [
      ended_at        BIGINT,
      end_reason      TEXT
    )`,
-  `CREATE INDEX codes_by_guild ON codes (guild_id, issued_at, id) WHERE ended_at IS NULL`,
+  // Has all columns that a page's place depends on: `!codes` would read each row before its page.
+  `CREATE INDEX codes_by_guild ON codes (guild_id, issued_at, id, expires_at, ended_at) WHERE ended_at IS NULL`,
   `CREATE INDEX codes_by_member ON codes (guild_id, holder_id) WHERE ended_at IS NULL`,
   `CREATE INDEX codes_by_name ON codes (name_hash)`,
   `CREATE INDEX codes_by_holder ON codes (holder_id, issued_at)`,

@@ -121,6 +121,7 @@ it('says nothing of a code that ended while its server was not served', async ()
   server.discord.removeBot(server.guild);
   const bot = await startBot({ server, databasePath, clock });
   clock.advance(30 * MINUTE_MS + 1);
+  await bot.app.tasks.endCodes();
   expect(await recover(bot)).toEqual([]);
   clock.advance(ATTEMPT_MS + 1);
   expect(await recover(bot)).toEqual([]);

@@ -39,8 +39,9 @@ const ACTIVE: Code = {
 const CAUSES: readonly (readonly [CodeStatus, Partial<Code>])[] = [
   ...END_REASONS.map((endReason) => [endReason, { endReason, endedAt: NOW - 100 }] as const),
   ['expired', { expiresAt: NOW }],
+  ['withdrawn', { deliveredAt: null, issuedAt: NOW - 30 * MINUTE - 1 }],
   ['suspended', { suspendedAt: NOW - 100 }],
-  ['pending', { deliveredAt: null }],
+  ['pending', { deliveredAt: null, issuedAt: NOW - 30 * MINUTE }],
   ['used_up', { uses: 3, maxUses: 3 }],
   ['active', {}],
 ];

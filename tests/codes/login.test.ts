@@ -17,6 +17,7 @@ const codes: fc.Arbitrary<LoginCode> = fc.record({
   holderId: fc.constant('1'),
   uses: fc.nat(2),
   maxUses: fc.constantFrom(null, 1, 2),
+  issuedAt: fc.constantFrom(NOW, NOW - 2 * HALF_HOUR),
   deliveredAt: times,
   expiresAt: times,
   suspendedAt: times,

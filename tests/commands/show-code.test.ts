@@ -107,6 +107,7 @@ it.each([
   clock.advance(30 * MINUTE_MS + ms);
   const { message } = await press(bot);
   expect(message.embeds[0]?.title ?? message.content).toBe(expected);
+  await bot.app.tasks.endCodes();
   const [list] = summarize(await say(server.general, server.admin, '!codes'));
   const [line] = summarize(await say(server.general, server.bob, '!getcode Alice'));
   const free = ['#general 📝 There are no active access codes on this server.', `@bob [${SHOWN}]`];

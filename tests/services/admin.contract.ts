@@ -19,7 +19,7 @@ const FIND_LEFT: FindLeft = async (_guildId, userIds) => userIds.filter((id) => 
 export function describeAdministration(engine: Engine): void {
   describe('listing codes', () => {
     it("lists a server's codes with their texts, oldest first", async () => {
-      const { clock, codes, issue, deliver } = await openWorld(engine);
+      const { clock, codes, store, issue, deliver } = await openWorld(engine);
       const second = await deliver({ id: '22', username: 'Bob' });
       const first = await deliver({ id: '21', username: 'Alice' });
       clock.advance(1);
@@ -36,6 +36,7 @@ export function describeAdministration(engine: Engine): void {
         deliveredAt: null,
       });
       clock.advance(30 * MINUTE + 1);
+      await endCodes(store, clock.now);
       expect(await codes.list(admin(), 1)).toMatchObject({ total: 3 });
       expect(await codes.revoke(admin(), { typed: 'Dan' }, null)).toEqual(NONE);
     });

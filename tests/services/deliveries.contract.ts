@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Code } from '../../src/codes/code.js';
-import { suspendUnserved } from '../../src/services/maintenance.js';
+import { endCodes, suspendUnserved } from '../../src/services/maintenance.js';
 import { admin, atOnce, HOUR, MINUTE, openWorld, type Engine } from './support.js';
 
 const UNKNOWN = { valid: false, reason: 'unknown' };
@@ -109,7 +109,7 @@ export function describeDeliveries(engine: Engine): void {
       clock.advance(30 * MINUTE);
       expect(await deliveries.markDelivered(inTime.id)).toBe('active');
       clock.advance(1);
-      expect(await deliveries.markDelivered(late.id)).toBe('pending');
+      expect(await deliveries.markDelivered(late.id)).toBe('withdrawn');
       expect(await store.codes.find(late.id)).toHaveProperty('deliveredAt', null);
     });
 
@@ -196,14 +196,6 @@ export function describeDeliveries(engine: Engine): void {
       expect(await deliveries.claimUnfinished()).toEqual([]);
     });
 
-    it('withdraws a code that is too old to be sent', async () => {
-      const { clock, deliveries, issue, events } = await openWorld(engine);
-      const { id } = await issue();
-      clock.advance(30 * MINUTE + 1);
-      expect(await deliveries.claimUnfinished()).toMatchObject([{ id, endReason: 'withdrawn' }]);
-      expect(await events()).toEqual([`issued ${id}`, `withdrawn ${id}`]);
-    });
-
     it('claims a suspended code when its server is served again, or when it is too old to be sent', async () => {
       const { clock, deliveries, store, issue } = await openWorld(engine);
       const served = await issue();
@@ -215,6 +207,7 @@ export function describeDeliveries(engine: Engine): void {
       expect(await deliveries.claimUnfinished()).toMatchObject([{ id: served.id, endReason: null }]);
       await deliveries.markAcknowledged(served.id);
       clock.advance(20 * MINUTE + 1);
+      await endCodes(store, clock.now);
       expect(await deliveries.claimUnfinished()).toMatchObject([{ id: unserved.id, endReason: 'withdrawn' }]);
     });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { endCodes } from '../../src/services/maintenance.js';
 import { admin, atOnce, DAY, HOUR, MINUTE, openWorld, type Engine } from './support.js';
 
 const TAKEN = { refusal: 'taken' };
@@ -93,16 +94,17 @@ export function describeIssuing(engine: Engine): void {
     });
 
     it('keeps an undelivered username for 30 minutes', async () => {
-      const { clock, request, issue, events } = await openWorld(engine);
+      const { clock, store, request, issue, events } = await openWorld(engine);
       const pending = await issue();
       clock.advance(30 * MINUTE);
       expect(await request({ holderId: '2' })).toEqual(TAKEN);
       clock.advance(1);
       const next = await issue({ holderId: '2' });
+      await endCodes(store, clock.now);
       expect(await events()).toEqual([
         `issued ${pending.id}`,
-        `withdrawn ${pending.id}`,
         `issued ${next.id}`,
+        `withdrawn ${pending.id}`,
       ]);
     });
 
