@@ -229,6 +229,8 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
     if (membershipCheckIntervalMs !== null)
       schedule.add('check members', membershipCheckIntervalMs, tasks.checkMembers);
     if (backupIntervalMs !== null) schedule.add('back up', Math.min(backupIntervalMs, HOUR_MS), tasks.backUp);
+    // Last: from this line on, a signal stops the bot in order.
+    bot.logReady();
   } catch (error) {
     await stop();
     throw error;

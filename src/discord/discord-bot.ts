@@ -119,7 +119,6 @@ export class DiscordBot {
     await this.#waitForDiscord(token);
     this.#chosen = this.#logIn(token).then(async () => this.#options.servers.choose());
     await this.#chosen;
-    this.#logReady();
   }
 
   /** Whether messages on Discord reach the bot now. */
@@ -279,7 +278,7 @@ export class DiscordBot {
     if (reply !== null) await sender.toPress(interaction, reply);
   }
 
-  #logReady(): void {
+  logReady(): void {
     const { user, guilds } = this.#client;
     const servers = guilds.cache.map(({ id, name }) => `${name} (${id})`);
     const where = servers.length === 0 ? '' : `, in ${servers.join(', ')}`;
