@@ -273,7 +273,7 @@ async function logStorage(log: Log, storage: Storage, { codeLength }: Config): P
       'Created the secret that encrypts the codes. Copy this file to a safe place: without it no code and no backup can be read.',
     );
   }
-  const usernames = await store.codes.countUsernames();
+  const usernames = await store.codes.countAll();
   const odds = guessingOdds(codeLength, Math.max(usernames, 1));
   if (odds > BAD_ODDS) {
     log.warn(

@@ -284,9 +284,9 @@ export class CodeRows extends Table {
     );
   }
 
-  /** Returns the number of usernames with a code that has not ended. */
-  async countUsernames(): Promise<number> {
-    return this.#total('SELECT count(DISTINCT name_hash) AS total FROM codes WHERE ended_at IS NULL');
+  /** Returns the number of codes that have not ended. Each username has at most one that is active. */
+  async countAll(): Promise<number> {
+    return this.#total('SELECT count(*) AS total FROM codes WHERE ended_at IS NULL');
   }
 
   /** Finds a code by its text, ended or not. */

@@ -270,7 +270,7 @@ describe('restore', () => {
     const storage = await openStorage({ database, secret: null, as });
     const message: unknown = expect.stringContaining('Stop the bot');
     await expect(restore(options)).rejects.toMatchObject({ code: 'RESTORE_FAILED', message });
-    expect(await storage.store.codes.countUsernames()).toBe(2);
+    expect(await storage.store.codes.countAll()).toBe(2);
     await storage.close();
     expect(await restore(options)).toHaveProperty('codes', 1);
   });

@@ -22,7 +22,7 @@ async function startAgain(databasePath: string, secret: string | null): Promise<
   try {
     const storage = await openAsOwner(databasePath, secret);
     try {
-      expect(await storage.store.codes.countUsernames()).toBe(0);
+      expect(await storage.store.codes.countAll()).toBe(0);
       expect(await storage.store.requests.claim('1', 1)).toBe(true);
     } finally {
       await storage.close();

@@ -422,14 +422,14 @@ export function describeAdministration(engine: Engine): void {
     });
   });
 
-  it('counts the usernames and servers that have codes', async () => {
+  it('counts the codes that have not ended, and lists their servers', async () => {
     const { codes, store, issue, deliver } = await openWorld(engine);
     await deliver();
     await issue();
     await issue({ username: 'Bob', guildId: '2' });
     await deliver({ username: 'Cat' });
     await codes.revoke(admin(), { typed: 'Cat' }, null);
-    expect(await store.codes.countUsernames()).toBe(2);
+    expect(await store.codes.countAll()).toBe(3);
     expect(await store.codes.listGuilds()).toEqual(['1', '2']);
   });
 }

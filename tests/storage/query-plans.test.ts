@@ -64,7 +64,7 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
   'codes.listGuilds': async ({ codes }) => codes.listGuilds(),
   'codes.suspend': async ({ codes }) => codes.suspend('', 1),
   'codes.resume': async ({ codes }) => codes.resume(''),
-  'codes.countUsernames': async ({ codes }) => codes.countUsernames(),
+  'codes.countAll': async ({ codes }) => codes.countAll(),
   'codes.findIdByText': async ({ codes }) => codes.findIdByText(''),
   'codes.prune': async ({ codes }) => codes.prune(1, 100),
   'codes.pruneLookAlikes': async ({ codes }) => codes.pruneLookAlikes(''),
@@ -89,7 +89,7 @@ const STATEMENTS: Readonly<Record<string, (rows: Rows) => Promise<unknown>>> = {
 const SCANS = new Set([
   'codes.isEmpty',
   'codes.listGuilds',
-  'codes.countUsernames',
+  'codes.countAll',
   'logins.prune',
   'requests.prune',
 ]);
