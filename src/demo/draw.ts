@@ -14,7 +14,7 @@ export function drawMessage(message: StandInMessage, drawing: Drawing): string[]
   const lines = content === '' ? [] : drawText(content, drawing);
   for (const embed of embeds) lines.push(...drawEmbed(embed, drawing).map((line) => `┃ ${line}`.trimEnd()));
   for (const { components: buttons } of components) {
-    const drawn = buttons.map(({ label = '', disabled }) =>
+    const drawn = buttons.map(({ label, disabled }) =>
       disabled ? styled('dim', `( ${label} )`, drawing) : `[ ${label} ]`,
     );
     lines.push(drawn.join(' '));
@@ -30,7 +30,7 @@ function drawEmbed({ title, description, fields = [], footer }: StandInEmbed, dr
   const lines: string[] = [];
   if (title !== undefined) lines.push(styled('bold', title, drawing));
   if (description !== undefined) lines.push(...drawText(description, drawing));
-  for (const { name = '', value = '' } of fields) {
+  for (const { name, value } of fields) {
     lines.push('', styled('bold', name, drawing), ...drawText(value, drawing).map((line) => `  ${line}`));
   }
   if (footer?.text !== undefined) lines.push('', styled('dim', footer.text, drawing));

@@ -195,7 +195,7 @@ it('lists 10 codes per page by DM, with buttons for the other pages', async () =
 
   function buttons(): string[] {
     const all = list?.components.flatMap(({ components }) => components) ?? [];
-    return all.map(({ label = '', disabled }) => (disabled ? `(${label})` : label));
+    return all.map(({ label, disabled }) => (disabled ? `(${label})` : label));
   }
 });
 

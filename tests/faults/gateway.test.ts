@@ -68,7 +68,7 @@ const FAULTS: readonly Fault[] = [
     // discord.js notices it after 2 heartbeats, and waits 30 s for the connection to close.
     name: 'a silent connection',
     back: 'resumes',
-    strike: ({ server }) => void server.discord.silence({ newOnes: false }),
+    strike: ({ server }) => server.discord.silence({ newOnes: false }),
     withinMs: 45_000,
   },
   {

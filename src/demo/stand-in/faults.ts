@@ -39,7 +39,7 @@ export type StandInFault =
       /** In seconds. */
       readonly retryAfter?: number;
       /** What a 429 limits: by default `user`, a route. `null`: not from Discord's API but from its network, Cloudflare. */
-      readonly scope?: 'user' | 'shared' | 'global' | null;
+      readonly scope?: 'user' | 'global' | null;
       /** The JSON in place of an error. */
       readonly body?: object;
     };
@@ -68,24 +68,35 @@ export class Faults {
     this.#world = world;
   }
 
-  fail(calls: StandInFaultyCalls, fault: StandInFault): () => void {
-    return this.#add(calls, fault, () => Promise.resolve());
+  fail(
+    calls: StandInFaultyCalls,
+    fault: StandInFault | null,
+    wait: Rule['wait'] = () => Promise.resolve(),
+  ): () => void {
+    const rule: Rule = { calls, fault, wait, left: calls.times ?? Infinity };
+    if (rule.left > 0) this.#rules.add(rule);
+    return () => {
+      this.#rules.delete(rule);
+    };
   }
 
   hold(calls: StandInFaultyCalls, fault: StandInFault | null): StandInHold {
-    const arrived = deferred();
-    const released = deferred();
-    const end = this.#add(calls, fault, () => {
-      arrived.resolve();
-      return released.promise;
+    let proceed = (): void => undefined;
+    const released = new Promise<void>((resolve) => {
+      proceed = resolve;
     });
-    return {
-      arrived: arrived.promise,
-      release: () => {
-        end();
-        released.resolve();
-      },
+    let end = (): void => undefined;
+    const arrived = new Promise<void>((resolve) => {
+      end = this.fail(calls, fault, () => {
+        resolve();
+        return released;
+      });
+    });
+    const release = (): void => {
+      end();
+      proceed();
     };
+    return { arrived, release };
   }
 
   /** Resolves with what happens to `request`: the oldest fault that affects it. */
@@ -113,14 +124,6 @@ export class Faults {
       (route === undefined || toPattern(route).test(route.startsWith('/') ? path : call))
     );
   }
-
-  #add(calls: StandInFaultyCalls, fault: StandInFault | null, wait: () => Promise<void>): () => void {
-    const rule: Rule = { calls, fault, wait, left: calls.times ?? Infinity };
-    if (rule.left > 0) this.#rules.add(rule);
-    return () => {
-      this.#rules.delete(rule);
-    };
-  }
 }
 
 /** Matches a route; `*` stands for one segment of its path, which is captured. */
@@ -128,14 +131,15 @@ export function toPattern(route: string): RegExp {
   return new RegExp(`^${route.replaceAll('/*', '/([^/]+)')}$`);
 }
 
-export interface FaultAnswer {
+export interface Answer {
   readonly status: number;
-  readonly body: object;
-  readonly headers: Readonly<Record<string, string>>;
+  /** `undefined`: empty. */
+  readonly body: object | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The answer of a fault that has one. */
-export function toAnswer(fault: Exclude<StandInFault, string>): FaultAnswer {
+export function toAnswer(fault: Exclude<StandInFault, string>): Answer {
   const details = typeof fault === 'number' ? { status: fault } : fault;
   const { status, code = 0, retryAfter, body, scope = 'user' } = details;
   const message = `${status}: ${STATUS_CODES[status] ?? 'Unknown'}`;
@@ -148,12 +152,4 @@ export function toAnswer(fault: Exclude<StandInFault, string>): FaultAnswer {
       ...(status === 429 && scope === 'global' && { 'x-ratelimit-global': 'true' }),
     },
   };
-}
-
-function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

@@ -1,33 +1,27 @@
-import { type FormError, invalidForm, type Path, refusal } from './api-error.js';
+import { invalidForm, refusal } from './api-error.js';
 import { LIMITS } from './limits.js';
-import type { AllowedMentions } from './mentions.js';
 
 export interface StandInEmbed {
   readonly type: 'rich';
-  readonly title?: string | undefined;
-  readonly description?: string | undefined;
-  readonly url?: string | undefined;
-  readonly color?: number | undefined;
-  readonly timestamp?: string | undefined;
-  readonly footer?: { readonly text?: string | undefined } | undefined;
-  readonly author?: { readonly name?: string | undefined } | undefined;
-  readonly fields?: readonly StandInEmbedField[] | undefined;
+  readonly title: string | undefined;
+  readonly description: string | undefined;
+  readonly color: number | undefined;
+  readonly fields: readonly StandInEmbedField[] | undefined;
+  readonly footer: { readonly text: string } | undefined;
 }
 
 export interface StandInEmbedField {
-  readonly name?: string | undefined;
-  readonly value?: string | undefined;
+  readonly name: string;
+  readonly value: string;
   readonly inline: boolean;
 }
 
 export interface StandInButton {
   readonly type: 2;
-  /** 1 primary, 2 secondary, 3 success, 4 danger, 5 link. */
+  /** 1 primary, 2 secondary, 3 success, 4 danger. */
   readonly style: number;
-  readonly label?: string | undefined;
-  readonly emoji?: unknown;
-  readonly custom_id?: string | undefined;
-  readonly url?: string | undefined;
+  readonly label: string;
+  readonly custom_id: string;
   readonly disabled: boolean;
 }
 
@@ -36,208 +30,193 @@ export interface StandInActionRow {
   readonly components: readonly StandInButton[];
 }
 
+/** Whom the sender allows to be notified. */
+export interface AllowedMentions {
+  readonly parse: readonly string[];
+  readonly users: readonly string[];
+  readonly roles: readonly string[];
+}
+
 /** The body of a request that creates or edits a message; `undefined`: not given. */
 export interface MessageForm {
   readonly content: string | undefined;
   readonly embeds: readonly StandInEmbed[] | undefined;
   readonly components: readonly StandInActionRow[] | undefined;
-  readonly allowedMentions: AllowedMentions | null;
+  readonly allowedMentions: AllowedMentions | undefined;
   readonly nonce: string | undefined;
-  readonly enforceNonce: boolean;
-  readonly repliesTo: { readonly messageId: string; readonly mustExist: boolean } | null;
-  readonly flags: number;
 }
 
-type Raw = Record<string, unknown>;
-
-export function asRecord(value: unknown): Raw {
+export function asRecord(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : {};
 }
 
 /**
- * Reads the body of a request as Discord would.
+ * Reads the parts of a message that the bot uses, as Discord would.
  *
- * @throws {ApiError} 50035 with every mistake in the form.
+ * @throws {ApiError} 50035 with the first mistake in the form.
  */
 export function readMessageForm(body: unknown): MessageForm {
-  const reader = new FormReader();
-  const raw = asRecord(body);
-  const form: MessageForm = {
-    content: raw['content'] === null ? '' : reader.text(raw['content'], ['content'], LIMITS.content),
-    embeds: reader.list(raw['embeds'], ['embeds'], LIMITS.embeds, (embed, path) =>
-      readEmbed(reader, embed, path),
-    ),
-    components: reader.list(raw['components'], ['components'], LIMITS.actionRows, (row, path) =>
-      readActionRow(reader, row, path),
-    ),
-    allowedMentions: readAllowedMentions(reader, raw['allowed_mentions']),
-    nonce: reader.text(raw['nonce'], ['nonce'], LIMITS.nonce),
-    enforceNonce: raw['enforce_nonce'] === true,
-    repliesTo: readReference(raw['message_reference']),
-    flags: typeof raw['flags'] === 'number' ? raw['flags'] : 0,
+  const form = new Form(body);
+  const embeds = form.list('embeds', LIMITS.embeds, readEmbed);
+  const components = form.list('components', LIMITS.actionRows, readActionRow);
+  checkEmbedsTotal(form, embeds ?? []);
+  checkCustomIds(form, components ?? []);
+  return {
+    content: form.text('content', LIMITS.content),
+    embeds,
+    components,
+    allowedMentions: form.part('allowed_mentions', readAllowedMentions),
+    nonce: form.text('nonce', LIMITS.nonce),
   };
-  checkEmbedsTotal(reader, form.embeds ?? []);
-  checkCustomIds(reader, form.components ?? []);
-  reader.finish();
-  return form;
 }
 
 /** @throws {ApiError} 50006 if the message is empty. */
-export function checkNotEmpty(message: Pick<MessageForm, 'content' | 'embeds' | 'components'>): void {
-  const { content = '', embeds = [], components = [] } = message;
+export function checkNotEmpty({ content = '', embeds = [], components = [] }: Partial<MessageForm>): void {
+  const isVisible = ({ title, description, footer, fields = [] }: StandInEmbed): boolean =>
+    fields.length > 0 || [title, description, footer?.text].join('') !== '';
   if (content === '' && !embeds.some(isVisible) && components.length === 0) throw refusal('emptyMessage');
 }
 
-function isVisible({ fields = [], ...embed }: StandInEmbed): boolean {
-  const texts = [embed.title, embed.description, embed.footer?.text, embed.author?.name];
-  return fields.length > 0 || texts.some((text) => text !== undefined && text !== '');
-}
+/** A record from JSON, and its place in the request's body. */
+class Form {
+  readonly #raw: Record<string, unknown>;
+  readonly #path: readonly (string | number)[];
 
-/** Reads values from JSON and collects their errors. */
-class FormReader {
-  readonly #mistakes = new Map<string, { readonly path: Path; readonly error: FormError }>();
+  constructor(raw: unknown, path: readonly (string | number)[] = []) {
+    this.#raw = asRecord(raw);
+    this.#path = path;
+  }
 
-  fail(path: Path, code: string, message: string): void {
-    const place = path.join('.');
-    if (!this.#mistakes.has(place)) this.#mistakes.set(place, { path, error: { code, message } });
+  get(key: string): unknown {
+    return this.#raw[key] ?? undefined;
+  }
+
+  error(key: string, code: string, message: string): Error {
+    return invalidForm([...this.#path, key], code, message);
   }
 
   /** Trimmed text, as Discord stores it. */
-  text(value: unknown, path: Path, max: number, required = false): string | undefined {
-    const text = typeof value === 'number' ? String(value) : (value ?? undefined);
-    if (text !== undefined && typeof text !== 'string') {
-      this.fail(path, 'STRING_TYPE_CONVERT', 'Could not interpret the value as string.');
-      return undefined;
+  text(key: string, max: number): string | undefined {
+    const value = this.get(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== 'string' && typeof value !== 'number') {
+      throw this.error(key, 'STRING_TYPE_CONVERT', 'Could not interpret the value as string.');
     }
-    const trimmed = text?.trim();
-    if (required && (trimmed ?? '') === '') this.fail(path, 'BASE_TYPE_REQUIRED', 'This field is required');
-    if (Array.from(trimmed ?? '').length > max) {
-      this.fail(path, 'BASE_TYPE_MAX_LENGTH', `Must be ${max} or fewer in length.`);
-    }
+    const trimmed = String(value).trim();
+    if (Array.from(trimmed).length > max) throw this.#tooLong(key, max);
     return trimmed;
   }
 
-  list<T>(value: unknown, path: Path, max: number, read: (raw: Raw, path: Path) => T): T[] | undefined {
-    if (value === undefined || value === null) return undefined;
-    if (!Array.isArray(value)) {
-      this.fail(path, 'LIST_TYPE_CONVERT', 'Only iterables may be used in a ListType');
-      return undefined;
-    }
-    if (value.length > max) this.fail(path, 'BASE_TYPE_MAX_LENGTH', `Must be ${max} or fewer in length.`);
-    return value.map((item: unknown, index) => read(asRecord(item), [...path, index]));
+  required(key: string, max: number): string {
+    const text = this.text(key, max) ?? '';
+    if (text === '') throw this.error(key, 'BASE_TYPE_REQUIRED', 'This field is required');
+    return text;
   }
 
-  finish(): void {
-    if (this.#mistakes.size > 0) throw invalidForm([...this.#mistakes.values()]);
+  part<T>(key: string, read: (part: Form) => T): T | undefined {
+    const value = this.get(key);
+    return value === undefined ? undefined : read(new Form(value, [...this.#path, key]));
+  }
+
+  list<T>(key: string, max: number, read: (item: Form) => T): T[] | undefined {
+    const value = this.get(key);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value)) {
+      throw this.error(key, 'LIST_TYPE_CONVERT', 'Only iterables may be used in a ListType');
+    }
+    if (value.length > max) throw this.#tooLong(key, max);
+    return value.map((item: unknown, index) => read(new Form(item, [...this.#path, key, index])));
+  }
+
+  /** One of a few numbers. */
+  choice(key: string, choices: readonly number[]): number {
+    const value = this.get(key);
+    if (typeof value === 'number' && choices.includes(value)) return value;
+    throw this.error(key, 'BASE_TYPE_CHOICES', `Value must be one of (${choices.join(', ')}).`);
+  }
+
+  #tooLong(key: string, max: number): Error {
+    return this.error(key, 'BASE_TYPE_MAX_LENGTH', `Must be ${max} or fewer in length.`);
   }
 }
 
-function readEmbed(reader: FormReader, raw: Raw, path: Path): StandInEmbed {
-  const color = typeof raw['color'] === 'number' ? raw['color'] : undefined;
-  if (color !== undefined && !(color >= 0 && color <= 0xffffff)) {
-    reader.fail([...path, 'color'], 'NUMBER_TYPE_MAX', 'int value should be less than or equal to 16777215.');
-  }
-  const part = (key: 'footer' | 'author'): Raw | undefined => (raw[key] ? asRecord(raw[key]) : undefined);
-  const footer = part('footer');
-  const author = part('author');
+function readEmbed(embed: Form): StandInEmbed {
+  const color = embed.get('color');
   return {
     type: 'rich',
-    title: reader.text(raw['title'], [...path, 'title'], LIMITS.embedTitle),
-    description: reader.text(raw['description'], [...path, 'description'], LIMITS.embedDescription),
-    url: reader.text(raw['url'], [...path, 'url'], 2048),
-    color,
-    timestamp: typeof raw['timestamp'] === 'string' ? raw['timestamp'] : undefined,
-    footer: footer && { text: reader.text(footer['text'], [...path, 'footer', 'text'], LIMITS.embedFooter) },
-    author: author && { name: reader.text(author['name'], [...path, 'author', 'name'], LIMITS.embedAuthor) },
-    fields: reader.list(raw['fields'], [...path, 'fields'], LIMITS.embedFields, (field, at) => ({
-      name: reader.text(field['name'], [...at, 'name'], LIMITS.embedFieldName, true),
-      value: reader.text(field['value'], [...at, 'value'], LIMITS.embedFieldValue, true),
-      inline: field['inline'] === true,
+    title: embed.text('title', LIMITS.embedTitle),
+    description: embed.text('description', LIMITS.embedDescription),
+    color: typeof color === 'number' ? color : undefined,
+    fields: embed.list('fields', LIMITS.embedFields, (field) => ({
+      name: field.required('name', LIMITS.embedFieldName),
+      value: field.required('value', LIMITS.embedFieldValue),
+      inline: field.get('inline') === true,
     })),
+    footer: embed.part('footer', (footer) => ({ text: footer.required('text', LIMITS.embedFooter) })),
   };
 }
 
-function checkEmbedsTotal(reader: FormReader, embeds: readonly StandInEmbed[]): void {
-  const texts = embeds.flatMap(({ title, description, footer, author, fields = [] }) => {
-    const named = fields.flatMap(({ name, value }) => [name, value]);
-    return [title, description, footer?.text, author?.name, ...named];
-  });
+function checkEmbedsTotal(form: Form, embeds: readonly StandInEmbed[]): void {
+  const texts = embeds.flatMap(({ title, description, footer, fields = [] }) => [
+    title,
+    description,
+    footer?.text,
+    ...fields.flatMap(({ name, value }) => [name, value]),
+  ]);
   if (Array.from(texts.join('')).length > LIMITS.embedsTotal) {
     const message = `Embed size exceeds maximum size of ${LIMITS.embedsTotal}`;
-    reader.fail(['embeds'], 'MAX_EMBED_SIZE_EXCEEDED', message);
+    throw form.error('embeds', 'MAX_EMBED_SIZE_EXCEEDED', message);
   }
 }
 
-function readActionRow(reader: FormReader, raw: Raw, path: Path): StandInActionRow {
-  if (raw['type'] !== 1) reader.fail([...path, 'type'], 'BASE_TYPE_CHOICES', 'Value must be one of (1,).');
-  const at = [...path, 'components'];
-  const components =
-    reader.list(raw['components'], at, Number.POSITIVE_INFINITY, (button, where) =>
-      readButton(reader, button, where),
-    ) ?? [];
-  if (components.length < 1 || components.length > LIMITS.buttonsPerRow) {
-    reader.fail(at, 'BASE_TYPE_BAD_LENGTH', `Must be between 1 and ${LIMITS.buttonsPerRow} in length.`);
+function readActionRow(row: Form): StandInActionRow {
+  row.choice('type', [1]);
+  const components = row.list('components', LIMITS.buttonsPerRow, readButton) ?? [];
+  if (components.length === 0) {
+    const message = `Must be between 1 and ${LIMITS.buttonsPerRow} in length.`;
+    throw row.error('components', 'BASE_TYPE_BAD_LENGTH', message);
   }
   return { type: 1, components };
 }
 
-function readButton(reader: FormReader, raw: Raw, path: Path): StandInButton {
-  const style = typeof raw['style'] === 'number' ? raw['style'] : 0;
-  if (raw['type'] !== 2) reader.fail([...path, 'type'], 'BASE_TYPE_CHOICES', 'Value must be one of (2,).');
-  if (![1, 2, 3, 4, 5].includes(style)) {
-    reader.fail([...path, 'style'], 'BASE_TYPE_CHOICES', 'Value must be one of (1, 2, 3, 4, 5).');
-  }
-  const isLink = style === 5;
-  if (isLink && raw['custom_id'] !== undefined) {
-    const message = 'A custom id and url cannot both be specified';
-    reader.fail([...path, 'custom_id'], 'BUTTON_COMPONENT_CUSTOM_ID_URL_MUTUALLY_EXCLUSIVE', message);
-  }
+/** A button that the bot reacts to: links are not supported. */
+function readButton(button: Form): StandInButton {
+  button.choice('type', [2]);
   return {
     type: 2,
-    style,
-    label: reader.text(raw['label'], [...path, 'label'], LIMITS.buttonLabel, raw['emoji'] === undefined),
-    emoji: raw['emoji'],
-    custom_id: reader.text(raw['custom_id'], [...path, 'custom_id'], LIMITS.buttonCustomId, !isLink),
-    url: reader.text(raw['url'], [...path, 'url'], 512, isLink),
-    disabled: raw['disabled'] === true,
+    style: button.choice('style', [1, 2, 3, 4]),
+    label: button.required('label', LIMITS.buttonLabel),
+    custom_id: button.required('custom_id', LIMITS.buttonCustomId),
+    disabled: button.get('disabled') === true,
   };
 }
 
-function checkCustomIds(reader: FormReader, rows: readonly StandInActionRow[]): void {
-  const seen = new Set<string>();
-  for (const [row, { components }] of rows.entries()) {
-    for (const [index, { custom_id: id }] of components.entries()) {
-      const path = ['components', row, 'components', index, 'custom_id'];
-      if (id !== undefined && seen.has(id)) {
-        reader.fail(path, 'COMPONENT_CUSTOM_ID_DUPLICATED', 'Component custom id cannot be duplicated');
-      }
-      if (id !== undefined) seen.add(id);
-    }
-  }
+function checkCustomIds(form: Form, rows: readonly StandInActionRow[]): void {
+  const ids = rows.flatMap(({ components }) => components.map(({ custom_id: id }) => id));
+  if (new Set(ids).size === ids.length) return;
+  throw form.error(
+    'components',
+    'COMPONENT_CUSTOM_ID_DUPLICATED',
+    'Component custom id cannot be duplicated',
+  );
 }
 
-function readAllowedMentions(reader: FormReader, value: unknown): AllowedMentions | null {
-  if (value === undefined || value === null) return null;
-  const raw = asRecord(value);
+function readAllowedMentions(mentions: Form): AllowedMentions {
   const ids = (key: 'parse' | 'users' | 'roles'): string[] => {
-    const list: unknown = raw[key] ?? [];
-    const path = ['allowed_mentions', key];
+    const list = mentions.get(key) ?? [];
     if (Array.isArray(list) && list.length <= LIMITS.allowedMentionIds) return list.map(String);
-    reader.fail(path, 'BASE_TYPE_MAX_LENGTH', `Must be ${LIMITS.allowedMentionIds} or fewer in length.`);
-    return [];
+    throw mentions.error(
+      key,
+      'BASE_TYPE_MAX_LENGTH',
+      `Must be ${LIMITS.allowedMentionIds} or fewer in length.`,
+    );
   };
   const allowed = { parse: ids('parse'), users: ids('users'), roles: ids('roles') };
   for (const kind of ['users', 'roles'] as const) {
     if (allowed.parse.includes(kind) && allowed[kind].length > 0) {
       const message = `parse:["${kind}"] and ${kind}: [ids...] are mutually exclusive.`;
-      reader.fail(['allowed_mentions'], 'MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE', message);
+      throw mentions.error(kind, 'MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE', message);
     }
   }
-  return { ...allowed, repliedUser: raw['replied_user'] === true };
-}
-
-function readReference(value: unknown): MessageForm['repliesTo'] {
-  const raw = asRecord(value);
-  const messageId = raw['message_id'];
-  return typeof messageId === 'string' ? { messageId, mustExist: raw['fail_if_not_exists'] !== false } : null;
+  return allowed;
 }

@@ -3,7 +3,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { asRecord } from './form-check.js';
-import { INTENTS, MESSAGE_CONTENT_FLAG, REQUESTED_MEMBERS } from './limits.js';
+import { INTENTS, MESSAGE_CONTENT_FLAG, PERMISSIONS, REQUESTED_MEMBERS } from './limits.js';
 import {
   channelPayload,
   guildCreatePayload,
@@ -12,18 +12,15 @@ import {
   messageEventPayload,
   userPayload,
 } from './payloads.js';
-import type { StandInGuild, StandInMessage, World } from './world.js';
+import type { StandInChannel, StandInGuild, StandInMessage, World } from './world.js';
 
 export interface GatewayOptions {
+  readonly gatewayUrl: string;
   readonly heartbeatIntervalMs: number;
   /** Whether the bot may ask for the message content intent. */
   readonly messageContentIntent: boolean;
   /** Whether this is the bot's current token. */
   isToken(token: unknown): boolean;
-  /** Where to connect, without the query. */
-  url(): string;
-  /** Where to resume. */
-  resumeUrl(): string;
 }
 
 /** Remains after its connection is lost, so that the client can resume it. */
@@ -57,7 +54,6 @@ const OP = {
   heartbeat: 1,
   identify: 2,
   presence: 3,
-  voiceState: 4,
   resume: 6,
   reconnect: 7,
   requestMembers: 8,
@@ -68,12 +64,8 @@ const OP = {
 const CLOSE = {
   unknownOpcode: 4001,
   decodeError: 4002,
-  notAuthenticated: 4003,
   authenticationFailed: 4004,
-  alreadyAuthenticated: 4005,
   invalidSequence: 4007,
-  invalidVersion: 4012,
-  invalidIntents: 4013,
   disallowedIntents: 4014,
 } as const;
 /** Close codes that end the session. */
@@ -89,9 +81,10 @@ export class Gateway {
   readonly #sessions = new Map<string, Session>();
   readonly #events = new EventEmitter<{ attached: []; progress: [] }>().setMaxListeners(0);
   #silent = false;
-  #greets = true;
-  #answersResumes = true;
-  #refuse: () => StandInGatewayRefusal | null = () => null;
+  /** Whether new connections get a HELLO. */
+  greets = true;
+  /** Asked about each new connection. */
+  refuse: () => StandInGatewayRefusal | null = () => null;
   /** Of the last IDENTIFY. */
   presence: unknown;
   identifies = 0;
@@ -100,33 +93,23 @@ export class Gateway {
   constructor(world: World, options: GatewayOptions) {
     this.#world = world;
     this.#options = options;
-    world.on('message', (message) => this.sendMessage('MESSAGE_CREATE', message));
-    world.on('edit', (message) => this.sendMessage('MESSAGE_UPDATE', message));
-    world.on('delete', ({ id, channelId, guildId, ephemeralTo }) => {
-      if (ephemeralTo !== null) return;
-      const intent = guildId === null ? INTENTS.directMessages : INTENTS.guildMessages;
-      this.#dispatch('MESSAGE_DELETE', intent, { id, channel_id: channelId, guild_id: guildId ?? undefined });
-    });
-    world.on('guildCreate', (guild) => {
+    const { events } = world;
+    events.on('message', (message) => this.sendMessage('MESSAGE_CREATE', message));
+    events.on('edit', (message) => this.sendMessage('MESSAGE_UPDATE', message));
+    events.on('guildCreate', (guild) => {
       this.#dispatch('GUILD_CREATE', INTENTS.guilds, guildCreatePayload(world, guild));
     });
-    world.on('guildDelete', ({ id, members }) => {
-      const unavailable = members.has(world.bot.id) || undefined;
+    events.on('guildDelete', ({ id, members }) => {
+      const unavailable = members.has(world.botUser.id) || undefined;
       this.#dispatch('GUILD_DELETE', INTENTS.guilds, { id, unavailable });
     });
-    world.on('channelCreate', (channel) => {
+    events.on('channelCreate', (channel) => {
       const type = channel.kind === 'thread' ? 'THREAD_CREATE' : 'CHANNEL_CREATE';
-      if (isServed(world, channel.guild)) {
-        this.#dispatch(type, INTENTS.guilds, channelPayload(world, channel));
-      }
+      this.#sendChannel(type, channel);
     });
-    world.on('channelUpdate', (channel) => {
-      if (isServed(world, channel.guild)) {
-        this.#dispatch('CHANNEL_UPDATE', INTENTS.guilds, channelPayload(world, channel));
-      }
-    });
-    world.on('interaction', (interaction) => {
-      this.#dispatch('INTERACTION_CREATE', INTENTS.none, interactionPayload(world, interaction));
+    events.on('channelUpdate', (channel) => this.#sendChannel('CHANNEL_UPDATE', channel));
+    events.on('interaction', (interaction) => {
+      this.#dispatch('INTERACTION_CREATE', null, interactionPayload(world, interaction));
     });
   }
 
@@ -136,7 +119,7 @@ export class Gateway {
   }
 
   accept(request: IncomingMessage, head: Buffer): void {
-    const refusal = this.#refuse();
+    const refusal = this.refuse();
     if (refusal !== null && 'status' in refusal) {
       const { status, headers = {} } = refusal;
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -161,27 +144,30 @@ export class Gateway {
         if (session && ENDING_CODES.has(code)) this.#sessions.delete(session.id);
       });
       webSocket.on('error', () => undefined); // 'close' follows
-      if (new URL(request.url ?? '/', 'ws://stand-in').searchParams.get('v') !== '10') {
-        this.#close(connection, CLOSE.invalidVersion);
-      } else if (connection.silent) {
+      if (connection.silent) {
         webSocket.pause();
-      } else if (this.#greets) {
+      } else if (this.greets) {
         this.#send(connection, OP.hello, { heartbeat_interval: this.#options.heartbeatIntervalMs });
         if (refusal !== null) this.#close(connection, refusal.close);
       }
     });
   }
 
+  /** Without the intent for contents, a client gets none. */
   sendMessage(type: 'MESSAGE_CREATE' | 'MESSAGE_UPDATE', message: StandInMessage): void {
     const world = this.#world;
     const channel = world.channelOf(message);
-    if (!world.botSees(channel) || (channel.guild && !isServed(world, channel.guild))) return;
-    const isDirect = channel.guild === null || message.ephemeralTo !== null;
-    const needsNoIntent =
-      isDirect || message.author === world.bot || message.pings.users.includes(world.bot.id);
-    this.#dispatch(type, isDirect ? INTENTS.directMessages : INTENTS.guildMessages, (intents) =>
-      messageEventPayload(world, message, needsNoIntent || (intents & INTENTS.messageContent) !== 0),
+    const isSeen = world.botMay(PERMISSIONS.viewChannel, channel) && channel.guild?.available !== false;
+    if (!isSeen || message.ephemeralTo !== null) return;
+    const intent = channel.guild === null ? INTENTS.directMessages : INTENTS.guildMessages;
+    this.#dispatch(type, intent, (intents) =>
+      messageEventPayload(world, message, (intents & INTENTS.messageContent) !== 0),
     );
+  }
+
+  #sendChannel(type: string, channel: StandInChannel): void {
+    if (!isServed(this.#world, channel.guild)) return;
+    this.#dispatch(type, INTENTS.guilds, channelPayload(this.#world, channel));
   }
 
   /** Resolves when a client is READY or RESUMED. */
@@ -226,53 +212,24 @@ export class Gateway {
 
   /** Resets every connection, as a network failure does. */
   drop(): void {
-    this.#reset(() => true);
+    for (const connection of this.#connections) {
+      this.#detach(connection);
+      connection.tcp.resetAndDestroy();
+    }
   }
 
   closeAll(code: number): void {
     for (const connection of this.#connections) this.#close(connection, code);
   }
 
-  /**
-   * Reads nothing from any connection and writes nothing, not even a close frame, until the returned function is called.
-   *
-   * @param newOnes whether new connections are silent too.
-   */
-  silence(newOnes: boolean): () => void {
+  /** Reads nothing from any connection and writes nothing, not even a close frame. */
+  silence(newOnes: boolean): void {
     this.#silent = newOnes;
     for (const connection of this.#connections) {
       connection.silent = true;
       connection.webSocket.pause();
     }
     this.#events.emit('progress');
-    return () => {
-      this.#silent = false;
-      this.#reset((connection) => connection.silent);
-    };
-  }
-
-  /** Sends no HELLO to new connections, until the returned function is called; these never get one. */
-  withholdHello(): () => void {
-    this.#greets = false;
-    return () => {
-      this.#greets = true;
-    };
-  }
-
-  /** Asks `refusal` about each new connection, until the returned function is called. */
-  refuse(refusal: () => StandInGatewayRefusal | null): () => void {
-    this.#refuse = refusal;
-    return () => {
-      this.#refuse = () => null;
-    };
-  }
-
-  /** Does not answer RESUME, until the returned function is called. */
-  ignoreResumes(): () => void {
-    this.#answersResumes = false;
-    return () => {
-      this.#answersResumes = true;
-    };
   }
 
   /** Sends `message` as it is. */
@@ -291,10 +248,10 @@ export class Gateway {
     this.#server.close();
   }
 
-  /** `data` may depend on the intents of the session. */
-  #dispatch(type: string, intent: number, data: object | ((intents: number) => object)): void {
+  /** `null`: needs no intent. `data` may depend on the intents of the session. */
+  #dispatch(type: string, intent: number | null, data: object | ((intents: number) => object)): void {
     for (const session of this.#sessions.values()) {
-      if (intent !== INTENTS.none && (session.intents & intent) === 0) continue;
+      if (intent !== null && (session.intents & intent) === 0) continue;
       this.#push(session, type, typeof data === 'function' ? data(session.intents) : data);
     }
   }
@@ -322,13 +279,6 @@ export class Gateway {
     connection.webSocket.close(code);
   }
 
-  #reset(which: (connection: Connection) => boolean): void {
-    for (const connection of [...this.#connections].filter(which)) {
-      this.#detach(connection);
-      connection.tcp.resetAndDestroy();
-    }
-  }
-
   #attach(connection: Connection, session: Session): void {
     session.connection?.webSocket.terminate();
     if (session.connection) session.connection.session = null;
@@ -352,16 +302,12 @@ export class Gateway {
         if (session && typeof payload['d'] === 'number') this.#progress(session, payload['d']);
         return this.#send(connection, OP.heartbeatAck, null);
       case OP.identify:
-        return session
-          ? this.#close(connection, CLOSE.alreadyAuthenticated)
-          : this.#identify(connection, data);
+        return this.#identify(connection, data);
       case OP.resume:
-        return session ? this.#close(connection, CLOSE.alreadyAuthenticated) : this.#resume(connection, data);
-      case OP.presence:
-      case OP.voiceState:
+        return this.#resume(connection, data);
       case OP.requestMembers:
-        if (!session) return this.#close(connection, CLOSE.notAuthenticated);
-        if (payload['op'] === OP.requestMembers) this.#sendMembers(session, data);
+        return session ? this.#sendMembers(session, data) : undefined;
+      case OP.presence:
         return undefined;
       default:
         return this.#close(connection, CLOSE.unknownOpcode);
@@ -378,30 +324,29 @@ export class Gateway {
     this.identifies += 1;
     this.presence = presence;
     if (!this.#options.isToken(token)) return this.#close(connection, CLOSE.authenticationFailed);
-    if (typeof intents !== 'number' || intents < 0 || (intents & ~INTENTS.known) !== 0) {
-      return this.#close(connection, CLOSE.invalidIntents);
-    }
     const { guildMembers, guildPresences, messageContent } = INTENTS;
     const disallowed =
       guildMembers | guildPresences | (this.#options.messageContentIntent ? 0 : messageContent);
-    if ((intents & disallowed) !== 0) return this.#close(connection, CLOSE.disallowedIntents);
+    if (typeof intents !== 'number' || (intents & disallowed) !== 0) {
+      return this.#close(connection, CLOSE.disallowedIntents);
+    }
 
     const world = this.#world;
     const id = `session-${world.nextId()}`;
     const session: Session = { id, intents, sequence: 0, processed: 0, missed: [], connection: null };
     this.#sessions.set(id, session);
     this.#attach(connection, session);
-    const guilds = [...world.guilds.values()].filter(({ members }) => members.has(world.bot.id));
+    const guilds = [...world.guilds.values()].filter(({ members }) => members.has(world.botUser.id));
     this.#push(session, 'READY', {
       v: 10,
       session_id: id,
-      session_type: 'normal',
-      resume_gateway_url: this.#options.resumeUrl(),
-      shard: [0, 1],
-      user: { ...userPayload(world.bot), email: null, flags: 0, mfa_enabled: false, verified: true },
-      application: { id: world.bot.id, flags: this.#options.messageContentIntent ? MESSAGE_CONTENT_FLAG : 0 },
+      resume_gateway_url: this.#options.gatewayUrl,
+      user: userPayload(world.botUser),
+      application: {
+        id: world.botUser.id,
+        flags: this.#options.messageContentIntent ? MESSAGE_CONTENT_FLAG : 0,
+      },
       guilds: guilds.map((guild) => ({ id: guild.id, unavailable: true })),
-      private_channels: [],
     });
     for (const guild of guilds) {
       if (guild.available && (intents & INTENTS.guilds) !== 0) {
@@ -413,7 +358,6 @@ export class Gateway {
   }
 
   #resume(connection: Connection, { token, session_id: id, seq }: Record<string, unknown>): void {
-    if (!this.#answersResumes) return;
     if (!this.#options.isToken(token)) return this.#close(connection, CLOSE.authenticationFailed);
     const session = this.#sessions.get(String(id));
     if (!session) return this.#send(connection, OP.invalidSession, false);
@@ -434,14 +378,12 @@ export class Gateway {
     const guild = this.#world.guilds.get(String(request['guild_id']));
     if (!guild || !isServed(this.#world, guild) || request['user_ids'] === undefined) return;
     const ids = [request['user_ids']].flat().slice(0, REQUESTED_MEMBERS).map(String);
-    const missing = ids.filter((id) => !guild.members.has(id));
     const members = ids.flatMap((id) => guild.members.get(id) ?? []);
     this.#push(session, 'GUILD_MEMBERS_CHUNK', {
       guild_id: guild.id,
       members: members.map(memberWithUser),
       chunk_index: 0,
       chunk_count: 1,
-      ...(missing.length > 0 && { not_found: missing }),
       nonce: request['nonce'],
     });
   }
@@ -449,7 +391,7 @@ export class Gateway {
 
 /** Whether events of `guild` reach the bot. */
 function isServed(world: World, guild: StandInGuild | null): boolean {
-  return guild !== null && guild.available && guild.members.has(world.bot.id);
+  return guild !== null && guild.available && guild.members.has(world.botUser.id);
 }
 
 function parse(text: string): Record<string, unknown> | null {

@@ -13,15 +13,13 @@ export const LIMITS = {
   embedFieldName: 256,
   embedFieldValue: 1024,
   embedFooter: 2048,
-  embedAuthor: 256,
-  /** Sum over all embeds of a message: titles, descriptions, fields, footers and author names. */
+  /** Sum over all embeds of a message: titles, descriptions, fields and footers. */
   embedsTotal: 6000,
   actionRows: 5,
   buttonsPerRow: 5,
   buttonLabel: 80,
   buttonCustomId: 100,
   allowedMentionIds: 100,
-  messagesPerPage: 100,
 } as const;
 
 /** Page "Message", `enforce_nonce`: unique "in the past few minutes"; the number is not documented. */
@@ -37,9 +35,8 @@ export const RATE_LIMITS = {
   newDirectChannels: { calls: 20, withinMs: 10_000 },
 } as const;
 
-/** Page "Receiving and Responding to Interactions": first answer within 3 seconds, further ones within 15 minutes. */
+/** Page "Receiving and Responding to Interactions": an answer within 3 seconds. */
 export const INTERACTION_ANSWER_MS = 3_000;
-export const INTERACTION_TOKEN_MS = 15 * 60_000;
 
 /** Page "Gateway", Request Guild Members: user ids per request. */
 export const REQUESTED_MEMBERS = 100;
@@ -56,7 +53,6 @@ export const PERMISSIONS = {
   administrator: 1n << 3n,
   viewChannel: 1n << 10n,
   sendMessages: 1n << 11n,
-  manageMessages: 1n << 13n,
   embedLinks: 1n << 14n,
   readMessageHistory: 1n << 16n,
   mentionEveryone: 1n << 17n,
@@ -66,19 +62,16 @@ export const PERMISSIONS = {
 
 /** Page "Gateway", List of Intents. */
 export const INTENTS = {
-  none: 0,
   guilds: 1 << 0,
   guildMembers: 1 << 1,
   guildPresences: 1 << 8,
   guildMessages: 1 << 9,
   directMessages: 1 << 12,
   messageContent: 1 << 15,
-  /** All defined bits; any other closes the connection with 4013. */
-  known: 0b11_0011_0001_1111_1111_1111_1111,
 } as const;
 
 /** Page "Message", Message Flags. */
-export const FLAGS = { ephemeral: 1 << 6, loading: 1 << 7 } as const;
+export const EPHEMERAL_FLAG = 1 << 6;
 
 /** Page "Application", Application Flags: the message content intent of a bot in fewer than 100 servers. */
 export const MESSAGE_CONTENT_FLAG = 1 << 19;

@@ -1,8 +1,6 @@
 import { refusal } from './api-error.js';
-import type { FaultAnswer } from './faults.js';
+import { type Answer, toAnswer } from './faults.js';
 import { RATE_LIMITS } from './limits.js';
-
-type Headers = FaultAnswer['headers'];
 
 interface Window {
   readonly limit: number;
@@ -23,18 +21,28 @@ export class RateLimits {
     this.#now = now;
   }
 
-  /** Counts a call. Returns the headers of its answer, or an answer in its place: a 429. */
-  count(method: string, path: string): FaultAnswer | { readonly status: null; readonly headers: Headers } {
+  /** Counts a call. Returns the answer in its place, a 429, or the headers of its own answer. */
+  count(
+    method: string,
+    path: string,
+  ): Answer | { readonly status: null; readonly headers?: Answer['headers'] } {
     // Interaction routes do not count towards the global limit.
-    if (/^\/(interactions|webhooks)\//.test(path)) return { status: null, headers: {} };
+    if (path.startsWith('/interactions/')) return { status: null };
     const all = this.#use('global', RATE_LIMITS.global);
     if (all.used > all.limit) return this.#refuse(all, 'global');
-    const [, channelId] = /^\/channels\/(\d+)\/messages/.exec(path) ?? [];
-    if (channelId === undefined) return { status: null, headers: {} };
-    const kind = method === 'POST' || method === 'DELETE' ? method : 'other';
-    const window = this.#use(`${kind} ${channelId}`, RATE_LIMITS.messages);
-    if (window.used > window.limit) return this.#refuse(window, 'user', kind);
-    return { status: null, headers: this.#headersOf(window, kind) };
+    const [, channelId] = /^\/channels\/(\d+)\/messages$/.exec(path) ?? [];
+    if (channelId === undefined) return { status: null };
+    const window = this.#use(channelId, RATE_LIMITS.messages);
+    const headers = {
+      'x-ratelimit-limit': String(window.limit),
+      'x-ratelimit-remaining': String(Math.max(0, window.limit - window.used)),
+      'x-ratelimit-reset': String(window.resetAt / 1_000),
+      'x-ratelimit-reset-after': String((window.resetAt - this.#now()) / 1_000),
+      'x-ratelimit-bucket': `messages-${method}`,
+    };
+    if (window.used <= window.limit) return { status: null, headers };
+    const refused = this.#refuse(window, 'user');
+    return { ...refused, headers: { ...headers, ...refused.headers } };
   }
 
   /** @throws {ApiError} 40003 if too many new direct message channels are opened. */
@@ -54,27 +62,7 @@ export class RateLimits {
     return window;
   }
 
-  #refuse(window: Window, scope: 'user' | 'global', kind?: string): FaultAnswer {
-    const retryAfter = (window.resetAt - this.#now()) / 1_000;
-    return {
-      status: 429,
-      body: { message: 'You are being rate limited.', retry_after: retryAfter, global: scope === 'global' },
-      headers: {
-        'retry-after': String(retryAfter),
-        'x-ratelimit-scope': scope,
-        ...(scope === 'global' && { 'x-ratelimit-global': 'true' }),
-        ...(kind !== undefined && this.#headersOf(window, kind)),
-      },
-    };
-  }
-
-  #headersOf({ limit, resetAt, used }: Window, kind: string): Headers {
-    return {
-      'x-ratelimit-limit': String(limit),
-      'x-ratelimit-remaining': String(Math.max(0, limit - used)),
-      'x-ratelimit-reset': String(resetAt / 1_000),
-      'x-ratelimit-reset-after': String((resetAt - this.#now()) / 1_000),
-      'x-ratelimit-bucket': `messages-${kind}`,
-    };
+  #refuse({ resetAt }: Window, scope: 'user' | 'global'): Answer {
+    return toAnswer({ status: 429, retryAfter: (resetAt - this.#now()) / 1_000, scope });
   }
 }

@@ -1,34 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError, invalidForm, refusal } from './api-error.js';
-import { Faults, type StandInCalls, toAnswer, toPattern } from './faults.js';
-import { asRecord, checkNotEmpty, type MessageForm, readMessageForm } from './form-check.js';
+import { type Answer, type Faults, toAnswer, toPattern } from './faults.js';
+import { asRecord, checkNotEmpty, readMessageForm } from './form-check.js';
 import {
-  FLAGS,
+  EPHEMERAL_FLAG,
   INTERACTION_ANSWER_MS,
-  INTERACTION_TOKEN_MS,
-  LIMITS,
   PERMISSIONS,
   SESSION_STARTS,
   SESSION_STARTS_RESET_MS,
 } from './limits.js';
+import {
+  applicationPayload,
+  channelPayload,
+  guildPayload,
+  memberWithUser,
+  messagePayload,
+  userPayload,
+} from './payloads.js';
 import { RateLimits } from './rate-limits.js';
-import { applicationPayload, channelPayload, guildPayload } from './payloads.js';
-import { memberWithUser, messagePayload, userPayload } from './payloads.js';
-import type {
-  Interaction,
-  MessageDraft,
-  StandInChannel,
-  StandInGuild,
-  StandInMessage,
-  World,
-} from './world.js';
+import type { StandInChannel, StandInGuild, World } from './world.js';
 
 /** A REST call of the bot. */
 export interface StandInRequest {
   readonly method: string;
   /** Without `/api/v10` and without the query, e.g. `/users/@me/channels`. */
   readonly path: string;
-  readonly query: string;
   /** The parsed JSON; `undefined` if there is none. */
   readonly body: unknown;
   /** The HTTP status of the answer; `null` before the answer, or if it is lost. */
@@ -36,95 +32,53 @@ export interface StandInRequest {
 }
 
 export interface RestOptions {
+  readonly gatewayUrl: string;
   readonly messageContentIntent: boolean;
   readonly publicBot: boolean;
   readonly enforcesNonces: boolean;
   readonly enforcesRateLimits: boolean;
-  isToken(token: string): boolean;
-  gatewayUrl(): string;
+  isToken(token: unknown): boolean;
   identifies(): number;
 }
 
-interface Call {
-  readonly body: unknown;
-  readonly query: URLSearchParams;
-}
-
-/** Returns the body of a 200, or `undefined` for a 204. Throws refusals. */
-type Handler = (call: Call, ...ids: string[]) => object | undefined;
+/** Gets the request's body, and the segments that its route has `*` for. Returns the body of a 200; `undefined`: a 204. */
+type Handler = (body: unknown, id: string, otherId: string) => object | undefined;
 
 export class Rest {
   readonly #world: World;
+  readonly #faults: Faults;
   readonly #options: RestOptions;
   readonly #routes: readonly (readonly [pattern: RegExp, handler: Handler])[];
-  readonly requests: StandInRequest[] = [];
-  readonly faults: Faults;
   readonly #limits: RateLimits | null;
-  readonly #listeners = new Set<(request: StandInRequest) => void>();
+  readonly requests: StandInRequest[] = [];
+  /** Called with each call as it arrives. */
+  readonly listeners: ((request: StandInRequest) => void)[] = [];
 
-  constructor(world: World, options: RestOptions) {
+  constructor(world: World, faults: Faults, options: RestOptions) {
     this.#world = world;
+    this.#faults = faults;
     this.#options = options;
-    this.faults = new Faults(world);
     this.#limits = options.enforcesRateLimits ? new RateLimits(world.now) : null;
     const routes: Readonly<Record<string, Handler>> = {
-      'GET /gateway': () => ({ url: options.gatewayUrl() }),
       'GET /gateway/bot': () => this.#gatewayInformation(),
-      'GET /users/@me': () => ({ ...userPayload(world.bot), verified: true, email: null, flags: 0 }),
+      'GET /users/@me': () => userPayload(world.botUser),
       'GET /users/@me/guilds': () =>
         [...world.guilds.values()]
-          .filter(({ members }) => members.has(world.bot.id))
+          .filter(({ members }) => members.has(world.botUser.id))
           .map(({ id, name }) => ({ id, name, icon: null, owner: false, permissions: '0', features: [] })),
-      'POST /users/@me/channels': ({ body }) => this.#openDirectChannel(body),
-      'GET /users/*': (_, id = '') => userPayload(world.users.get(id) ?? fail('unknownUser')),
+      'POST /users/@me/channels': (body) => this.#openDirectChannel(body),
       'GET /applications/@me': () => applicationPayload(world, options),
-      'GET /oauth2/applications/@me': () => applicationPayload(world, options),
-      'GET /channels/*': (_, id = '') => channelPayload(world, this.#channel(id)),
-      'GET /channels/*/messages': ({ query }, id = '') => this.#history(id, query),
-      'POST /channels/*/messages': ({ body }, id = '') => this.#createMessage(id, body),
-      'GET /channels/*/messages/*': (_, id = '', messageId = '') =>
-        this.#payload(this.#message(this.#channel(id), messageId)),
-      'PATCH /channels/*/messages/*': ({ body }, id = '', messageId = '') =>
-        this.#editMessage(id, messageId, body),
-      'DELETE /channels/*/messages/*': (_, id = '', messageId = '') => this.#deleteMessage(id, messageId),
-      'POST /channels/*/typing': (_, id = '') => {
-        this.#checkMayPost(this.#channel(id));
-        return undefined;
-      },
-      'GET /guilds/*': (_, id = '') => guildPayload(this.#guild(id)),
-      'GET /guilds/*/channels': (_, id = '') =>
+      'POST /channels/*/messages': (body, id) => this.#createMessage(id, body),
+      'GET /guilds/*': (_, id) => guildPayload(this.#guild(id)),
+      'GET /guilds/*/channels': (_, id) =>
         this.#guild(id)
           .channels.filter(({ kind }) => kind !== 'thread')
           .map((channel) => channelPayload(world, channel)),
-      'GET /guilds/*/members/*': (_, id = '', userId = '') =>
+      'GET /guilds/*/members/*': (_, id, userId) =>
         memberWithUser(this.#guild(id).members.get(userId) ?? fail('unknownMember')),
-      'POST /interactions/*/*/callback': ({ body, query }, id = '', token = '') =>
-        this.#answer(id, token, body, query.get('with_response') === 'true'),
-      'POST /webhooks/*/*': ({ body }, _, token = '') => this.#followUp(token, body),
-      'GET /webhooks/*/*/messages/*': (_, __, token = '', id = '') =>
-        this.#payload(this.#webhookMessage(token, id)),
-      'PATCH /webhooks/*/*/messages/*': ({ body }, _, token = '', id = '') => {
-        const message = this.#webhookMessage(token, id);
-        this.#apply(message, readMessageForm(body));
-        return this.#payload(message);
-      },
-      'DELETE /webhooks/*/*/messages/*': (_, __, token = '', id = '') => {
-        world.delete(this.#webhookMessage(token, id));
-        return undefined;
-      },
+      'POST /interactions/*/*/callback': (body, id, token) => this.#answer(id, token, body),
     };
     this.#routes = Object.entries(routes).map(([route, handler]) => [toPattern(route), handler]);
-  }
-
-  /** Calls `listener` for each selected call as it arrives. Returns a function that ends that. */
-  onCall(calls: StandInCalls, listener: (request: StandInRequest) => void): () => void {
-    const listen = (request: StandInRequest): void => {
-      if (this.faults.selects(calls, request)) listener(request);
-    };
-    this.#listeners.add(listen);
-    return () => {
-      this.#listeners.delete(listen);
-    };
   }
 
   /** Answers one HTTP request; never rejects. */
@@ -133,7 +87,7 @@ export class Rest {
       await this.#handle(request, response);
     } catch (error) {
       // The client disconnected, or a listener of a test threw, which has to show.
-      send(response, 500, { message: String(error), code: 0 });
+      send(response, { status: 500, body: { message: String(error), code: 0 } });
     }
   }
 
@@ -142,276 +96,134 @@ export class Rest {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(Buffer.from(chunk));
     const text = Buffer.concat(chunks).toString();
-    const { pathname, search, searchParams } = new URL(request.url ?? '/', 'http://stand-in');
-    const path = decodeURIComponent(pathname).replace(/^\/api(\/v10)?(?=\/)/, '');
-    const body = parse(text);
+    const { pathname } = new URL(request.url ?? '/', 'http://stand-in');
     const entry = {
       method: request.method ?? 'GET',
-      path,
-      query: search,
-      body,
+      path: decodeURIComponent(pathname).replace(/^\/api(\/v10)?(?=\/)/, ''),
+      body: text === '' ? undefined : (JSON.parse(text) as unknown),
       status: null as number | null,
     };
     this.requests.push(entry);
-    for (const listener of this.#listeners) listener(entry);
+    for (const listener of this.listeners) listener(entry);
 
-    const fault = await this.faults.meet(entry);
+    const fault = await this.#faults.meet(entry);
     if (fault === 'reset') return void request.socket.resetAndDestroy();
-    if (fault !== null && fault !== 'lose-answer') {
-      const instead = toAnswer(fault);
-      entry.status = instead.status;
-      return send(response, instead.status, instead.body, instead.headers);
-    }
-    const limited = this.#limits?.count(entry.method, path) ?? { status: null, headers: {} };
-    if (limited.status !== null) {
-      entry.status = limited.status;
-      return send(response, limited.status, limited.body, limited.headers);
-    }
-    const [status, answer] = this.#applyRequest(entry, request.headers.authorization, searchParams);
-    if (fault === 'lose-answer') return void request.socket.resetAndDestroy();
-    entry.status = status;
-    return send(response, status, answer, limited.headers);
+    const isAnswerLost = fault === 'lose-answer';
+    const answer =
+      fault === null || isAnswerLost ? this.#answerOf(entry, request.headers.authorization) : toAnswer(fault);
+    if (isAnswerLost) return void request.socket.resetAndDestroy();
+    entry.status = answer.status;
+    return send(response, answer);
   }
 
-  #applyRequest(
-    { method, path, body }: StandInRequest,
-    authorization: string | undefined,
-    query: URLSearchParams,
-  ): readonly [status: number, answer: object | undefined] {
+  #answerOf({ method, path, body }: StandInRequest, authorization: string | undefined): Answer {
+    const limited = this.#limits?.count(method, path) ?? { status: null };
+    if (limited.status !== null) return limited;
+    const { headers = {} } = limited;
     try {
-      // Interaction routes are authorized by the token in their path.
       const [kind, token] = (authorization ?? '').split(' ', 2);
-      const authorized = kind === 'Bot' && this.#options.isToken(token ?? '');
-      if (!authorized && !/^\/(interactions|webhooks)\//.test(path)) throw refusal('unauthorized');
-      if (body === INVALID_JSON) throw refusal('invalidJson');
+      const isAuthorized = kind === 'Bot' && this.#options.isToken(token);
+      // Interaction routes are authorized by the token in their path.
+      if (!isAuthorized && !path.startsWith('/interactions/')) throw refusal('unauthorized');
       for (const [pattern, handler] of this.#routes) {
         const match = pattern.exec(`${method} ${path}`);
         if (!match) continue;
-        const answer = handler({ body, query }, ...match.slice(1));
-        return [answer === undefined ? 204 : 200, answer];
+        const [, id = '', otherId = ''] = match;
+        const answer = handler(body, id, otherId);
+        return { status: answer === undefined ? 204 : 200, body: answer, headers };
       }
       throw refusal('notFound');
     } catch (error) {
-      if (error instanceof ApiError) return [error.status, error];
+      if (error instanceof ApiError) return { status: error.status, body: error, headers };
       throw error;
     }
   }
 
   #gatewayInformation(): object {
-    const remaining = SESSION_STARTS - this.#options.identifies();
     const limit = {
       total: SESSION_STARTS,
-      remaining,
+      remaining: SESSION_STARTS - this.#options.identifies(),
       reset_after: SESSION_STARTS_RESET_MS,
       max_concurrency: 1,
     };
-    return { url: this.#options.gatewayUrl(), shards: 1, session_start_limit: limit };
+    return { url: this.#options.gatewayUrl, shards: 1, session_start_limit: limit };
   }
 
   #openDirectChannel(body: unknown): object {
     const user = this.#world.users.get(String(asRecord(body)['recipient_id']));
-    if (!user || user === this.#world.bot) throw refusal('invalidRecipient');
+    if (!user || user === this.#world.botUser) throw refusal('invalidRecipient');
     this.#limits?.countOpening(user.id);
     return channelPayload(this.#world, this.#world.directChannel(user));
   }
 
-  #channel(id: string): StandInChannel {
-    const world = this.#world;
-    const channel = world.channels.get(id) ?? fail('unknownChannel');
-    return world.botSees(channel) ? channel : fail('missingAccess');
-  }
-
-  #message(channel: StandInChannel, id: string): StandInMessage {
-    return this.#world.messageIn(channel, id) ?? fail('unknownMessage');
-  }
-
   #guild(id: string): StandInGuild {
     const guild = this.#world.guilds.get(id);
-    return guild?.members.has(this.#world.bot.id) ? guild : fail('unknownGuild');
-  }
-
-  /** A message as the bot sees it: without the intent, REST too hides the content of others' messages. */
-  #payload(message: StandInMessage): object {
-    const mine = message.author === this.#world.bot || message.guildId === null;
-    return messagePayload(this.#world, message, this.#options.messageContentIntent || mine);
-  }
-
-  #history(channelId: string, query: URLSearchParams): object {
-    const channel = this.#channel(channelId);
-    if (!this.#may(channel, PERMISSIONS.readMessageHistory)) return [];
-    const limit = Number(query.get('limit') ?? 50);
-    if (!(limit >= 1 && limit <= LIMITS.messagesPerPage)) {
-      const message = `int value should be between 1 and ${LIMITS.messagesPerPage}.`;
-      throw invalidForm([{ path: ['limit'], error: { code: 'NUMBER_TYPE_MAX', message } }]);
-    }
-    const after = BigInt(query.get('after') ?? 0);
-    const before = BigInt(query.get('before') ?? -1);
-    const found = channel.messages.filter(
-      ({ id }) => BigInt(id) > after && (before < 0 || BigInt(id) < before),
-    );
-    const page = query.has('after') ? found.slice(0, limit) : found.slice(-limit);
-    return page.toReversed().map((message) => this.#payload(message));
+    return guild?.members.has(this.#world.botUser.id) ? guild : fail('unknownGuild');
   }
 
   #createMessage(channelId: string, body: unknown): object {
     const world = this.#world;
-    const channel = this.#channel(channelId);
+    const channel = world.channels.get(channelId) ?? fail('unknownChannel');
     this.#checkMayPost(channel);
     const form = readMessageForm(body);
     checkNotEmpty(form);
-    if (form.embeds?.length && !this.#may(channel, PERMISSIONS.embedLinks)) {
-      throw refusal('missingPermissions');
-    }
-    const isUnique = form.enforceNonce && this.#options.enforcesNonces;
+    if (form.embeds?.length && !world.botMay(PERMISSIONS.embedLinks, channel)) fail('missingPermissions');
+    const isUnique = asRecord(body)['enforce_nonce'] === true && this.#options.enforcesNonces;
     const earlier = isUnique && form.nonce ? world.messageByNonce(form.nonce) : undefined;
-    if (earlier && earlier.deletedAt !== null) throw refusal('unknownMessage');
-    const message =
-      earlier ??
-      world.post(channel, world.bot, { ...draftOf(form), repliesTo: this.#repliesTo(channel, form) });
-    return { ...this.#payload(message), nonce: message.nonce ?? undefined };
-  }
-
-  #editMessage(channelId: string, messageId: string, body: unknown): object {
-    const message = this.#message(this.#channel(channelId), messageId);
-    if (message.author !== this.#world.bot) throw refusal('foreignMessage');
-    this.#apply(message, readMessageForm(body));
-    return this.#payload(message);
-  }
-
-  #deleteMessage(channelId: string, messageId: string): undefined {
-    const channel = this.#channel(channelId);
-    const message = this.#message(channel, messageId);
-    const mayDelete = channel.guild !== null && this.#may(channel, PERMISSIONS.manageMessages);
-    if (message.author !== this.#world.bot && !mayDelete) throw refusal('missingPermissions');
-    this.#world.delete(message);
-  }
-
-  /** The first answer to an interaction. */
-  #answer(id: string, token: string, body: unknown, withResponse: boolean): object | undefined {
-    const world = this.#world;
-    const interaction = world.interactions.get(token);
-    if (interaction?.id !== id) throw refusal('unknownInteraction');
-    if (interaction.answer !== null) throw refusal('alreadyAcknowledged');
-    if (world.now() - interaction.createdAt > INTERACTION_ANSWER_MS) throw refusal('unknownInteraction');
-    const { type, data } = asRecord(body);
-    if (type !== 4 && type !== 5 && type !== 6 && type !== 7) {
-      const message = 'Value must be one of (4, 5, 6, 7).';
-      throw invalidForm([{ path: ['type'], error: { code: 'BASE_TYPE_CHOICES', message } }]);
-    }
-    const form = readMessageForm(data);
-    if (type === 4) checkNotEmpty(form);
-    let { message } = interaction;
-    if (type === 4) message = this.#postAnswer(interaction, draftOf(form), form.flags & FLAGS.ephemeral);
-    if (type === 5) {
-      message = this.#postAnswer(interaction, {}, (form.flags & FLAGS.ephemeral) | FLAGS.loading);
-    }
-    if (type === 7) this.#apply(message, form);
-    const ephemeral = message.ephemeralTo !== null;
-    interaction.answer = { type, message, ephemeral };
-    interaction.resolve(interaction.answer);
-    if (!withResponse) return undefined;
-    const about = { response_message_id: message.id, response_message_ephemeral: ephemeral };
-    return {
-      interaction: { id, type: 3, ...about, response_message_loading: type === 5 },
-      resource: { type, ...(type !== 6 && type !== 5 && { message: this.#payload(message) }) },
-    };
-  }
-
-  #followUp(token: string, body: unknown): object {
-    const interaction = this.#answered(token);
-    const form = readMessageForm(body);
-    checkNotEmpty(form);
-    return this.#payload(this.#postAnswer(interaction, draftOf(form), form.flags & FLAGS.ephemeral));
-  }
-
-  #postAnswer(interaction: Interaction, draft: MessageDraft, flags: number): StandInMessage {
-    const world = this.#world;
-    const ephemeralTo = (flags & FLAGS.ephemeral) === 0 ? null : interaction.user;
-    const channel = world.channelOf(interaction.message);
-    return world.post(channel, world.bot, { ...draft, flags, ephemeralTo, webhookId: world.bot.id });
-  }
-
-  /** An interaction that was answered and whose token is valid. */
-  #answered(token: string): Interaction & { readonly answer: NonNullable<Interaction['answer']> } {
-    const interaction = this.#world.interactions.get(token);
-    if (!interaction || this.#world.now() - interaction.createdAt > INTERACTION_TOKEN_MS) {
-      fail('invalidWebhookToken');
-    }
-    const { answer } = interaction;
-    return answer === null ? fail('unknownWebhook') : { ...interaction, answer };
-  }
-
-  /** The first answer, or a follow-up message. */
-  #webhookMessage(token: string, id: string): StandInMessage {
-    const { answer } = this.#answered(token);
-    const message = id === '@original' ? answer.message : this.#world.messages.get(id);
-    return message?.author === this.#world.bot && message.deletedAt === null
-      ? message
-      : fail('unknownMessage');
-  }
-
-  #apply(message: StandInMessage, form: MessageForm): void {
-    const draft = draftOf(form);
-    checkNotEmpty({ ...message, ...draft });
-    this.#world.edit(message, draft);
-  }
-
-  #repliesTo(channel: StandInChannel, { repliesTo }: MessageForm): string | null {
-    if (repliesTo === null) return null;
-    if (!this.#may(channel, PERMISSIONS.readMessageHistory)) throw refusal('replyWithoutHistory');
-    if (this.#world.messageIn(channel, repliesTo.messageId)) return repliesTo.messageId;
-    if (!repliesTo.mustExist) return null;
-    const error = { code: 'REPLIES_UNKNOWN_MESSAGE', message: 'Unknown message' };
-    throw invalidForm([{ path: ['message_reference'], error }]);
-  }
-
-  #may(channel: StandInChannel, permission: bigint): boolean {
-    const world = this.#world;
-    return (
-      channel.guild === null || (world.permissionsOf(world.bot, channel.guild, channel) & permission) !== 0n
-    );
+    if (earlier?.isDeleted) throw refusal('unknownMessage');
+    return messagePayload(world, earlier ?? world.post(channel, world.botUser, form));
   }
 
   #checkMayPost(channel: StandInChannel): void {
-    if (channel.recipient !== null) this.#world.checkDirectMessage(channel.recipient);
-    const { sendMessages, sendMessagesInThreads } = PERMISSIONS;
+    const world = this.#world;
+    const { recipient } = channel;
+    const { viewChannel, sendMessages, sendMessagesInThreads } = PERMISSIONS;
+    if (recipient !== null) {
+      const sharesGuild = [...world.guilds.values()].some(
+        ({ members }) => members.has(recipient.id) && members.has(world.botUser.id),
+      );
+      if (!sharesGuild) throw refusal('noCommonGuild');
+      if (recipient.bot || world.closed.has(recipient.id)) throw refusal('directMessagesClosed');
+    }
+    if (!world.botMay(viewChannel, channel)) throw refusal('missingAccess');
     const needed = channel.kind === 'thread' ? sendMessagesInThreads : sendMessages;
-    if (!this.#may(channel, needed)) throw refusal('missingPermissions');
+    if (!world.botMay(needed, channel)) throw refusal('missingPermissions');
   }
-}
 
-/** The fields that the form has, so that an edit keeps the others. */
-function draftOf({ content, embeds, components, allowedMentions, nonce }: MessageForm): MessageDraft {
-  return {
-    allowedMentions,
-    ...(content !== undefined && { content }),
-    ...(embeds !== undefined && { embeds }),
-    ...(components !== undefined && { components }),
-    ...(nonce !== undefined && { nonce }),
-  };
+  /** The answer to an interaction: a message (4), or an edit of the pressed message (7). */
+  #answer(id: string, token: string, body: unknown): undefined {
+    const world = this.#world;
+    const interaction = world.interactions.get(token);
+    if (interaction?.id !== id) throw refusal('unknownInteraction');
+    if (interaction.isAnswered) throw refusal('alreadyAcknowledged');
+    if (world.now() - interaction.createdAt > INTERACTION_ANSWER_MS) throw refusal('unknownInteraction');
+    const { type, data } = asRecord(body);
+    if (type !== 4 && type !== 7) {
+      throw invalidForm(['type'], 'BASE_TYPE_CHOICES', 'Value must be one of (4, 7).');
+    }
+    const form = readMessageForm(data);
+    let message = interaction.message;
+    if (type === 7) {
+      const { content = message.content, embeds = message.embeds, components = message.components } = form;
+      checkNotEmpty({ content, embeds, components });
+      world.change(message, { content, embeds, components });
+    } else {
+      checkNotEmpty(form);
+      const isEphemeral = (Number(asRecord(data)['flags']) & EPHEMERAL_FLAG) !== 0;
+      const ephemeralTo = isEphemeral ? interaction.user : null;
+      const draft = { ...form, ephemeralTo, webhookId: world.botUser.id };
+      message = world.post(world.channelOf(message), world.botUser, draft);
+    }
+    interaction.isAnswered = true;
+    interaction.resolve({ message, ephemeral: message.ephemeralTo !== null });
+  }
 }
 
 function fail(name: Parameters<typeof refusal>[0]): never {
   throw refusal(name);
 }
 
-const INVALID_JSON = Symbol('invalid JSON');
-
-function parse(text: string): unknown {
-  if (text === '') return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return INVALID_JSON;
-  }
-}
-
-function send(
-  response: ServerResponse,
-  status: number,
-  body: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): void {
+function send(response: ServerResponse, { status, body, headers }: Answer): void {
   // As in Discord, an empty answer has no JSON type: discord.js would try to parse it.
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
   response.writeHead(status, { ...type, ...headers }).end(body === undefined ? '' : JSON.stringify(body));
