@@ -53,7 +53,7 @@ export class Terminal {
     this.#options = options;
     this.#drawing = {
       colors: options.colors,
-      nameOf: (id) => [...this.#people.values()].find((person) => person.id === id)?.username ?? 'somebody',
+      nameOf: (id) => discord.users.get(id)?.username ?? 'somebody',
     };
     this.#guild = options.guild;
     this.#people.set('owner', this.#guild.owner);
@@ -106,16 +106,12 @@ export class Terminal {
     const mention = /(?<!\S)@\S*$/.exec(line)?.[0];
     const { prefix, commands } = this.#options;
     if (argument !== undefined) return completed(this.#argumentsOf(name.toLowerCase()), argument);
-    if (mention !== undefined)
-      return completed(
-        [...this.#people.keys()].map((each) => `@${each}`),
-        mention,
-      );
-    const all = [
-      ...[...this.#commands.keys()].map((each) => `/${each}`),
-      ...commands.map((each) => prefix + each),
-    ];
-    return completed(all, line);
+    if (mention !== undefined) {
+      const names = Array.from(this.#people.keys(), (each) => `@${each}`);
+      return completed(names, mention);
+    }
+    const own = Array.from(this.#commands.keys(), (each) => `/${each}`);
+    return completed([...own, ...commands.map((each) => prefix + each)], line);
   }
 
   /** By the usage: `NAME`, `LABEL`, or the words with `|` between them. */
@@ -127,67 +123,41 @@ export class Terminal {
   }
 
   #ownCommands(): ReadonlyMap<string, TerminalCommand> {
-    return new Map<string, TerminalCommand>([
-      [
-        'as',
-        {
-          usage: '/as NAME',
-          summary: 'post as alice, bob, admin, owner, or a new member',
-          run: ([name]) => this.#speakAs(name),
-        },
-      ],
-      [
-        'in',
-        {
-          usage: '/in general|thread|dm',
-          summary: 'post in the channel, in a thread, or to the bot by DM',
-          run: ([place]) => this.#speakIn(place),
-        },
-      ],
-      [
-        'dms',
-        {
-          usage: '/dms on|off',
-          summary: 'allow or refuse DMs from the bot',
-          run: ([state]) => this.#setDirectMessages(state),
-        },
-      ],
-      [
-        'press',
-        {
-          usage: '/press LABEL',
-          summary: 'press the newest button with this label; without a label, lists them',
-          run: (words) => this.#press(words.join(' ')),
-        },
-      ],
-      [
-        'login',
-        {
-          usage: '/login [USERNAME CODE]',
-          summary: 'log in on the website; without arguments, with your latest code',
-          run: (words) => this.#login(words),
-        },
-      ],
-      [
-        'website',
-        {
-          usage: '/website module|http',
-          summary: 'how the website checks codes: with the validator module, or over HTTP',
-          run: ([chosen]) => this.#chooseInterface(chosen),
-        },
-      ],
-      ['help', { usage: '/help', summary: 'this list', run: () => this.#help() }],
-      [
-        'quit',
-        {
-          usage: '/quit',
-          summary: 'end the demo',
-          run: () => {
-            this.#ended = true;
-          },
-        },
-      ],
-    ]);
+    const commands: Readonly<Record<string, TerminalCommand>> = {
+      as: {
+        usage: '/as NAME',
+        summary: 'post as alice, bob, admin, owner, or a new member',
+        run: ([name]) => this.#speakAs(name),
+      },
+      in: {
+        usage: '/in general|thread|dm',
+        summary: 'post in the channel, in a thread, or to the bot by DM',
+        run: ([place]) => this.#speakIn(place),
+      },
+      dms: {
+        usage: '/dms on|off',
+        summary: 'allow or refuse DMs from the bot',
+        run: ([state]) => this.#setDirectMessages(state),
+      },
+      press: {
+        usage: '/press LABEL',
+        summary: 'press the newest button with this label; without a label, lists them',
+        run: (words) => this.#press(words.join(' ')),
+      },
+      login: {
+        usage: '/login [USERNAME CODE]',
+        summary: 'log in on the website; without arguments, with your latest code',
+        run: (words) => this.#login(words),
+      },
+      website: {
+        usage: '/website module|http',
+        summary: 'how the website checks codes: with the validator module, or over HTTP',
+        run: ([chosen]) => this.#chooseInterface(chosen),
+      },
+      help: { usage: '/help', summary: 'this list', run: () => this.#help() },
+      quit: { usage: '/quit', summary: 'end the demo', run: () => void (this.#ended = true) },
+    };
+    return new Map(Object.entries(commands));
   }
 
   #help(): void {
@@ -228,43 +198,29 @@ export class Terminal {
       this.#print('Say which: /dms on or /dms off');
       return;
     }
+    const { username } = this.#speaker;
     this.#options.discord.setDirectMessages(this.#speaker, state === 'on' ? 'open' : 'closed');
     this.#print(
-      state === 'on'
-        ? `${this.#speaker.username} takes direct messages again.`
-        : `${this.#speaker.username} no longer takes direct messages.`,
+      `${username} ${state === 'on' ? 'takes direct messages again' : 'no longer takes direct messages'}.`,
     );
   }
 
   async #press(label: string): Promise<void> {
-    const labels = this.#options.discord.labels(this.#speaker);
+    const { discord } = this.#options;
+    const labels = discord.labels(this.#speaker);
     if (labels.some((each) => each.toLowerCase() === label.toLowerCase())) {
-      await this.#options.discord.pressButton(this.#speaker, label);
-    } else {
-      const { username } = this.#speaker;
-      this.#print(
-        labels.length === 0
-          ? `There is no button that ${username} can press.`
-          : `Type /press and one of: ${labels.join(', ')}`,
-      );
-    }
+      await discord.pressButton(this.#speaker, label);
+    } else if (labels.length > 0) this.#print(`Type /press and one of: ${labels.join(', ')}`);
+    else this.#print(`There is no button that ${this.#speaker.username} can press.`);
   }
 
   /** Checks a login as the website does: it shows its visitor only whether the code is valid. */
   async #login(words: readonly string[]): Promise<void> {
-    const typed =
-      words.length === 0
-        ? this.#lastCodes.get(this.#speaker)
-        : [words.slice(0, -1).join(' '), words.at(-1) ?? ''];
-    const [username, code] = typed ?? [];
-    if (username === undefined || username === '' || code === undefined) {
-      this.#print(
-        words.length === 0
-          ? `The bot has not sent ${this.#speaker.username} a code yet.`
-          : 'Type both: /login Alice ABC234',
-      );
-      return;
-    }
+    if (words.length === 1) return this.#print('Type both: /login Alice ABC234');
+    const typed = [words.slice(0, -1).join(' '), words.at(-1) ?? ''] as const;
+    const login = words.length === 0 ? this.#lastCodes.get(this.#speaker) : typed;
+    if (login === undefined) return this.#print(`The bot has not sent ${this.#speaker.username} a code yet.`);
+    const [username, code] = login;
     const answer = await this.#options.logIn[this.#interface](username.replaceAll('"', ''), code);
     const said =
       answer.username === null
@@ -279,11 +235,9 @@ export class Terminal {
       return;
     }
     this.#interface = chosen;
-    this.#print(
-      chosen === 'http'
-        ? 'The website now asks over HTTP, like one that is hosted elsewhere.'
-        : 'The website now uses the validator module, like a Node website next to the bot.',
-    );
+    const http = 'The website now asks over HTTP, like one that is hosted elsewhere.';
+    const module = 'The website now uses the validator module, like a Node website next to the bot.';
+    this.#print(chosen === 'http' ? http : module);
   }
 
   /** Stores the username and code that the bot sent to one member, for `/login` without arguments. */
@@ -315,20 +269,16 @@ export class Terminal {
   }
 
   #placeOf(message: StandInMessage): string {
-    if (message.guildId !== null && message.ephemeralTo === null) {
+    const reader = this.#readerOf(message)?.username;
+    if (reader === undefined) {
       return message.channelId === this.#channels.thread.id ? '#thread' : '#general';
     }
-    const reader = this.#readerOf(message)?.username ?? 'somebody';
     return message.ephemeralTo === null ? `✉ direct message to ${reader}` : `👁 for ${reader}'s eyes only`;
   }
 
   /** The only member who sees the message, if it is not in a channel. */
-  #readerOf({ ephemeralTo, guildId, channelId }: StandInMessage): StandInUser | undefined {
-    if (ephemeralTo !== null) return ephemeralTo;
-    if (guildId !== null) return undefined;
-    return [...this.#people.values()].find((person) =>
-      this.#options.discord.messages(person).some((message) => message.channelId === channelId),
-    );
+  #readerOf({ ephemeralTo, channelId }: StandInMessage): StandInUser | undefined {
+    return ephemeralTo ?? this.#options.discord.channels.get(channelId)?.recipient ?? undefined;
   }
 
   #print(...lines: readonly string[]): void {

@@ -39,7 +39,9 @@ it('runs every command from a pipe and exits with code 0', async () => {
     '/website window',
     '/as admin',
     '!codes',
-    '!revoke Alice',
+    '!revoke @Alice left us',
+    '!revoke @nobody',
+    '!revoke a@alice',
     '/as alice',
     '/website module',
     '/login ',
@@ -82,10 +84,10 @@ it('runs every command from a pipe and exits with code 0', async () => {
     '#general, access-bot:',
     '📋 List of access codes sent to @admin via DM!',
   ]);
-  expect(answerTo(stdout, '!revoke Alice')).toEqual([
-    '#general, access-bot:',
-    '✅ 1 access code for user `Alice` has been revoked. The username is free again.',
-  ]);
+  // A member who is named with an @ is mentioned.
+  expect(answerTo(stdout, '!revoke @Alice left us')[1]).toContain('1 access code of @alice has been revoked');
+  expect(answerTo(stdout, '!revoke @nobody')[1]).toContain('`@nobody` is not a mention.');
+  expect(answerTo(stdout, '!revoke a@alice')[1]).toContain('Code `a@alice` not found.');
   expect(answerTo(stdout, '/login ')).toEqual([
     "✘ website: invalid access code (the validator's reason: revoked)",
   ]);
@@ -117,15 +119,20 @@ it('shows the current user and channel in its prompt', async () => {
   expect(stdout).not.toContain("don't have permission");
 });
 
-it('closes direct messages, turns pages and lists its own commands', async () => {
+it('closes direct messages, lists and presses buttons, and lists its own commands', async () => {
   // Three codes for each member, and eleven for a second page.
   const many = ['ada', 'ben', 'cleo', 'dan'].flatMap((name) => [
     `/as ${name}`,
     ...['', '_', '-'].map((sign) => `!getcode ${name}${sign}`),
   ]);
   const { stdout } = await type([
+    '/press',
     '/dms off',
+    '/in thread',
     '!getcode Alice',
+    '/press show',
+    '/press Show my code',
+    '/in general',
     '/dms on',
     ...many,
     '/as owner',
@@ -138,6 +145,11 @@ it('closes direct messages, turns pages and lists its own commands', async () =>
   expect(answerTo(stdout, '!getcode Alice')[1]).toBe(
     "❌ @alice, I couldn't send you a DM! Please enable DMs from server members, or press the button within 30 minutes to see your code.",
   );
+  expect(answerTo(stdout, '/press')).toEqual(['There is no button that alice can press.']);
+  expect(answerTo(stdout, '/press show')).toEqual(['Type /press and one of: Show my code']);
+  expect(answerTo(stdout, '/press Show my code')[0]).toBe("👁 for alice's eyes only, access-bot:");
+  expect(answerTo(stdout, '/press Show my code')[1]).toMatch(/^[A-Z2-9]{6}$/);
+  expect(answerTo(stdout, '/dms on')).toEqual(['alice takes direct messages again.']);
   expect(answerTo(stdout, '!codes')).toContain('( Previous ) [ Next ]');
   expect(answerTo(stdout, '/press next')[0]).toBe(
     '✉ direct message to owner, access-bot changes its message:',
@@ -150,33 +162,6 @@ it('closes direct messages, turns pages and lists its own commands', async () =>
   expect(answerTo(stdout, '/nonsense')).toEqual(['Unknown command /nonsense. Type /help for the list.']);
 });
 
-it('lists the buttons that a member can press, and presses them in a thread', async () => {
-  const { stdout } = await type([
-    '/press',
-    '/dms off',
-    '/in thread',
-    '!getcode Alice',
-    '/press show',
-    '/press Show my code',
-  ]);
-  expect(answerTo(stdout, '/press')).toEqual(['There is no button that alice can press.']);
-  expect(answerTo(stdout, '/press show')).toEqual(['Type /press and one of: Show my code']);
-  expect(answerTo(stdout, '/press Show my code')[1]).toMatch(/^[A-Z2-9]{6}$/);
-});
-
-it('mentions a member who is named with an @', async () => {
-  const { stdout } = await type([
-    '!getcode Alice',
-    '/as admin',
-    '!revoke @Alice left us',
-    '!revoke @nobody',
-    '!revoke a@alice',
-  ]);
-  expect(answerTo(stdout, '!revoke @Alice left us')[1]).toContain('1 access code of @alice has been revoked');
-  expect(answerTo(stdout, '!revoke @nobody')[1]).toContain('`@nobody` is not a mention.');
-  expect(answerTo(stdout, '!revoke a@alice')[1]).toContain('Code `a@alice` not found.');
-});
-
 it.each([
   ['', ['/as', '/in', '/dms', '/press', '/login', '/website', '/help', '/quit', '!getcode', '!codes'], ''],
   ['/p', ['/press'], '/p'],
@@ -185,7 +170,6 @@ it.each([
   ['/as al', ['alice'], 'al'],
   ['/in t', ['thread'], 't'],
   ['/website ', ['module', 'http'], ''],
-  ['/login a', [], 'a'],
   ['/nonsense ', [], ''],
   ['!codes @A', ['@alice', '@admin'], '@A'],
   ['hello there', [], 'hello there'],

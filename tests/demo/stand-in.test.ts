@@ -63,6 +63,7 @@ const rowOf = (change: Body): Body => ({ content: 'x', components: [row({ ...but
 const buttons = (length: number): object[] =>
   Array.from({ length }, (_, index) => ({ ...button, custom_id: String(index) }));
 const embed = (parts: Body): Body => ({ embeds: [parts] });
+const mentions = (rules: Body): Body => ({ content: 'x', allowed_mentions: rules });
 const field = (parts: Body): Body => embed({ fields: [{ name: 'n', value: 'v', ...parts }] });
 
 it.each<[string, number, (length: number) => Body]>([
@@ -81,11 +82,7 @@ it.each<[string, number, (length: number) => Body]>([
   ['components.0.components', 5, (length) => ({ content: 'x', components: [row(...buttons(length))] })],
   ['components.0.components.0.custom_id', 100, (length) => rowOf({ custom_id: x(length) })],
   ['components.0.components.0.label', 80, (length) => rowOf({ label: x(length) })],
-  [
-    'allowed_mentions.users',
-    100,
-    (length) => ({ content: 'x', allowed_mentions: { users: list(length, '1') } }),
-  ],
+  ['allowed_mentions.users', 100, (length) => mentions({ users: list(length, '1') })],
 ])('refuses at %s what exceeds %i', async (place, longest, bodyOf) => {
   const server = await TestServer.start();
   expect((await send(server, bodyOf(longest))).status).toBe(200);
@@ -101,7 +98,7 @@ it.each<[string, Body, number]>([
   ['an empty row', { content: 'x', components: [row()] }, 50_035],
   ['a button without an id', rowOf({ custom_id: '' }), 50_035],
   ['two buttons with one id', { content: 'x', components: [row(button, button)] }, 50_035],
-  ['two rules for users', { content: 'x', allowed_mentions: { parse: ['users'], users: ['1'] } }, 50_035],
+  ['two rules for users', mentions({ parse: ['users'], users: ['1'] }), 50_035],
   ['blank text', { content: ' \n' }, 50_006],
   ['an embed with a colour only', embed({ color: 1 }), 50_006],
 ])('refuses a message with %s', async (_, body, code) => {

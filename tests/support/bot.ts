@@ -36,13 +36,10 @@ export class TestServer {
   readonly alice: StandInUser;
   readonly bob: StandInUser;
   readonly #said: Said[] = [];
-  readonly #places = new Map<string, string>();
-  readonly #people: StandInUser[];
 
   private constructor(discord: DiscordStandIn) {
     this.discord = discord;
     this.owner = discord.addUser('owner');
-    this.#people = [this.owner];
     this.guild = discord.addGuild('Chat Room', this.owner);
     this.general = discord.addChannel(this.guild, 'general');
     this.thread = discord.addThread(this.general, 'thread');
@@ -50,7 +47,6 @@ export class TestServer {
     discord.setAdministrator(this.guild, this.admin, true);
     this.alice = this.join('alice');
     this.bob = this.join('bob');
-    this.#places.set(this.general.id, '#general').set(this.thread.id, '#thread');
     discord.onMessage((message) => {
       if (message.author === discord.botUser) this.#said.push({ where: this.#whereIs(message), message });
     });
@@ -65,7 +61,6 @@ export class TestServer {
   join(name: string): StandInUser {
     const user = this.discord.addUser(name);
     this.discord.join(this.guild, user);
-    this.#people.push(user);
     return user;
   }
 
@@ -76,12 +71,8 @@ export class TestServer {
 
   #whereIs({ channelId, ephemeralTo }: StandInMessage): string {
     if (ephemeralTo !== null) return `only ${ephemeralTo.username}`;
-    const known = this.#places.get(channelId);
-    if (known !== undefined) return known;
-    const reader = this.#people.find((person) =>
-      this.discord.messages(person).some((sent) => sent.channelId === channelId),
-    );
-    return `@${reader?.username ?? 'somebody'}`;
+    const { recipient = null, name = '' } = this.discord.channels.get(channelId) ?? {};
+    return recipient === null ? `#${name}` : `@${recipient.username}`;
   }
 }
 
