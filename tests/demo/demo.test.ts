@@ -172,7 +172,6 @@ it.each([
   ['/website ', ['module', 'http'], ''],
   ['/nonsense ', [], ''],
   ['!codes @A', ['@alice', '@admin'], '@A'],
-  ['hello there', [], 'hello there'],
 ])('completes "%s"', async (line, hits, replaced) => {
   const discord = await DiscordStandIn.start();
   onTestFinished(async () => discord.close());
