@@ -54,7 +54,6 @@ export const PERMISSIONS = {
   viewChannel: 1n << 10n,
   sendMessages: 1n << 11n,
   embedLinks: 1n << 14n,
-  readMessageHistory: 1n << 16n,
   mentionEveryone: 1n << 17n,
   sendMessagesInThreads: 1n << 38n,
   all: (1n << 53n) - 1n,

@@ -10,7 +10,7 @@ import { Gateway, type StandInGatewayRefusal } from './gateway.js';
 import { Rest, type StandInRequest } from './rest.js';
 import { type StandInMessage, type StandInUser, World } from './world.js';
 
-export type { StandInCalls, StandInFault } from './faults.js';
+export type { StandInFault } from './faults.js';
 export type { StandInEmbed } from './form-check.js';
 export type {
   StandInAnswer,
