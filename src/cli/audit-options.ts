@@ -1,6 +1,6 @@
 import { parseMention } from '../bot/parse.js';
 import { parseUsername } from '../codes/username.js';
-import { parseDurationMs } from '../config.js';
+import { DURATION } from '../config.js';
 import { ProgramError } from './program-error.js';
 
 /** As typed. */
@@ -39,7 +39,7 @@ export function parseOptions({ json = false, code = false, ...typed }: TypedOpti
   const since = parse(
     typed.since,
     (text) => {
-      const duration = parseDurationMs(text);
+      const duration = DURATION.parse(text);
       return duration === undefined ? parseDate(text) : now - duration;
     },
     '--since must be a duration or a date. Examples: 24h, 7d, 2026-01-31, 2026-01-31T12:00Z',

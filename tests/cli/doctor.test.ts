@@ -263,7 +263,7 @@ it('lists every problem at once, each with what to do on the next line', async (
   expect(stdout).toMatch(/^! backups +There is no backup\.\n +→ .*npm run backup$/m);
   expect(stdout).toMatch(/^✗ intent +Discord does not let the bot read messages\.\n +→ Open your .*\.$/m);
   const { problems } = await findingsOf(installation, { CODE_LENGTH: '4', HTTP_PORT: 'web' });
-  expect(problems.map(({ message }) => message.split(' ')[0])).toEqual(['CODE_LENGTH', 'HTTP_PORT']);
+  expect(problems.map(({ message }) => message.split(' ')[0])).toEqual(['HTTP_PORT', 'CODE_LENGTH']);
 });
 
 it('expects no permission in a category, and none where nobody but the team writes', async () => {

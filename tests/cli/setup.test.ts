@@ -124,7 +124,7 @@ describe('without a terminal', () => {
     [ANSWERS.toSpliced(2, 2), '--code-ttl is missing. Add it, or --yes for the default: never'],
     [ANSWERS.slice(0, 4), '--code-max-uses is missing. Add it, or --yes for the default: unlimited'],
     [['--yes', '--prefix', '@'], '--prefix must be 1 to 8 ASCII characters without spaces'],
-    [['--yes', '--code-ttl', '90'], '--code-ttl must be never, or a duration of at most 36500d'],
+    [['--yes', '--code-ttl', '90'], '--code-ttl must be never, or a duration from 1s to 36500d'],
     [['--yes', '--code-max-uses', '0'], '--code-max-uses must be unlimited, or a whole number from 1'],
     [['--yes', '--token-file', 'a.b.c'], '--token-file must be the path of a file with the token.'],
     [['--yes', '--token', 'a.b.c'], '--token has no value, because other accounts can see arguments.'],
