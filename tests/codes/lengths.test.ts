@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { parseCommand, parseMention } from '../../src/bot/parse.js';
-import { parseOptions } from '../../src/cli/audit-options.js';
+import { parseOptions } from '../../src/cli/audit.js';
 import { ProgramError } from '../../src/cli/program-error.js';
 import { parseCodeText } from '../../src/codes/code-text.js';
 import { parseUsername, typedUsernames } from '../../src/codes/username.js';
