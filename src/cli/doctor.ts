@@ -59,8 +59,8 @@ export async function doctor({ json }: { readonly json?: boolean }): Promise<str
       return null;
     }
   });
-  const worst = (['error', 'warning'] as const).find((one) => findings.some(({ status }) => status === one));
-  if (worst !== undefined) process.exitCode = worst === 'error' ? EXIT_CONFIG : EXIT_FAILURE;
+  if (findings.some(({ status }) => status === 'error')) process.exitCode = EXIT_CONFIG;
+  else if (findings.some(({ status }) => status === 'warning')) process.exitCode = EXIT_FAILURE;
   return json === true ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(format).join('');
 }
 
@@ -107,18 +107,11 @@ function checkSettings(report: Report): Config {
 
 async function checkDatabase({ database, codeSecret: secret }: Config, report: Report) {
   const isSqlite = database.engine === 'sqlite';
-  if (isSqlite && isToBeCreated(database.path, secret)) {
-    report(
-      'database',
-      'warning',
-      `There is no database at ${database.path} yet. Start the bot, which creates it.`,
-    );
-    return NEW;
-  }
   const storage = await openStorage({ database, secret, as: 'guest' }).catch((error: unknown) => {
     const isEmpty = error instanceof StorageError && error.code === 'DATABASE_MISSING';
-    if (isSqlite || !isEmpty) throw error;
-    report('database', 'warning', error.message);
+    if (!(isSqlite ? isToBeCreated(database.path, secret) : isEmpty)) throw error;
+    const where = isSqlite ? ` at ${database.path}` : '';
+    report('database', 'warning', `There is no database${where} yet. Start the bot, which creates it.`);
   });
   if (storage === undefined) return NEW;
   try {
@@ -141,10 +134,10 @@ async function checkDisk(path: string, report: Report): Promise<void> {
   const { size } = statSync(path);
   const [has, left] = [size, free].map((bytes) => `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`);
   const sizes = `${path} has ${has}, and its disk has ${left} free.`;
+  const advice = 'Free some space: on a full disk nobody logs in or gets a code.';
   // A backup takes as much as the database.
   if (free > size + MIN_FREE_BYTES) report('database', 'ok', `${sizes} It is not damaged.`);
-  else
-    report('database', 'warning', `${sizes} Free some space: on a full disk nobody logs in or gets a code.`);
+  else report('database', 'warning', sizes, advice);
 }
 
 async function checkBackups({ database, backupIntervalMs }: Config, report: Report): Promise<void> {
@@ -154,14 +147,13 @@ async function checkBackups({ database, backupIntervalMs }: Config, report: Repo
   // The bot checks once an hour whether one is due.
   const isLate = backupIntervalMs !== null && isBackupDue(database.path, backupIntervalMs + 2 * HOUR_MS, now);
   if (newest === null) return report('backups', 'warning', 'There is no backup.', BACK_UP);
-  const isSound = await checkCopy(newest).then(
-    () => true,
-    () => false,
-  );
-  if (!isSound) report('backups', 'warning', `The newest, ${newest}, is damaged.`, BACK_UP);
-  else if (isLate)
-    report('backups', 'warning', `The newest, ${newest}, is older than BACKUP_INTERVAL.`, BACK_UP);
-  else report('backups', 'ok', `The newest, ${newest}, is not damaged.`);
+  try {
+    await checkCopy(newest);
+    if (!isLate) report('backups', 'ok', `The newest, ${newest}, is not damaged.`);
+    else report('backups', 'warning', `The newest, ${newest}, is older than BACKUP_INTERVAL.`, BACK_UP);
+  } catch {
+    report('backups', 'warning', `The newest, ${newest}, is damaged.`, BACK_UP);
+  }
 }
 
 function checkAccount(account: Account, { allowedGuildIds }: Config, report: Report): void {
@@ -172,13 +164,9 @@ function checkAccount(account: Account, { allowedGuildIds }: Config, report: Rep
   if (isPublic && allowedGuildIds === null) report('application', 'warning', makePrivate(account));
   else report('application', 'ok', isPublic ? 'ALLOWED_GUILD_IDS is set.' : 'It is private.');
   const seconds = Math.round(Math.abs(Date.now() - account.discordNow) / 1_000);
-  if (!(seconds > MAX_CLOCK_ERROR_S)) report('clock', 'ok', 'It agrees with the clock of Discord.');
-  else
-    report(
-      'clock',
-      'warning',
-      `The clock of this machine is ${seconds} s off. Switch on its time synchronization.`,
-    );
+  const off = `This machine's clock is ${seconds} s off. Switch on its time synchronization.`;
+  if (seconds > MAX_CLOCK_ERROR_S) report('clock', 'warning', off);
+  else report('clock', 'ok', 'It agrees with the clock of Discord.');
 }
 
 /** Returns the names of the servers that are served, by id. */
@@ -213,12 +201,9 @@ async function checkChannels(
 ): Promise<void> {
   for (const [id, name] of served) {
     const muted = await findMuted(account, id);
-    if (muted.length === 0)
-      report('channels', 'ok', `The bot can reply wherever members can write in ${name}.`);
-    else {
-      const message = `The bot lacks permissions in ${name}: ${listSome(muted)}.`;
-      report('channels', 'warning', message, 'Set them in Channel settings > Permissions.');
-    }
+    const lacks = `The bot lacks permissions in ${name}: ${listSome(muted)}.`;
+    if (muted.length > 0) report('channels', 'warning', lacks, 'Set them in Channel settings > Permissions.');
+    else report('channels', 'ok', `The bot can reply wherever members can write in ${name}.`);
   }
 }
 

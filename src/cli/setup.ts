@@ -21,18 +21,10 @@ type Answers = 'tokenFile' | 'server' | 'prefix' | 'codeTtl' | 'codeMaxUses';
 /** As typed. `token`: where other accounts can see it. */
 export type SetupOptions = { readonly [answer in Answers]?: string } & { token?: unknown; yes?: boolean };
 
-interface Surroundings {
-  readonly env?: NodeJS.ProcessEnv;
-  /** Where `.env` may be. */
-  readonly folders?: string[];
-  readonly wait?: (ms: number) => Promise<void>;
-}
-
 const POLL_INTERVAL_MS = 3_000;
 const EXAMPLE = fileURLToPath(new URL('../../.env.example', import.meta.url));
 const WHERE = `The token is on ${portalUrl()} > your application > Bot > Reset Token.`;
-const NO_ARGUMENT =
-  '--token has no value, because other accounts can see arguments. Send the token to standard input, or use --token-file.';
+const SWITCH_ON = 'page Bot, switch on Message Content Intent under Privileged Gateway Intents, and save.';
 const CANCELED = 'Canceled. Nothing was written.';
 
 /** What people copy from the portal by mistake. */
@@ -55,10 +47,14 @@ const SETTINGS = [
  */
 export async function setUp(
   options: SetupOptions,
-  { env = process.env, folders, wait = pause }: Surroundings = {},
+  wait: (ms: number) => Promise<unknown> = pause,
 ): Promise<void> {
-  if (options.token !== undefined) throw new ProgramError(NO_ARGUMENT);
-  const { folder, text: found } = loadEnvFile(env, folders);
+  if (options.token !== undefined) {
+    throw new ProgramError(
+      '--token has no value, because other accounts can see arguments. Send the token to standard input, or use --token-file.',
+    );
+  }
+  const { folder, text: found } = loadEnvFile(process.env);
   const path = join(folder, '.env');
   const existing = found?.trim() ? found : null;
   if (existing !== null && options.yes !== true) {
@@ -68,13 +64,13 @@ export async function setUp(
     if (!(await answered(confirm({ message })))) throw new ProgramError(CANCELED, EXIT_FAILURE);
   }
   // A script learns what is missing before it waits for Discord.
-  const given = isInteractive() ? null : await readSettings(options, env);
-  const account = await waitUntilReady(await askAccount(options, env), env, wait);
+  const given = isInteractive() ? null : await readSettings(options);
+  const account = await waitUntilReady(await askAccount(options), wait);
   const server = await choose(account.servers, options.server);
-  const settings = given ?? (await readSettings(options, env));
+  const settings = given ?? (await readSettings(options));
   const values = { DISCORD_TOKEN: account.token, ALLOWED_GUILD_IDS: server.id, ...settings };
   const content = Object.entries(values).reduce(setLine, existing ?? readText(EXAMPLE) ?? '');
-  loadConfig({ ...env, ...values }, { folder, lookedIn: [folder], text: content });
+  loadConfig({ ...process.env, ...values }, { folder, lookedIn: [folder], text: content });
   write(path, content);
   tell(
     `Wrote ${path}. Now type npm start, then ${settings['COMMAND_PREFIX']}getcode Alice in a channel of ${printable(server.name)}.`,
@@ -96,10 +92,10 @@ async function answered<T>(prompt: Promise<T | typeof CANCEL_SYMBOL>): Promise<T
   return answer;
 }
 
-async function readSettings(options: SetupOptions, env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
+async function readSettings(options: SetupOptions): Promise<Record<string, string>> {
   const values: Record<string, string> = {};
   for (const [name, option, flag, initial, message] of SETTINGS) {
-    const defaultValue = env[name]?.trim() || initial;
+    const defaultValue = process.env[name]?.trim() || initial;
     const given = options[option] ?? (options.yes === true ? defaultValue : undefined);
     if (given === undefined && !isInteractive())
       throw new ProgramError(`${flag} is missing. Add it, or --yes for the default: ${defaultValue}`);
@@ -112,9 +108,9 @@ async function readSettings(options: SetupOptions, env: NodeJS.ProcessEnv): Prom
   return values;
 }
 
-async function askAccount({ tokenFile }: SetupOptions, env: NodeJS.ProcessEnv): Promise<Account> {
-  const present = env['DISCORD_TOKEN']?.trim() ?? '';
-  const find = async (typed = ''): Promise<Account> => findAccount(typed.trim() || present, env);
+async function askAccount({ tokenFile }: SetupOptions): Promise<Account> {
+  const present = process.env['DISCORD_TOKEN']?.trim() ?? '';
+  const find = async (typed = ''): Promise<Account> => findAccount(typed.trim() || present);
   if (tokenFile !== undefined) {
     const content = readText(tokenFile);
     // It may be the token: do not quote it.
@@ -126,44 +122,33 @@ async function askAccount({ tokenFile }: SetupOptions, env: NodeJS.ProcessEnv): 
   const validate = async (typed?: string): Promise<string | undefined> =>
     find(typed).then(
       () => undefined,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      ({ message }: Error) => message,
     );
   const question = { message: `Paste the bot's token${kept}. ${WHERE}`, validate, clearOnError: true };
   return find(await answered(password(question)));
 }
 
-async function findAccount(token: string, env: NodeJS.ProcessEnv): Promise<Account> {
+async function findAccount(token: string): Promise<Account> {
   if (token === '')
     throw new ProgramError(`The token is missing. Send it to standard input, or use --token-file. ${WHERE}`);
   const [, kind] = NOT_TOKENS.find(([pattern]) => pattern.test(token)) ?? [];
   if (kind !== undefined) throw new ProgramError(`This is the ${kind}, not the token. ${WHERE}`);
-  const { DISCORD_API_URL } = env;
+  const { DISCORD_API_URL } = process.env;
   return readAccount(loadConfig({ DISCORD_TOKEN: token, DISCORD_API_URL }).discordApiUrl, token);
 }
 
 /** Says what to do in Discord, and asks it every 3 seconds whether that is done. */
-async function waitUntilReady(
-  found: Account,
-  env: NodeJS.ProcessEnv,
-  wait: (ms: number) => Promise<void>,
-): Promise<Account> {
-  const { application } = found;
-  let account = found;
-  tell(`This is ${printable(application.name)}.`);
-  if (application.bot_public) tell(makePrivate({ application }), 'warn');
-  if (!found.readsMessages) {
-    tell(
-      `The bot cannot read commands. Open ${portalUrl({ application })}, page Bot, switch on Message Content Intent under Privileged Gateway Intents, and save.`,
-      'warn',
-    );
-  }
+async function waitUntilReady(found: Account, wait: (ms: number) => Promise<unknown>): Promise<Account> {
+  tell(`This is ${printable(found.application.name)}.`);
+  if (found.application.bot_public) tell(makePrivate(found), 'warn');
+  if (!found.readsMessages)
+    tell(`The bot cannot read commands. Open ${portalUrl(found)}, ${SWITCH_ON}`, 'warn');
   if (found.servers.length === 0)
-    tell(`The bot is in no server. Open this link and choose yours: ${inviteUrl({ application })}`);
+    tell(`The bot is in no server. Open this link and choose yours: ${inviteUrl(found)}`);
+  let account = found;
   const isReady = (): boolean => account.readsMessages && account.servers.length > 0;
   if (isReady()) return account;
-  const shown = isInteractive()
-    ? spinner({ cancelMessage: CANCELED })
-    : { start: tell, clear: () => undefined };
+  const shown = isInteractive() ? spinner({ cancelMessage: CANCELED }) : { start: tell, clear: () => {} };
   // Ctrl+C in a spinner ends the process with code 0.
   const onExit = (): void => void (process.exitCode = EXIT_FAILURE);
   process.once('exit', onExit);
@@ -171,7 +156,7 @@ async function waitUntilReady(
   try {
     while (!isReady()) {
       await wait(POLL_INTERVAL_MS);
-      account = await findAccount(found.token, env).catch((error: unknown) => {
+      account = await findAccount(found.token).catch((error: unknown) => {
         if (error instanceof DiscordOutageError) return account;
         throw error;
       });
