@@ -1,14 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 
@@ -25,15 +17,7 @@ import { openRaw } from '../support/raw-database.js';
 
 const HTTP_TOKEN = 'crab_only-for-tests_0123456789abcdef';
 const OTHER_SECRET = '76543210'.repeat(4);
-const DAY_MS = 86_400_000;
 const ABSENT = '197038439483310086';
-
-interface Finding {
-  readonly check: string;
-  readonly status: 'ok' | 'warning' | 'error';
-  readonly message: string;
-  readonly action: string | null;
-}
 
 type Installation = Awaited<ReturnType<typeof install>>;
 
@@ -63,22 +47,18 @@ async function runDoctor({ discord, folder }: Installation, env: Env = {}, ...ar
 
 async function findingsOf(installation: Installation, env?: Env) {
   const { exitCode, stdout } = await runDoctor(installation, env, '--json');
-  const findings: readonly Finding[] = JSON.parse(stdout);
+  const findings: Record<'check' | 'status' | 'message' | 'action', string>[] = JSON.parse(stdout);
   const problems = findings.filter(({ status }) => status !== 'ok');
   return { exitCode, stdout, findings, problems };
 }
 
 function backupsOf({ data }: Installation): string[] {
-  return readdirSync(join(data, 'backups')).map((file) => join(data, 'backups', file));
-}
-
-function removeBackups({ data }: Installation): void {
-  rmSync(join(data, 'backups'), { recursive: true });
+  return fs.readdirSync(join(data, 'backups')).map((file) => join(data, 'backups', file));
 }
 
 function damage(path: string): void {
-  const content = readFileSync(path);
-  writeFileSync(path, content.fill(0xff, 4_096));
+  const content = fs.readFileSync(path);
+  fs.writeFileSync(path, content.fill(0xff, 4_096));
 }
 
 function execute(database: string, sql: string): void {
@@ -87,13 +67,13 @@ function execute(database: string, sql: string): void {
   connection.close();
 }
 
-/** Responds to every request with this body. Returns its port. */
-async function respondWith(body: string): Promise<string> {
+/** Responds to every request with this body. Returns the settings of such a bot. */
+async function http(body: string): Promise<Env> {
   const responder = createServer((_request, response) => void response.end(body));
-  await new Promise<void>((resolve) => responder.listen(0, '127.0.0.1', resolve));
+  await once(responder.listen(0, '127.0.0.1'), 'listening');
   onTestFinished(() => void responder.close());
-  const address = responder.address();
-  return String(typeof address === 'object' ? address?.port : '');
+  const { port } = Object(responder.address());
+  return { HTTP_PORT: String(port), HTTP_TOKEN };
 }
 
 it('finds a healthy installation healthy, with exit code 0', async () => {
@@ -115,21 +95,16 @@ type Change = (installation: Installation) => Env | Promise<Env> | void;
 /** `expected` is the exit code, the status, the check, and a part of the message or action. */
 type Fault = [what: string, expected: string, change: Change | StandInOptions];
 
-const http = async (body: string): Promise<Env> => ({ HTTP_PORT: await respondWith(body), HTTP_TOKEN });
 const allow = (...ids: readonly string[]): Env => ({ ALLOWED_GUILD_IDS: ids.join(',') });
 
 const FAULTS: readonly Fault[] = [
-  [
-    'a misspelled setting in .env',
-    '78 error settings: Rename it to CODE_TTL',
-    ({ folder }) => writeFileSync(join(folder, '.env'), 'CODE_TLL=30d\n', { mode: 0o600 }),
-  ],
+  ['a misspelled setting', '78 error settings: Rename it to CODE_TTL', () => ({ CODE_TLL: '30d' })],
   [
     'a .env that others can read',
     '1 warning settings: chmod 600',
     ({ folder }) => {
-      writeFileSync(join(folder, '.env'), '');
-      chmodSync(join(folder, '.env'), 0o644);
+      fs.writeFileSync(join(folder, '.env'), '');
+      fs.chmodSync(join(folder, '.env'), 0o644);
     },
   ],
   ['no token', '78 error settings: Bot > Reset Token', () => ({ DISCORD_TOKEN: '' })],
@@ -181,14 +156,9 @@ const FAULTS: readonly Fault[] = [
     ({ discord, server }) => discord.setBotPermissions(server.general, 0n),
   ],
   ['a clock that is off', '1 warning clock: Switch on its time', { now: () => Date.now() - 90_000 }],
-  ['a lost database', '78 error database: restore a backup', ({ database }) => rmSync(database)],
+  ['a lost database', '78 error database: restore a backup', ({ database }) => fs.rmSync(database)],
   ['no database yet', '1 warning database: Start the bot', () => ({ DATABASE_URL: 'new/codes.db' })],
   ['a damaged database', '78 error database: Restore a backup', ({ database }) => damage(database)],
-  [
-    'a database of another program',
-    '78 error database: Set DATABASE_URL',
-    ({ database }) => execute(database, 'PRAGMA application_id = 7'),
-  ],
   [
     'a database of a newer version',
     '78 error database: Update the program',
@@ -208,22 +178,22 @@ const FAULTS: readonly Fault[] = [
     'a disk that is nearly full',
     '1 warning database: Free some space',
     ({ database }) => {
-      const { bavail, bsize } = statfsSync(database);
+      const { bavail, bsize } = fs.statfsSync(database);
       // Takes no space: the file gets a hole.
-      truncateSync(database, Math.ceil((bavail * bsize) / 4_096) * 4_096);
+      fs.truncateSync(database, Math.ceil((bavail * bsize) / 4_096) * 4_096);
     },
   ],
   ['another secret', '78 error secret: Put the right one back', () => ({ CODE_SECRET: OTHER_SECRET })],
-  ['no secret', '78 error secret: Put your copy', ({ data }) => rmSync(join(data, 'code-secret.key'))],
-  ['no backup', '1 warning backups: npm run backup', removeBackups],
+  ['no secret', '78 error secret: Put your copy', ({ data }) => fs.rmSync(join(data, 'code-secret.key'))],
+  [
+    'no backup',
+    '1 warning backups: npm run backup',
+    (at) => backupsOf(at).forEach((path) => fs.rmSync(path)),
+  ],
   [
     'an old backup',
     '1 warning backups: older than BACKUP_INTERVAL',
-    async (installation) => {
-      removeBackups(installation);
-      await makeBackup(installation.database, { keep: 7, now: Date.now() - 2 * DAY_MS });
-      return {};
-    },
+    (at) => backupsOf(at).forEach((path) => fs.renameSync(path, path.replace(/-20\d\d/, '-2020'))),
   ],
   ['a damaged backup', '1 warning backups: npm run backup', (at) => backupsOf(at).forEach(damage)],
   ['a bot that is not running', '1 warning http: npm start', () => ({ HTTP_PORT: '9', HTTP_TOKEN })],
@@ -236,20 +206,19 @@ const FAULTS: readonly Fault[] = [
 ];
 
 it.each<Fault>(FAULTS)('finds %s: %s', async (_what, expected, change) => {
-  const installation = await install(typeof change === 'function' ? {} : change);
+  const isChange = typeof change === 'function';
+  const installation = await install(isChange ? {} : change);
   const { server, data } = installation;
-  const secretPath = join(data, 'code-secret.key');
-  const secret = readFileSync(secretPath, 'utf8').trim();
-  const env = typeof change === 'function' ? ((await change(installation)) ?? {}) : {};
+  const secret = fs.readFileSync(join(data, 'code-secret.key'), 'utf8').trim();
+  const env = isChange ? ((await change(installation)) ?? {}) : {};
   const { exitCode, stdout, problems } = await findingsOf(installation, env);
-  const found = problems.map(
-    ({ status, check, message, action }) =>
-      `${String(exitCode)} ${status} ${check}: ${message} ${action ?? ''}`,
+  const [found, ...others] = problems.map(
+    ({ status, check, message, action }) => `${String(exitCode)} ${status} ${check}: ${message} ${action}`,
   );
   const [label = '', part = ''] = expected.replace('(GUILD)', `(${server.guild.id})`).split(/(?<=^[^:]+: )/);
-  expect(found).toEqual([expect.stringContaining(part)]);
-  expect(found[0]).toMatch(new RegExp(`^${label}`));
-  expect(problems[0]?.action).toBeTruthy();
+  expect(others).toEqual([]);
+  expect(found).toContain(part);
+  expect(found).toMatch(new RegExp(`^${label}.*(?<! null)$`));
   for (const text of [server.discord.token, secret, HTTP_TOKEN, OTHER_SECRET, 'hunter2', 'not.the.token'])
     expect(stdout).not.toContain(text);
   expect(server.discord.identifies).toBe(0);
@@ -257,7 +226,7 @@ it.each<Fault>(FAULTS)('finds %s: %s', async (_what, expected, change) => {
 
 it('lists every problem at once, each with what to do on the next line', async () => {
   const installation = await install({ messageContentIntent: false });
-  removeBackups(installation);
+  backupsOf(installation).forEach((path) => fs.rmSync(path));
   const { exitCode, stdout } = await runDoctor(installation);
   expect(exitCode).toBe(78);
   expect(stdout).toMatch(/^! backups +There is no backup\.\n +→ .*npm run backup$/m);
@@ -298,13 +267,13 @@ it('changes nothing beside a running bot', async () => {
   const code = await bot.getCode(server.bob, 'Bob');
   const files = [database, `${database}-wal`, join(data, 'code-secret.key'), ...backupsOf(installation)];
   const state = () => [
-    readdirSync(data),
+    fs.readdirSync(data),
     server.discord.identifies,
     server.discord.connections,
     // In a process of its own: to close a file ends the locks that this process has on it.
     execFileSync('cksum', files, { encoding: 'utf8' }),
     ...files.map((file) => {
-      const { ino, size, mtimeMs, mode } = statSync(file);
+      const { ino, size, mtimeMs, mode } = fs.statSync(file);
       return { ino, size, mtimeMs, mode };
     }),
   ];
