@@ -42,7 +42,7 @@ const MAX_CAUSES = 4;
  * Describes an error by an allowlist of properties. Errors of discord.js contain the request's body, with the code
  * in it, and URLs with tokens.
  */
-export function describeError(error: unknown, causes = MAX_CAUSES): object {
+function describeError(error: unknown, causes = MAX_CAUSES): object {
   if (!(error instanceof Error)) return { type: typeof error };
   const { name, message, stack, cause } = error;
   return {
