@@ -110,7 +110,7 @@ function createCommandLine(): Command {
     .command('restore <file>')
     .description('replace the SQLite database with a backup')
     .addHelpText('after', RESTORE_EXAMPLE)
-    .action(async (file: string) => print((await import('./restore.js')).restoreFrom(file)));
+    .action(async (file: string) => print((await import('./backup.js')).restoreFrom(file)));
   line
     .command('move-database')
     .description('copy everything from SQLite to PostgreSQL, or back')
