@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
 import { Command, CommanderError, Option } from 'commander';
 
@@ -55,9 +55,10 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
 }
 
 function createCommandLine(): Command {
+  const { version }: { version: string } = createRequire(import.meta.url)('../../package.json');
   const line = new Command('chatroom-access-bot')
     .description('A Discord bot that hands out access codes for a chat-room website, and checks them.')
-    .version(readVersion())
+    .version(version)
     .exitOverride();
   line
     .command('setup')
@@ -121,13 +122,6 @@ function createCommandLine(): Command {
     .description('print a new value for HTTP_TOKEN')
     .action(async () => print((await import('./token.js')).createToken()));
   return line;
-}
-
-function readVersion(): string {
-  const { version }: { version: string } = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  );
-  return version;
 }
 
 async function print(text: string | Promise<string>): Promise<void> {

@@ -61,12 +61,6 @@ function damage(path: string): void {
   fs.writeFileSync(path, content.fill(0xff, 4_096));
 }
 
-function execute(database: string, sql: string): void {
-  const connection = openRaw(database);
-  connection.exec(sql);
-  connection.close();
-}
-
 /** Responds to every request with this body. Returns the settings of such a bot. */
 async function http(body: string): Promise<Env> {
   const responder = createServer((_request, response) => void response.end(body));
@@ -110,11 +104,6 @@ const FAULTS: readonly Fault[] = [
   ['no token', '78 error settings: Bot > Reset Token', () => ({ DISCORD_TOKEN: '' })],
   ['a refused token', '78 error token: click Reset Token', () => ({ DISCORD_TOKEN: 'not.the.token' })],
   [
-    'no connection to Discord',
-    "1 warning token: Check this machine's internet connection",
-    ({ discord }) => void discord.goOffline(),
-  ],
-  [
     'an outage of Discord',
     '1 warning token: Try again later',
     ({ discord }) => void discord.fail({ route: 'GET /users/@me/guilds' }, 503),
@@ -131,7 +120,7 @@ const FAULTS: readonly Fault[] = [
     '78 error servers: Set ALLOWED_GUILD_IDS',
     ({ discord, server, database }) => {
       discord.addGuild('Other Server', server.owner);
-      execute(database, `DELETE FROM meta WHERE name = 'served_guild_id'; DELETE FROM codes`);
+      openRaw(database).exec(`DELETE FROM meta WHERE name = 'served_guild_id'; DELETE FROM codes`).close();
     },
   ],
   ['only unknown servers in ALLOWED_GUILD_IDS', '78 error servers: Correct ALLOWED_', () => allow(ABSENT)],
@@ -159,11 +148,6 @@ const FAULTS: readonly Fault[] = [
   ['a lost database', '78 error database: restore a backup', ({ database }) => fs.rmSync(database)],
   ['no database yet', '1 warning database: Start the bot', () => ({ DATABASE_URL: 'new/codes.db' })],
   ['a damaged database', '78 error database: Restore a backup', ({ database }) => damage(database)],
-  [
-    'a database of a newer version',
-    '78 error database: Update the program',
-    ({ database }) => execute(database, `UPDATE meta SET value = '999' WHERE name = 'schema'`),
-  ],
   [
     'a database without tables',
     '1 warning database: Start the bot',
