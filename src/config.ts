@@ -15,13 +15,13 @@ export type LogLevel = (typeof LEVELS)[number];
 export type LogFormat = (typeof FORMATS)[number];
 
 const DAY_MS = 86_400_000;
-const UNIT_MS = new Map([
-  ['s', 1_000],
-  ['m', 60_000],
-  ['h', 3_600_000],
-  ['d', DAY_MS],
-  ['w', 7 * DAY_MS],
-]);
+const UNIT_MS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: DAY_MS,
+  w: 7 * DAY_MS,
+};
 /** In a secret. Of 32 random hexadecimal digits, fewer differ less than once in 10 million times. */
 const MIN_DIFFERENT_CHARACTERS = 8;
 const STRONG = `at least ${MIN_SECRET_LENGTH} characters, ${MIN_DIFFERENT_CHARACTERS} of them different`;
@@ -327,15 +327,12 @@ function wholeNumber(min: number, max: number, example: string): Rule<number> {
 function duration(min: string, max: string, example: string): Rule<number> {
   const msOf = (text: string): number => {
     const [, count, unit = ''] = /^(\d{1,12})([smhdw])$/.exec(text) ?? [];
-    return Number(count) * (UNIT_MS.get(unit) ?? 0);
+    return Number(count) * (UNIT_MS[unit] ?? 0);
   };
   const parse = (text: string): number | undefined =>
     msOf(text) >= msOf(min) && msOf(text) <= msOf(max) ? msOf(text) : undefined;
-  return {
-    parse,
-    mustBe: `a duration from ${min} to ${max}: a whole number with s, m, h, d or w`,
-    example,
-  };
+  const mustBe = `a duration from ${min} to ${max}: a whole number with s, m, h, d or w`;
+  return { parse, mustBe, example };
 }
 
 /** Accepts a word too, which means `null`. */

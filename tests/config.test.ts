@@ -109,14 +109,18 @@ it.each<[string, readonly string[]]>([
 
 it.each([
   ['DISCORD_TOKEN', 'Bot MTIz.hunter2.x_Y', 'three parts'],
+  ['DISCORD_TOKEN', '"MTIz.hunter2.x_Y', 'three parts'],
   ['DISCORD_TOKEN', '81384788765712384.hunter2', 'the client secret are something else'],
   ['CODE_SECRET', 'hunter2-hunter2-hunter2-hunter2', 'at least 32 characters'],
   ['CODE_SECRET', 'hunter2'.repeat(8), '8 of them different'],
   ['CODE_SECRET', `hunter2-${TOKEN}\nCODE_TTL=30d`, 'on one line'],
   ['DATABASE_URL', '~/hunter2/codes.db', 'without ~ or variables'],
+  ['DATABASE_URL', 'postgres://bot:hunter2@:99999/codes', 'a postgres:// URL'],
+  ['DATABASE_URL', 'file://bot:hunter2@host/codes.db', 'the path of a SQLite file'],
   ['DATABASE_URL', 'mysql://bot:hunter2@localhost/codes', 'the path of a SQLite file'],
   ['HTTP_TOKEN', 'hunter2-hunter2-hunter2-hunter2', 'at least 32 characters'],
   ['HTTP_TOKEN', `${TOKEN},${'hunter2'.repeat(8)}`, '8 of them different'],
+  ['HTTP_TOKEN', `${TOKEN},hunter2`, 'at least 32 characters'],
   ['HTTP_TOKEN', `${TOKEN},`, 'at least 32 characters'],
   ['HTTP_TOKEN', `${TOKEN},${TOKEN},hunter2-${TOKEN}`, 'two such tokens'],
   ['HTTP_TOKEN', `hunter2 ${TOKEN}`, 'only letters'],
