@@ -4,10 +4,10 @@ import { dirname, resolve } from 'node:path';
 import { countCodes, stampOf, UNFINISHED } from './backup.js';
 import { exists, giveAway, locate, makeFolder, syncToDisk } from './files.js';
 import { COMPANIONS, requireKeys, requireSound } from './open-storage.js';
-import { requireOwnTables } from './schema.js';
+import { requireSchema } from './schema.js';
 import { secretPathOf } from './secret-file.js';
 import { SqliteDriver } from './sqlite-driver.js';
-import { ColumnError, integer, orNull } from './table.js';
+import { integer, orNull } from './table.js';
 import { StorageError, toStorageError } from './storage-error.js';
 
 export interface RestoreOptions {
@@ -58,7 +58,15 @@ async function replace(options: RestoreOptions): Promise<Restored> {
     copyFileSync(backupPath, unfinished, constants.COPYFILE_EXCL);
     chmodSync(unfinished, 0o600);
     giveAway(unfinished);
-    const content = await checkBackup(unfinished, options);
+    const content = await readContent(unfinished, options).catch((error: unknown) => {
+      const isUnsound = error instanceof StorageError && /_(?:FOREIGN|DAMAGED)$/.test(error.code);
+      throw isUnsound
+        ? failed(
+            `${backupPath} is damaged, or not a backup of this program. Choose another one; the database was not changed.`,
+            error,
+          )
+        : error;
+    });
     syncToDisk(unfinished);
     previous = await lockDatabase(databasePath);
     const replacedPath = setAside(databasePath, now);
@@ -83,33 +91,19 @@ function requireBackupFile(path: string): void {
 }
 
 /** Checks the copy of the backup that becomes the database. */
-async function checkBackup(
+async function readContent(
   path: string,
   { backupPath, databasePath, secret }: RestoreOptions,
 ): Promise<Pick<Restored, 'codes' | 'lastChangeAt'>> {
-  let driver: SqliteDriver | null = null;
+  const driver = new SqliteDriver(path);
   try {
-    driver = new SqliteDriver(path);
     await requireSound(driver.query, path);
-    await requireOwnTables(driver.query, backupPath);
+    await requireSchema(driver.query, backupPath);
     await requireKeys(driver.query, backupPath, secret, secretPathOf(databasePath));
     const [last = {}] = await driver.query('SELECT max(at) AS at FROM audit');
-    const codes = await countCodes(driver.query);
-    // Leaves WAL mode, so that the copy is one file.
-    await driver.query('PRAGMA journal_mode = DELETE');
-    return { codes, lastChangeAt: orNull(integer)(last['at'], 'at') };
-  } catch (error) {
-    const isUnsound =
-      error instanceof StorageError
-        ? /^DATABASE_(?:FOREIGN|DAMAGED)$/.test(error.code)
-        : error instanceof ColumnError;
-    if (!isUnsound) throw error;
-    throw failed(
-      `${backupPath} is damaged, or not a backup of this program. Choose another one; the database was not changed.`,
-      error,
-    );
+    return { codes: await countCodes(driver.query), lastChangeAt: orNull(integer)(last['at'], 'at') };
   } finally {
-    await driver?.close();
+    await driver.close();
   }
 }
 

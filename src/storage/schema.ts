@@ -104,22 +104,6 @@ export async function requireSchema(query: Query, database: string): Promise<voi
   );
 }
 
-/**
- * Requires a SQLite file's tables to be those that this program creates, without triggers and views: a backup may come
- * from elsewhere, and a view can be endless.
- *
- * @throws {StorageError} DATABASE_FOREIGN or SCHEMA_UNSUPPORTED.
- */
-export async function requireOwnTables(query: Query, database: string): Promise<void> {
-  const plain = (sql: unknown): string => String(sql).replaceAll(/--.*|\s+/g, '');
-  const found = await query(`SELECT type, sql FROM sqlite_master WHERE type <> 'index'`);
-  const foreign = new StorageError('DATABASE_FOREIGN', `${database} holds what this program did not create.`);
-  if (found.some(({ type }) => type !== 'table')) throw foreign;
-  await requireSchema(query, database);
-  const tables = new Set(found.map(({ sql }) => plain(sql)));
-  if (SCHEMA.some((sql) => sql.startsWith('CREATE TABLE') && !tables.has(plain(sql)))) throw foreign;
-}
-
 /** Returns `null` when nothing is stored under `name`. */
 export async function readMeta(query: Query, name: string): Promise<string | null> {
   const [row] = await query('SELECT value FROM meta WHERE name = $1', [name]);

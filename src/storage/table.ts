@@ -1,9 +1,6 @@
 import type { Query, SqlRow, SqlValue } from './driver.js';
 
-/** A column holds what the bot did not write. */
-export class ColumnError extends TypeError {}
-
-/** Reads a column, or throws a {@link ColumnError}: a damaged database may hold any value. */
+/** Reads a column, or throws a TypeError: a damaged database may hold any value. */
 type Read<T> = (value: unknown, column: string) => T;
 
 /** The columns that a statement selects, each with its type. */
@@ -55,5 +52,5 @@ export function oneOf<T extends string>(values: readonly T[]): Read<T> {
 }
 
 function fail(column: string, expected: string): never {
-  throw new ColumnError(`Column ${column}: expected ${expected}`);
+  throw new TypeError(`Column ${column}: expected ${expected}`);
 }
