@@ -130,13 +130,23 @@ const TABLES = {
 /**
  * Returns whether a start creates the SQLite database.
  *
- * @throws {StorageError} DATABASE_MISSING: one was lost.
+ * @throws {StorageError} DATABASE_MISSING: one was lost, and is not replaced by an empty one.
  */
 export function isToBeCreated(given: string, secret: string | null): boolean {
   const path = locate(given);
-  if (exists(path) && !wasInterrupted(path)) return false;
-  requireNoTraces(path, secret, given);
-  return true;
+  const secretPath = secretPathOf(path);
+  const traces = [secretPath, `${path}-wal`].filter(exists);
+  // A first start that was killed leaves an empty file; it creates the secret file and the `-wal` file later.
+  if (exists(path)) return statSync(path).size === 0 && traces.length === 0;
+  const remained = traces.filter((file) => file !== secretPath || secret === null);
+  // The disk of the database may not be mounted.
+  if (given !== path) remained.push(`the link ${given}`);
+  if (remained.length === 0) return true;
+  const files = remained.join(' and ');
+  throw new StorageError(
+    'DATABASE_MISSING',
+    `${path} is missing, but there was one: ${files} remained. Put it back, or restore a backup: npm run restore FILE. To start over with no codes, move ${files} to another folder. Keep the .key file: your backups cannot be read without it.`,
+  );
 }
 
 export function requireDatabaseFile(path: string): void {
@@ -192,22 +202,4 @@ function makePrivate(path: string): void {
   for (const file of [path, `${path}-wal`, `${path}-shm`, secretPathOf(path)]) {
     if (exists(file)) chmodSync(file, 0o600);
   }
-}
-
-/** A first start that was killed leaves an empty file; it creates the secret file and the `-wal` file later. */
-function wasInterrupted(path: string): boolean {
-  return statSync(path).size === 0 && ![secretPathOf(path), `${path}-wal`].some(exists);
-}
-
-/** Does not replace a lost database by an empty one. */
-function requireNoTraces(path: string, secret: string | null, given: string): void {
-  const traces = [...(secret === null ? [secretPathOf(path)] : []), `${path}-wal`].filter(exists);
-  // The disk of the database may not be mounted.
-  if (given !== path && !exists(path)) traces.push(`the link ${given}`);
-  if (traces.length === 0) return;
-  const files = traces.join(' and ');
-  throw new StorageError(
-    'DATABASE_MISSING',
-    `${path} is missing, but there was one: ${files} remained. Put it back, or restore a backup: npm run restore FILE. To start over with no codes, move ${files} to another folder. Keep the .key file: your backups cannot be read without it.`,
-  );
 }
