@@ -8,70 +8,38 @@ import { deferred } from '../support/deferred.js';
 const FULL = new StorageError('DISK_FULL', 'Full.');
 const LOCKED = new StorageError('DATABASE_LOCKED', 'Locked.');
 
-/** A driver that fails with `failure`, and what was reported about it. */
-function openFailing() {
-  const state: { failure: Error | null } = { failure: null };
-  const reports: (string | null)[] = [];
-  async function attempt<T>(result: T): Promise<T> {
-    if (state.failure !== null) throw state.failure;
-    return result;
+it('reports each other failure of an outage, and its end by a transaction that began after it', async () => {
+  const reports: unknown[] = [];
+  let failure: Error | null = null;
+  async function attempt<T>(work: () => Promise<T>): Promise<T> {
+    if (failure !== null) throw failure;
+    return work();
   }
   const failing: Driver = {
-    query: async () => attempt([]),
-    transaction: async (_lock, work) => {
-      await attempt(null);
-      return work(async () => []);
-    },
+    query: async () => attempt(async () => []),
+    transaction: async (_lock, work) => attempt(async () => work(async () => [])),
     close: async () => undefined,
   };
   const driver = reportOutages(failing, (error) => reports.push(error?.code ?? null));
-  const query = async () => driver.query('').catch(() => null);
-  const transaction = async () => driver.transaction('', async () => 1).catch(() => null);
-  return { state, reports, driver, query, transaction };
-}
+  const read = async () => driver.query('').catch((error: unknown) => error);
+  const write = async () => driver.transaction('', async () => 1).catch((error: unknown) => error);
 
-it('reports the first failure of an outage, each other failure, and the end', async () => {
-  const { state, reports, query, transaction } = openFailing();
-  await transaction();
-  expect(reports).toEqual([]);
-  state.failure = FULL;
-  await Promise.all([transaction(), transaction(), query()]);
-  expect(reports).toEqual(['DISK_FULL']);
-  state.failure = LOCKED;
-  await transaction();
-  state.failure = null;
-  await transaction();
-  await transaction();
-  expect(reports).toEqual(['DISK_FULL', 'DATABASE_LOCKED', null]);
-});
-
-it('does not report the end of an outage for a read: reads work on a full disk', async () => {
-  const { state, reports, query } = openFailing();
-  state.failure = FULL;
-  await query();
-  state.failure = null;
-  await query();
-  expect(reports).toEqual(['DISK_FULL']);
-});
-
-it('does not report the end of an outage for a transaction that began before it', async () => {
-  const { state, reports, driver, transaction } = openFailing();
   const { promise, resolve } = deferred();
   const early = driver.transaction('', async () => promise);
-  state.failure = LOCKED;
-  await transaction();
+  failure = FULL;
+  expect(await Promise.all([write(), write(), read()])).toEqual([FULL, FULL, FULL]);
+  failure = null;
+  // Reads work on a full disk.
+  await read();
   resolve();
   await early;
-  expect(reports).toEqual(['DATABASE_LOCKED']);
-  state.failure = null;
-  await transaction();
-  expect(reports).toEqual(['DATABASE_LOCKED', null]);
-});
-
-it('rejects with the error and does not report programming errors', async () => {
-  const { state, reports, driver } = openFailing();
-  state.failure = new TypeError('Bug');
-  await expect(driver.query('')).rejects.toThrow('Bug');
-  await expect(driver.transaction('', async () => 1)).rejects.toThrow('Bug');
-  expect(reports).toEqual([]);
+  expect(reports).toEqual(['DISK_FULL']);
+  failure = LOCKED;
+  await write();
+  failure = new TypeError('Bug');
+  expect([await read(), await write()]).toEqual([failure, failure]);
+  failure = null;
+  expect(await write()).toBe(1);
+  await write();
+  expect(reports).toEqual(['DISK_FULL', 'DATABASE_LOCKED', null]);
 });
