@@ -37,11 +37,11 @@ describe('makeBackup', () => {
     expect([modeOf(folder), modeOf(path)]).toEqual(['700', '600']);
   });
 
-  it.each([1, 2, 5])('keeps the %i newest backups', async (kept) => {
+  it('keeps the newest backups', async () => {
     const { folder, backUp } = await openBackedUp();
-    for (let hour = 0; hour < 7; hour++) await backUp(NOW + hour * HOUR_MS, kept);
+    for (let hour = 0; hour < 4; hour++) await backUp(NOW + hour * HOUR_MS, 2);
     const hours = readdirSync(folder).map((name) => Number(/T(\d\d)/.exec(name)?.[1]));
-    expect(hours).toEqual([3, 4, 5, 6, 7, 8, 9].slice(-kept));
+    expect(hours).toEqual([5, 6]);
   });
 
   it('deletes backups with a later time first when the clock was set back', async () => {
@@ -74,8 +74,6 @@ describe('makeBackup', () => {
   it.each<[string, StorageErrorCode, (path: string) => void]>([
     ['there is no database', 'DATABASE_MISSING', (path) => rmSync(path)],
     ['the database is empty', 'DATABASE_DAMAGED', (path) => truncateSync(path)],
-    ['the database is garbage', 'DATABASE_DAMAGED', (path) => writeFileSync(path, 'garbage'.repeat(1_000))],
-    ['the database is cut off', 'DATABASE_DAMAGED', (path) => truncateSync(path, 8 * 4_096)],
     ['a table is damaged', 'DATABASE_DAMAGED', (path) => damageTable(path, 'codes')],
     [
       'rows are missing that an index lists',
@@ -93,11 +91,7 @@ describe('makeBackup', () => {
     [
       'its schema is unknown',
       'BACKUP_FAILED',
-      (path) => {
-        const database = openRaw(path);
-        database.exec("DELETE FROM meta WHERE name = 'schema'");
-        database.close();
-      },
+      (path) => openRaw(path).exec("DELETE FROM meta WHERE name = 'schema'").close(),
     ],
     [
       'the folder is a file',
