@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
@@ -64,19 +64,16 @@ describe('PostgresDriver', () => {
 
   it('rejects while its connections are terminated and recovers', async () => {
     const { url, driver } = await openNotes();
-    const results: unknown[] = [];
-    for (let id = 0; id < 40; id++) {
+    for (let id = 0; id < 5; id++) {
       const adding = driver.transaction('a', async (query) => {
         await query(ADD, [id, null]);
-        if (id % 4 === 0) await runOn(url, TERMINATE);
+        await runOn(url, TERMINATE);
         await query(ADD, [1_000 + id, null]);
       });
-      results.push(await adding.catch((error: unknown) => error));
+      await expect(adding).rejects.toMatchObject(UNREACHABLE);
+      await driver.transaction('a', async (query) => query(ADD, [2_000 + id, null]));
     }
-    const failures = results.filter((result) => result !== undefined);
-    expect(failures).toHaveLength(10);
-    for (const failure of failures) expect(failure).toMatchObject(UNREACHABLE);
-    expect(await driver.query(ALL)).toHaveLength(60);
+    expect(await driver.query(ALL)).toHaveLength(5);
   });
 
   it('repeats the first statement on another connection when the server had closed an idle one', async () => {
@@ -95,12 +92,9 @@ describe('PostgresDriver', () => {
     expect(await driver.query(ALL)).toHaveLength(2);
   });
 
-  it.each<[string, (socket: Socket) => void]>([
-    ['resets', (socket) => socket.resetAndDestroy()],
-    ['closes', (socket) => socket.destroy()],
-  ])('rejects with DATABASE_UNREACHABLE when the server %s the connection', async (_how, end) => {
+  it('rejects with DATABASE_UNREACHABLE when the server resets the connection', async () => {
     const server = createServer((socket) => {
-      socket.on('error', () => undefined).once('data', () => end(socket));
+      socket.on('error', () => undefined).once('data', () => socket.resetAndDestroy());
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
@@ -118,31 +112,21 @@ describe('opening a PostgreSQL database', () => {
     ...options,
   });
 
-  async function create(): Promise<string> {
-    const url = await postgresDatabase();
-    const storage = await openStorage(optionsFor(url));
-    expect(storage).toMatchObject({ isNew: true, newSecretPath: null });
-    expect(storage.name).toMatch(/^PostgreSQL \S+$/);
-    expect(storage.name).not.toContain(new URL(url).password || '@');
-    await storage.close();
-    return url;
-  }
-
-  it('creates the tables once', async () => {
-    const url = await create();
-    const storage = await openStorage(optionsFor(url, { as: 'guest' }));
-    expect(storage.isNew).toBe(false);
-    await storage.close();
-  });
-
   it.each<[string, string, Partial<StorageOptions>, string]>([
     ['SECRET_MISSING', 'without CODE_SECRET', { secret: null }, ''],
     ['SECRET_WRONG', 'with another CODE_SECRET', { secret: 'x'.repeat(40) }, ''],
     ['DATABASE_MISSING', 'as guest of an empty database', { as: 'guest' }, 'DROP TABLE meta'],
     ['SCHEMA_UNSUPPORTED', 'of a newer version', {}, `UPDATE meta SET value = '2' WHERE name = 'schema'`],
-    ['SCHEMA_UNSUPPORTED', 'of another program', {}, `DELETE FROM meta WHERE name = 'schema'`],
-  ])('is refused with %s %s', async (code, _what, options, sql) => {
-    const url = await create();
+  ])('creates the tables once, and is refused with %s %s', async (code, _what, options, sql) => {
+    const url = await postgresDatabase();
+    const first = await openStorage(optionsFor(url));
+    expect(first).toMatchObject({ isNew: true, newSecretPath: null });
+    expect(first.name).toMatch(/^PostgreSQL \S+$/);
+    expect(first.name).not.toContain(new URL(url).password || '@');
+    await first.close();
+    const second = await openStorage(optionsFor(url, { as: 'guest' }));
+    expect(second.isNew).toBe(false);
+    await second.close();
     if (sql !== '') await runOn(url, sql);
     await expect(openStorage(optionsFor(url, options))).rejects.toMatchObject({ name: 'StorageError', code });
   });
@@ -153,8 +137,16 @@ describe('opening a PostgreSQL database', () => {
   it.each<[string, (url: URL) => unknown, RegExp]>([
     ['a user that does not exist', (url) => (url.username = 'nobody'), /^PostgreSQL refused the login\./],
     ['a database that does not exist', (url) => (url.pathname = '/none'), /^PostgreSQL has no database /],
-    ['a user that finds no schema', asMonitor('no_schema'), /^The PostgreSQL user of DATABASE_URL lacks /],
-    ['a user that may not create tables', asMonitor('pg_catalog'), /^The PostgreSQL user of .+ lacks /],
+    [
+      'a user that finds no schema',
+      asMonitor('no_schema'),
+      /^The PostgreSQL user of .+ lacks a permission\./,
+    ],
+    [
+      'a user that may not create tables',
+      asMonitor('pg_catalog'),
+      /^The PostgreSQL user .+ lacks a permission/,
+    ],
     [
       'a certificate file that is missing',
       (url) => url.searchParams.set('sslrootcert', '/none.pem'),
