@@ -9,7 +9,7 @@
  * DISK_READONLY=path  while that file exists, writing and opening for writing fail with EROFS.
  *
  * DISK_KILL=n         kills the process before its nth change of a file in the working directory.
- * DISK_FAIL=n         fails that change with the error number DISK_ERRNO; all later ones too, if DISK_FAIL is negative.
+ * DISK_FAIL=n         fails that change, and all later ones, with the error number DISK_ERRNO.
  *
  * DISK_LACKS=what     `hard links`, `locks` or `shared memory`: using them fails with DISK_ERRNO.
  */
@@ -29,7 +29,7 @@
 static int log_fd = -1;
 static const char *full_flag, *readonly_flag, *lacking;
 static long changes_left = -1;
-static int failure, failing;
+static int failure;
 static char directory[4096];
 
 __attribute__((constructor)) static void start(void) {
@@ -41,14 +41,13 @@ __attribute__((constructor)) static void start(void) {
   lacking = getenv("DISK_LACKS");
   if (code) failure = atoi(code);
   if (!number) number = getenv("DISK_FAIL");
-  if (number && getcwd(directory, sizeof directory)) changes_left = labs(atol(number));
-  failing = number && *number == '-';
+  if (number && getcwd(directory, sizeof directory)) changes_left = atol(number);
 }
 
 /* Counts a change of the file at `path`. Returns whether it fails. */
 static int change(const char *path) {
-  if (changes_left < 0 || strncmp(path, directory, strlen(directory)) != 0) return 0;
-  if (changes_left == 0 ? !failing : --changes_left != 0) return 0;
+  if (changes_left <= 0 || strncmp(path, directory, strlen(directory)) != 0) return 0;
+  if (changes_left > 1) return changes_left--, 0;
   if (!failure) kill(getpid(), SIGKILL);
   errno = failure;
   return 1;
