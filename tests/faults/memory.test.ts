@@ -1,11 +1,8 @@
-import { once } from 'node:events';
-
 import { expect, it, onTestFinished } from 'vitest';
-import { WebSocket } from 'ws';
 
 import { DiscordStandIn } from '../../src/demo/stand-in/stand-in.js';
 import { temporaryFolder } from '../support/folder.js';
-import { run, type Running } from '../support/process.js';
+import { run } from '../support/process.js';
 import { sized } from './size.js';
 
 const BOT = 'dist/index.js';
@@ -21,30 +18,16 @@ const COMMAND_EVERY = 250;
 /** Compiled code and the database's cache belong to the start. */
 const WARM_UP = 500;
 
-/** Returns the size of a process's heap in MB after a garbage collection. */
-type MeasureHeap = () => Promise<number>;
-
-async function inspectorOf(program: Running): Promise<MeasureHeap> {
-  await program.printed('For help, see: ');
-  const [, url = ''] = /Debugger listening on (\S+)/.exec(program.stderr()) ?? [];
-  const socket = new WebSocket(url);
-  onTestFinished(() => socket.terminate());
-  await once(socket, 'open');
-  let calls = 0;
-  const call = async (method: string): Promise<object> => {
-    const id = ++calls;
-    socket.send(JSON.stringify({ id, method }));
-    for (;;) {
-      const [data]: unknown[] = await once(socket, 'message');
-      const answer: unknown = JSON.parse(String(data));
-      if (Reflect.get(Object(answer), 'id') === id) return Object(Reflect.get(Object(answer), 'result'));
-    }
-  };
-  return async () => {
-    await call('HeapProfiler.collectGarbage');
-    return Number(Reflect.get(await call('Runtime.getHeapUsage'), 'usedSize')) / MEGABYTE;
-  };
-}
+/** On SIGUSR2, a program collects garbage and prints the size of its heap in bytes. */
+const PROBE = `import { setFlagsFromString } from 'node:v8';
+  import { runInNewContext } from 'node:vm';
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc');
+  let count = 0;
+  process.on('SIGUSR2', () => {
+    gc();
+    console.error('heap ' + (count += 1) + ' is ' + process.memoryUsage().heapUsed + ' bytes');
+  });`;
 
 /** Returns by how many MB the heap of a bot grows while it receives `count` messages of as many authors. */
 async function measureGrowth(path: string, count: number): Promise<number> {
@@ -63,10 +46,17 @@ async function measureGrowth(path: string, count: number): Promise<number> {
       DISCORD_API_URL: discord.apiUrl,
       LOG_FORMAT: 'json',
       BACKUP_INTERVAL: 'off',
-      NODE_OPTIONS: '--inspect=127.0.0.1:0',
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(PROBE)}`,
     },
   });
-  const measureHeap = await inspectorOf(bot);
+  let probes = 0;
+  /** In MB, after a garbage collection. */
+  async function measureHeap(): Promise<number> {
+    const words = `heap ${(probes += 1)} is `;
+    bot.child.kill('SIGUSR2');
+    await bot.printed(words);
+    return Number.parseInt(bot.stderr().split(words)[1] ?? '') / MEGABYTE;
+  }
   await discord.connected();
 
   let spoken = 0;
