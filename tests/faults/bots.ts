@@ -2,44 +2,10 @@ import { join } from 'node:path';
 
 import type { TestServer } from '../support/bot.js';
 import { run, type Running } from '../support/process.js';
-import { openDriver } from '../support/engines.js';
-import type { Random } from './random.js';
-
-/** Removes a random item and returns it. */
-export function draw<T>(items: T[], { below }: Random): T | undefined {
-  return items.splice(below(items.length), 1)[0];
-}
 
 /** The path of the database of a bot that runs in `cwd`. */
 export function databaseIn(cwd: string): string {
   return join(cwd, 'data', 'access-codes.db');
-}
-
-/** Returns the ids that a query finds, while bots may be running. */
-export async function readIds(databaseUrl: string, query: string): Promise<ReadonlySet<unknown>> {
-  const driver = openDriver(databaseUrl);
-  const rows = await driver.query(query);
-  await driver.close();
-  return new Set(rows.map(({ id }) => id));
-}
-
-/** Returns the ids of the messages that a bot handled. */
-export async function readHeard(databaseUrl: string): Promise<ReadonlySet<unknown>> {
-  return readIds(databaseUrl, 'SELECT id FROM requests');
-}
-
-/** Writes the DM channels of members to the database: opening many new ones takes long. */
-export async function writeDmChannels(
-  databaseUrl: string,
-  channels: readonly (readonly [userId: string, channelId: string])[],
-): Promise<void> {
-  const driver = openDriver(databaseUrl);
-  await driver.transaction('codes', async (query) => {
-    for (const channel of channels) {
-      await query('INSERT INTO dm_channels (user_id, channel_id) VALUES ($1, $2)', channel);
-    }
-  });
-  await driver.close();
 }
 
 /** Starts the built program; its database and its secret are in `cwd`. */

@@ -9,7 +9,7 @@ import { TestServer } from '../support/bot.js';
 import { runOn, startServer } from '../support/postgres.js';
 import type { Running } from '../support/process.js';
 import { TOKEN } from '../validation/bot.js';
-import { readHeard, startBotProcess } from './bots.js';
+import { startBotProcess } from './bots.js';
 import { NO_FAULTS, Scene, startSuccessor, type Faults, type Request } from './scene.js';
 import { sized } from './size.js';
 
@@ -158,7 +158,7 @@ async function loseDatabase(settings: readonly string[], kills: number): Promise
   bot.child.kill('SIGTERM');
   expect(await bot.ended).toBe(0);
 
-  const heard = await readHeard(postgres.url);
+  const heard = await scene.heard();
   const ignored = scene.asked.filter(({ message: { id } }) => !heard.has(id) && !replied.has(id));
   const unfinished = (await scene.unfinished()).length;
   const figures = `${kills} kills, ${scene.asked.length} requests, ${acknowledged.length} acknowledged, ${refused} refused, ${unfinished} unfinished, logins ${JSON.stringify([...answers, refusals])}`;

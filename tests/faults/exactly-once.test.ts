@@ -7,7 +7,7 @@ import type { StandInFault, StandInMessage } from '../../src/demo/stand-in/stand
 import { TestServer } from '../support/bot.js';
 import { ENGINES, openDriver } from '../support/engines.js';
 import type { Running } from '../support/process.js';
-import { draw, startBotProcess, SupervisedBot } from './bots.js';
+import { startBotProcess, SupervisedBot } from './bots.js';
 import { seededRandom } from './random.js';
 import { NO_FAULTS, Scene, startSuccessor, type Faults, type Request } from './scene.js';
 import { sized } from './size.js';
@@ -26,12 +26,8 @@ async function putToSleep({ child }: Running, databaseUrl: string): Promise<void
  * Kills or stops a bot while Discord works on its calls; half of them arrive, and none is answered. Another bot finishes
  * the deliveries; then the one that was stopped continues.
  */
-async function interrupt(
-  databaseUrl: string,
-  signal: 'SIGKILL' | 'SIGSTOP',
-  { enforcesNonces = true }: { readonly enforcesNonces?: boolean } = {},
-): Promise<Faults> {
-  const server = await TestServer.start({ enforcesNonces });
+async function interrupt(databaseUrl: string, signal: 'SIGKILL' | 'SIGSTOP'): Promise<Faults> {
+  const server = await TestServer.start();
   const { discord, guild } = server;
   const scene = new Scene(server, databaseUrl);
   const first = startBotProcess(server, scene.cwd, scene.env);
@@ -132,7 +128,8 @@ async function weather(storm: Storm): Promise<{ readonly found: Faults; readonly
     const timer = setTimeout(end, random.below(1_000));
     const ended = victim.ended();
     waiting.splice(0, perKill).forEach(ask);
-    for (let count = random.below(4 * perKill); count > 0; count--) repeat(draw(repeats, random));
+    for (let count = random.below(4 * perKill); count > 0; count--)
+      repeat(repeats.splice(random.below(repeats.length), 1)[0]);
     await ended;
     stopListening();
     clearTimeout(timer);
@@ -167,14 +164,6 @@ describe.each(ENGINES)('two bots with one database in %s', (engine, newDatabase)
 
   it('tolerates a bot that continues after another one finished its deliveries', async () => {
     expect(await interrupt(await newDatabase(), 'SIGSTOP')).toEqual(NO_FAULTS);
-  });
-
-  it('repeats messages of a bot that was killed when Discord does not recognize nonces (control)', async () => {
-    const { repeated, ...others } = await interrupt(await newDatabase(), 'SIGKILL', {
-      enforcesNonces: false,
-    });
-    expect(others).toEqual({ lost: [], twoCodes: [], unaware: [] });
-    expect(repeated).not.toEqual([]);
   });
 
   it('delivers or ends every code exactly once while bots are killed, Discord fails and events repeat', async () => {

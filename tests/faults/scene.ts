@@ -4,7 +4,7 @@ import { startBot, type TestBot, type TestServer } from '../support/bot.js';
 import { ManualClock } from '../support/clock.js';
 import { temporaryFolder } from '../support/folder.js';
 import { openWebsite } from '../support/website.js';
-import { readHeard, readIds, writeDmChannels } from './bots.js';
+import { openDriver } from '../support/engines.js';
 
 /** What a member asks, once. */
 export interface Request {
@@ -77,10 +77,12 @@ export class Scene {
 
   /** Makes the members' DM channels known, once there is a database. */
   async introduce(requests: readonly Request[]): Promise<void> {
-    await writeDmChannels(
-      this.databaseUrl,
-      requests.map(({ member, directChannelId }) => [member.id, directChannelId]),
-    );
+    const driver = openDriver(this.databaseUrl);
+    await driver.transaction('codes', async (query) => {
+      for (const { member, directChannelId } of requests)
+        await query('INSERT INTO dm_channels VALUES ($1, $2)', [member.id, directChannelId]);
+    });
+    await driver.close();
   }
 
   ask(request: Request): Asked {
@@ -90,9 +92,14 @@ export class Scene {
     return asked;
   }
 
+  /** Returns the ids of the messages that a bot handled. */
+  async heard(): Promise<ReadonlySet<unknown>> {
+    return this.#ids('requests');
+  }
+
   /** Repeats the messages that reached no bot, or only one that ended before it stored anything. */
   async repeatUnheard(): Promise<void> {
-    const heard = await readHeard(this.databaseUrl);
+    const heard = await this.heard();
     for (const { message } of this.asked) {
       if (!heard.has(message.id)) this.server.discord.redeliver(message);
     }
@@ -100,10 +107,7 @@ export class Scene {
 
   /** The requests for codes whose delivery is not finished. */
   async unfinished(): Promise<string[]> {
-    const finished = await readIds(
-      this.databaseUrl,
-      'SELECT id FROM codes WHERE acknowledged_at IS NOT NULL',
-    );
+    const finished = await this.#ids('codes WHERE acknowledged_at IS NOT NULL');
     return this.#codeRequests.filter(({ message }) => !finished.has(message.id)).map(nameOf);
   }
 
@@ -112,30 +116,31 @@ export class Scene {
     await Promise.all(this.#pressButtons());
     bot.clock.advance(PENDING_MS + 1);
     await bot.app.tasks.endCodes();
-    const ended = await readIds(this.databaseUrl, 'SELECT id FROM codes WHERE ended_at IS NOT NULL');
-    const active = await readIds(
-      this.databaseUrl,
-      'SELECT id FROM codes WHERE ended_at IS NULL AND delivered_at IS NOT NULL',
-    );
+    const ended = await this.#ids('codes WHERE ended_at IS NOT NULL');
+    const active = await this.#ids('codes WHERE ended_at IS NULL AND delivered_at IS NOT NULL');
     const website = await openWebsite(bot);
-    const lost: string[] = [];
-    for (const each of this.#codeRequests) {
-      const { valid } = await website.validate(each.member.username, this.codesOf(each)[0] ?? 'NOTHING');
-      if (!valid && !ended.has(each.message.id)) lost.push(nameOf(each));
-    }
-    const twice = this.asked.filter((each) => {
+    const faults: Record<keyof Faults, string[]> = { lost: [], twoCodes: [], unaware: [], repeated: [] };
+    for (const each of this.asked) {
+      const name = nameOf(each);
       const direct = this.#said(each.member);
       const nonces = this.#said(each.channel).filter(({ nonce }) => nonce?.startsWith(each.message.id));
-      return direct.length > 1 || nonces.length > 1;
-    });
-    return {
-      lost,
-      twoCodes: this.#codeRequests.filter((each) => new Set(this.codesOf(each)).size > 1).map(nameOf),
-      unaware: this.#codeRequests
-        .filter((each) => active.has(each.message.id) && this.codesOf(each).length === 0)
-        .map(nameOf),
-      repeated: twice.map(nameOf),
-    };
+      if (direct.length > 1 || nonces.length > 1) faults.repeated.push(name);
+      if (!each.text.startsWith('!getcode')) continue;
+      const codes = this.codesOf(each);
+      const { valid } = await website.validate(each.member.username, codes[0] ?? 'NOTHING');
+      if (!valid && !ended.has(each.message.id)) faults.lost.push(name);
+      if (new Set(codes).size > 1) faults.twoCodes.push(name);
+      if (active.has(each.message.id) && codes.length === 0) faults.unaware.push(name);
+    }
+    return faults;
+  }
+
+  /** Returns the ids of rows, while bots may be running. */
+  async #ids(rows: string): Promise<ReadonlySet<unknown>> {
+    const driver = openDriver(this.databaseUrl);
+    const found = await driver.query(`SELECT id FROM ${rows}`);
+    await driver.close();
+    return new Set(found.map(({ id }) => id));
   }
 
   get #codeRequests(): Asked[] {
