@@ -129,35 +129,36 @@ describe('npm run move-database', () => {
     expect(await move(from, to)).toMatchObject({ exitCode: 0 });
   });
 
-  it('refuses a target that is not empty', async () => {
-    const [from, to] = [await sqliteDatabase(), await postgresDatabase()];
-    await fill(await open(from), 3);
-    await fill(await open(to), 4);
-    const rows = await rowsIn(to);
-    const { exitCode, stderr } = await move(from, to);
-    expect(exitCode).toBe(78);
-    expect(stderr).toMatch(/^PostgreSQL .+ is not empty\. Set NEW_DATABASE_URL to an empty database\.\n$/);
-    expect(await rowsIn(to)).toBe(rows);
-  });
+  const damaged = /^The code with id \d+ would not be valid in .+ Restore a backup first\.\n$/;
 
   it.each([
     [
-      'an encrypted text that belongs to another code',
+      'a source with an encrypted text of another code',
       `UPDATE codes SET encrypted_text = (SELECT max(encrypted_text) FROM codes)`,
-      /^The code with id \d+ would not be valid in .+ Restore a backup first\.\n$/,
+      0,
+      damaged,
     ],
     [
-      'a username that was changed',
-      `UPDATE codes SET username = 'Mallory' WHERE username = 'Name 2'`,
-      /^The code with id \d+ would not be valid in .+ Restore a backup first\.\n$/,
+      'a source with another username',
+      `UPDATE codes SET username = 'M' WHERE username = 'Name 2'`,
+      0,
+      damaged,
     ],
-  ])('refuses a source with %s, and leaves the target empty', async (_what, sql, message) => {
+    [
+      'a target that is not empty',
+      'SELECT 1',
+      4,
+      /^\S+ is not empty\. Set NEW_DATABASE_URL to an empty .+\.\n$/,
+    ],
+  ])('refuses %s, and leaves the target as it was', async (_what, sql, count, message) => {
     const [from, to] = [await postgresDatabase(), await sqliteDatabase()];
     await fill(await open(from), 3);
     await runOn(from, sql);
+    if (count > 0) await fill(await open(to), count);
+    const before = await rowsIn(to);
     const { exitCode, stderr } = await move(from, to);
     expect(exitCode).toBe(78);
     expect(stderr).toMatch(message);
-    expect(await rowsIn(to)).toBe(0);
+    expect(await rowsIn(to)).toBe(before);
   });
 });
