@@ -1,14 +1,14 @@
 import { randomInt } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { expect, it, onTestFinished } from 'vitest';
 
-import { openValidator, StorageError } from '../../src/validator/validator.js';
 import { SECRET } from '../services/support.js';
 import { TestServer } from '../support/bot.js';
 import { runOn, startServer } from '../support/postgres.js';
+import type { Guess } from '../support/guesser.js';
 import type { Running } from '../support/process.js';
 import { TOKEN } from '../validation/bot.js';
+import { startWebsite, type Website } from '../validation/websites.js';
 import { startBotProcess } from './bots.js';
 import { NO_FAULTS, Scene, startSuccessor, type Faults, type Request } from './scene.js';
 import { sized } from './size.js';
@@ -17,18 +17,19 @@ const DURABLE = ['fsync=on', 'synchronous_commit=on', 'full_page_writes=on'];
 /** A commit is written seconds after it was reported. */
 const LAX = ['wal_writer_delay=10s', 'wal_writer_flush_after=1GB'];
 
+/** What a website gets in an outage. */
+const OUTAGES = [
+  ['module', 'DATABASE_UNREACHABLE'],
+  ['HTTP', 'unavailable'],
+] as const;
+
 /** For each kill. */
 const REQUESTS = 40;
 const LATE_REQUESTS = 5;
 
-interface Pair {
-  readonly username: string;
-  readonly code: string;
-}
-
-/** How often each answer came: `valid`, the reason of a refusal, `outage`, or an unexpected error. */
+type Pair = Pick<Guess, 'username' | 'code'>;
+/** How often each answer came: `valid`, the reason of a refusal, or the code of an error. */
 type Answers = Readonly<Record<string, number>>;
-type LogIn = (pair: Pair) => Promise<string>;
 
 interface Outcome {
   readonly faults: Faults;
@@ -43,43 +44,18 @@ interface Outcome {
   readonly figures: string;
 }
 
-async function openModule(databaseUrl: string): Promise<LogIn> {
-  const validator = await openValidator({ databaseUrl, codeSecret: SECRET });
-  onTestFinished(async () => validator.close());
-  return async ({ username, code }) => {
-    try {
-      const verdict = await validator.validate(username, code);
-      return verdict.valid ? 'valid' : verdict.reason;
-    } catch (error) {
-      return error instanceof StorageError && error.isTransient ? 'outage' : String(error);
-    }
-  };
-}
-
-function openHttp(port: string): LogIn {
-  return async (pair) => {
-    const response = await fetch(`http://127.0.0.1:${port}/v1/validate`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-      body: JSON.stringify(pair),
-    });
-    const { valid, reason, error } = Object(await response.json());
-    if (response.status === 503) return 'outage';
-    return valid === true ? 'valid' : String(reason ?? error);
-  };
-}
-
 /** Logs in again and again, with the newest pairs more often, until there are none. */
-async function keepLoggingIn(logIn: LogIn, next: () => Pair | null | undefined): Promise<Answers> {
+async function keepLoggingIn(
+  website: Website,
+  by: Guess['by'],
+  next: () => Pair | null | undefined,
+): Promise<Answers> {
   const answers: Record<string, number> = {};
   for (;;) {
     const pair = next();
     if (pair === null) return answers;
-    if (pair !== undefined) {
-      const answer = await logIn(pair);
-      answers[answer] = (answers[answer] ?? 0) + 1;
-    }
-    await nextTurn();
+    const guesses = pair === undefined ? [] : [{ ...pair, by, method: 'validate' as const }];
+    for (const answer of await website(guesses)) answers[answer] = (answers[answer] ?? 0) + 1;
   }
 }
 
@@ -116,15 +92,17 @@ async function loseDatabase(settings: readonly string[], kills: number): Promise
     if (content.startsWith('❌ I cannot reach my database.')) refused += 1;
     else acknowledged.push({ username: asked?.member.username ?? '', code: code ?? '' });
   });
-  const module = await openModule(postgres.url);
-  const http = openHttp(/"port":(\d+)/.exec(bot.stdout())?.[1] ?? '');
+  const url = `http://127.0.0.1:${/"port":(\d+)/.exec(bot.stdout())?.[1]}`;
+  const options = { clock: Date.now, http: { url, token: TOKEN }, env: { CODE_SECRET: SECRET } };
+  const open = async (): Promise<Website> => startWebsite(postgres.url, options);
   let isOver = false;
   const latest = (): Pair | null | undefined =>
     isOver ? null : acknowledged[acknowledged.length - 1 - randomInt(Math.min(acknowledged.length, 50) || 1)];
   let guesses = 0;
   const wrong = (): Pair | null => (isOver ? null : { username: `nobody ${guesses++}`, code: 'ZZZZZZ' });
-  const logins = [keepLoggingIn(module, latest), keepLoggingIn(http, latest)];
-  const guessing = keepLoggingIn(module, wrong);
+  const logins = [keepLoggingIn(await open(), 'module', latest), keepLoggingIn(await open(), 'HTTP', latest)];
+  const guessing = keepLoggingIn(await open(), 'module', wrong);
+  const watch = await open();
 
   const prepare = async (count: number): Promise<Request[]> => {
     // One channel each: replies that wait for the same channel are joined.
@@ -142,8 +120,9 @@ async function loseDatabase(settings: readonly string[], kills: number): Promise
     for (const request of requests) scene.ask(request);
     await expect.poll(() => acknowledged.length, { interval: 1 }).toBeGreaterThanOrEqual(enough);
     await postgres.kill();
-    for (const logIn of [module, http]) {
-      await expect.poll(async () => logIn({ username: 'nobody', code: 'ZZZZZZ' })).toBe('outage');
+    for (const [by, error] of OUTAGES) {
+      const guess = { by, method: 'validate', username: 'nobody', code: 'ZZZZZZ' } as const;
+      await expect.poll(async () => watch([guess])).toEqual([error]);
     }
     const lateIds = late.map((request) => scene.ask(request).message.id);
     await expect.poll(() => lateIds.filter((id) => !replied.has(id))).toEqual([]);
@@ -176,8 +155,10 @@ it('loses nothing that was acknowledged when PostgreSQL is killed, and recovers 
   process.stdout.write(`${figures}\n`);
   expect(faults).toEqual(NO_FAULTS);
   expect(ignored).toEqual([]);
-  for (const each of answers) expect(Object.keys(each).toSorted()).toEqual(['outage', 'valid']);
-  expect(Object.keys(refusals).toSorted()).toEqual(['outage', 'unknown']);
+  expect(answers.map((each) => Object.keys(each).toSorted())).toEqual(
+    OUTAGES.map(([, error]) => [error, 'valid'].toSorted()),
+  );
+  expect(Object.keys(refusals).toSorted()).toEqual(['DATABASE_UNREACHABLE', 'unknown']);
   const lines = ['DATABASE_UNREACHABLE', 'The database works again'];
   expect(log).toEqual(Array.from({ length: kills }, () => lines).flat());
 });
