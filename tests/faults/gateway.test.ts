@@ -116,34 +116,17 @@ it.each(FAULTS.slice(0, sized(IN_SHORT, FAULTS.length)))(
   },
 );
 
-const FATAL: readonly (readonly [name: string, sentence: string, strike: (server: TestServer) => void])[] = [
-  ['a token that was revoked', 'click Reset Token', ({ discord }) => discord.revokeToken()],
-  ['close code 4004', 'click Reset Token', ({ discord }) => discord.closeGateway(4004)],
-  ['close code 4014', 'switch on Message Content Intent', ({ discord }) => discord.closeGateway(4014)],
-  [
-    'REST 401',
-    'click Reset Token',
-    ({ discord, general, alice }) => {
-      discord.fail({ route: 'POST /channels/*/messages' }, 401);
-      discord.say(general, alice, '!getcode Alice');
-    },
-  ],
-];
-
-it.each(FATAL.slice(0, sized(1, FATAL.length)))(
-  'ends the process with exit 78 within 5 seconds after %s, although other things are open',
-  async (_, sentence, strike) => {
-    const server = await TestServer.start();
-    // A server that nobody closes keeps a Node process alive.
-    const listen = "import { createServer } from 'node:http'; createServer().listen(0, '127.0.0.1');";
-    const options = `--import=data:text/javascript,${encodeURIComponent(listen)}`;
-    const bot = startBotProcess(server, temporaryFolder(), { NODE_OPTIONS: options });
-    await bot.printed('is ready');
-    const start = performance.now();
-    strike(server);
-    expect(await bot.ended).toBe(78);
-    expect(performance.now() - start).toBeLessThan(sized(30_000, 5_000));
-    expect(bot.stdout()).toContain(sentence);
-    expect(bot.stdout()).not.toContain(server.discord.token);
-  },
-);
+it('ends the process with exit 78 within 5 seconds after close code 4004, although other things are open', async () => {
+  const server = await TestServer.start();
+  // A server that nobody closes keeps a Node process alive.
+  const listen = "import { createServer } from 'node:http'; createServer().listen(0, '127.0.0.1');";
+  const options = `--import=data:text/javascript,${encodeURIComponent(listen)}`;
+  const bot = startBotProcess(server, temporaryFolder(), { NODE_OPTIONS: options });
+  await bot.printed('is ready');
+  const start = performance.now();
+  server.discord.closeGateway(4_004);
+  expect(await bot.ended).toBe(78);
+  expect(performance.now() - start).toBeLessThan(sized(30_000, 5_000));
+  expect(bot.stdout()).toContain('click Reset Token');
+  expect(bot.stdout()).not.toContain(server.discord.token);
+});
