@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 
 import { parseMention } from '../bot/parse.js';
 import { parseCodeText } from '../codes/code-text.js';
-import { parseUsername } from '../codes/username.js';
+import { parseTypedUsername } from '../codes/username.js';
 import { DURATION } from '../config.js';
 import { EXIT_FAILURE } from '../exit-codes.js';
 import { printable } from '../printable.js';
@@ -53,7 +53,7 @@ export function parseOptions({ code, username, member, since }: AuditOptions, no
     );
   }
   return {
-    username: parse(username, parseUsername, '--username must be a username that !getcode accepts.'),
+    username: parse(username, parseTypedUsername, '--username must be a username that !getcode accepts.'),
     memberId: parse(
       member,
       (text) => (/^\d{17,20}$/.test(text) ? text : parseMention(text)),

@@ -9,7 +9,7 @@ import {
 } from '../codes/code.js';
 import type { Keys } from '../codes/keys.js';
 import { reservation, skeletonsOf } from '../codes/look-alikes.js';
-import { typedUsernames, type Username } from '../codes/username.js';
+import { parseTypedUsername, type Username } from '../codes/username.js';
 import type { CodeColumn } from '../storage/codes.js';
 import type { Rows, Store } from '../storage/store.js';
 
@@ -197,10 +197,11 @@ export class CodeService {
     typed = '',
   }: CodeTarget): (readonly [Revocation['by'], CodeColumn, string])[] {
     const text = parseCodeText(typed);
+    const username = parseTypedUsername(typed);
     return [
       ...(memberId === null ? [] : [['member', 'holder_id', memberId] as const]),
       ...(text === null ? [] : [['code', 'text_hash', this.#keys.hashText(text)] as const]),
-      ...typedUsernames(typed).map(({ key }) => ['username', 'name_hash', this.#keys.hashName(key)] as const),
+      ...(username === null ? [] : [['username', 'name_hash', this.#keys.hashName(username.key)] as const]),
     ];
   }
 

@@ -3,7 +3,7 @@ import { usesLeft, type CodeStatus } from '../codes/code.js';
 import type { Keys } from '../codes/keys.js';
 import { decideLogin, type LoginAttempt, type LoginDecision } from '../codes/login.js';
 import { afterFailure, clientHour, throttledMs } from '../codes/throttle.js';
-import { parseUsername, typedUsernames, type Username } from '../codes/username.js';
+import { parseTypedUsername, parseUsername } from '../codes/username.js';
 import type { LoginKeys, StoredLogin } from '../storage/logins.js';
 import { StorageError } from '../storage/storage-error.js';
 import type { Rows, Store } from '../storage/store.js';
@@ -114,7 +114,7 @@ export class Validator {
     redeem: boolean,
   ): Promise<Verdict> {
     if (typeof username !== 'string' || typeof code !== 'string') return UNKNOWN;
-    const name = await this.#findUsername(username);
+    const name = parseTypedUsername(username);
     const text = parseCodeText(code);
     // What cannot be a code is not a guess.
     if (name === null || text === null) return UNKNOWN;
@@ -146,13 +146,6 @@ export class Validator {
       throw new Error('The database is damaged: a code was found under another username');
     }
     return verdict;
-  }
-
-  /** A username with a full stop at its end counts only if it was issued. */
-  async #findUsername(typed: string): Promise<Username | null> {
-    const [exact, other] = typedUsernames(typed);
-    if (exact === undefined || other === undefined) return exact ?? null;
-    return (await this.#store.codes.isIssued(this.#keys.hashName(exact.key))) ? exact : other;
   }
 
   /** Checks and counts, in one transaction. */

@@ -195,11 +195,6 @@ export class CodeRows extends Table {
     return (await this.#ids('SELECT id FROM codes LIMIT 1')).length === 0;
   }
 
-  /** Returns whether a username has a code, ended or not. */
-  async isIssued(nameHash: string): Promise<boolean> {
-    return (await this.#ids('SELECT id FROM codes WHERE name_hash = $1 LIMIT 1', [nameHash])).length > 0;
-  }
-
   /** Lists the codes that {@link count} counts, oldest first. */
   async list(
     guildId: string,

@@ -4,7 +4,7 @@ import { parseCommand, parseMention } from '../../src/bot/parse.js';
 import { parseOptions } from '../../src/cli/audit.js';
 import { ProgramError } from '../../src/cli/program-error.js';
 import { parseCodeText } from '../../src/codes/code-text.js';
-import { parseUsername, typedUsernames } from '../../src/codes/username.js';
+import { parseTypedUsername, parseUsername } from '../../src/codes/username.js';
 import { startBot } from '../support/bot.js';
 import { openWebsite } from '../support/website.js';
 
@@ -31,7 +31,7 @@ function auditOption(name: string): (text: string) => unknown {
 describe('a text of 100,000,000 characters', () => {
   it.each([
     ['parseUsername', parseUsername],
-    ['typedUsernames', (text: string) => typedUsernames(text)[0] ?? null],
+    ['parseTypedUsername', parseTypedUsername],
     ['parseCodeText', parseCodeText],
     ['parseCommand', (text: string) => parseCommand(text, 'a')],
     ['parseMention', parseMention],
