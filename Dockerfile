@@ -9,7 +9,7 @@ RUN npm ci --omit=dev && rm -rf node_modules/typescript node_modules/@typescript
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /app
-COPY package.json ./
+COPY package.json LICENSE ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 RUN install -d -o node -g node -m 700 data

@@ -4,7 +4,7 @@
  *
  *     npx tsx tests/tools/generate-confusables.ts confusables.txt
  *
- * Run it again after a change of the characters that a username can have.
+ * Run it again after a change of the characters that a username can have. The license of the data is in LICENSE.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -45,8 +45,7 @@ writeFileSync(
   TARGET,
   `${notice
     .replace(/(?<=version )[\d.]+\d/, version)
-    .replace(/(?<=© )\d{4}(?= Unicode)/, year)
-    .replace(/(?<=© 1991-)\d{4}/, year)}export const CONFUSABLES =\n${quoted(entries)};\n`,
+    .replace(/(?<=© )\d{4}(?= Unicode)/, year)}export const CONFUSABLES =\n${quoted(entries)};\n`,
 );
 
 function find(pattern: RegExp): string {
