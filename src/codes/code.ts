@@ -61,21 +61,10 @@ export const PENDING_MS = 30 * 60_000;
 
 /** Returns whether `code` keeps other members from its username at `now`. */
 export function reserves(code: Code, now: number): boolean {
-  switch (statusOf(code, now)) {
-    case 'pending':
-    case 'active':
-    case 'used_up':
-    case 'suspended':
-      return true;
-    case 'expired':
-    case 'left':
-      // Only a delivered code made its holder known by the username.
-      return code.deliveredAt !== null && now < (code.endedAt ?? code.expiresAt ?? now) + RESERVATION_MS;
-    case 'revoked':
-    case 'replaced':
-    case 'withdrawn':
-      return false;
-  }
+  const status = statusOf(code, now);
+  if (status !== 'expired' && status !== 'left') return code.endReason === null && status !== 'withdrawn';
+  // Only a delivered code made its holder known by the username.
+  return code.deliveredAt !== null && now < (code.endedAt ?? code.expiresAt ?? now) + RESERVATION_MS;
 }
 
 /** What one member may have: at most `codes` codes within `withinMs`, and `usernames` usernames at once. */

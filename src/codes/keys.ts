@@ -76,13 +76,11 @@ export class Keys {
   /** @throws {Error} when `encrypted` is damaged, or belongs to another `id` or secret. */
   decrypt(encrypted: string, id: string): string {
     const bytes = Buffer.from(encrypted, 'base64url');
-    if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new Error(`The encrypted text of ${id} is damaged`);
     const nonce = bytes.subarray(0, NONCE_BYTES);
-    const decipher = createDecipheriv('aes-256-gcm', this.#encryptionKey, nonce, {
-      authTagLength: TAG_BYTES,
-    });
-    decipher.setAAD(Buffer.from(id)).setAuthTag(bytes.subarray(-TAG_BYTES));
     try {
+      const options = { authTagLength: TAG_BYTES };
+      const decipher = createDecipheriv('aes-256-gcm', this.#encryptionKey, nonce, options);
+      decipher.setAAD(Buffer.from(id)).setAuthTag(bytes.subarray(-TAG_BYTES));
       const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8');
       return text + decipher.final('utf8');
     } catch (cause) {

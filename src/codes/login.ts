@@ -46,20 +46,15 @@ export function decideLogin(facts: LoginFacts, attempt: LoginAttempt, now: numbe
       ? Math.max(throttledMs(facts.failures, now), clientThrottledMs(facts.clientTotal, now))
       : throttledMs(client, now);
   if (ms > 0) return { kind: 'throttled', ms };
-  const status = code === null ? null : statusOf(code, now);
-  if (code !== null && attempt.redeem && isRepeat(code, status, attempt, now))
-    return { kind: 'accepted', code, countUse: false };
-  if (code !== null && status === 'active') return { kind: 'accepted', code, countUse: attempt.redeem };
+  if (code === null) return { kind: 'refused', status: null, isFailure: true };
+  const status = statusOf(code, now);
+  const isRepeat =
+    attempt.redeem &&
+    attempt.redemptionHash !== null &&
+    attempt.redemptionHash === code.redemptionHash &&
+    now < (code.redeemedAt ?? 0) + REDEMPTION_MEMORY_MS;
+  if (status === 'active' || (status === 'used_up' && isRepeat))
+    return { kind: 'accepted', code, countUse: attempt.redeem && !isRepeat };
   // The holder of a used-up code guesses nothing.
   return { kind: 'refused', status, isFailure: status !== 'used_up' };
-}
-
-function isRepeat(
-  { redemptionHash, redeemedAt }: LoginCode,
-  status: CodeStatus | null,
-  attempt: LoginAttempt,
-  now: number,
-): boolean {
-  if (redemptionHash === null || redemptionHash !== attempt.redemptionHash) return false;
-  return (status === 'active' || status === 'used_up') && now < (redeemedAt ?? 0) + REDEMPTION_MEMORY_MS;
 }

@@ -6,11 +6,8 @@ import { parseUsername, type Username } from './username.js';
  * letters are confusable in one case only (`I` and `l`).
  */
 export function skeletonsOf({ text, key }: Username): string[] {
-  return [...new Set([text, text.toLowerCase(), text.toUpperCase(), key].map(caselessSkeletonOf))];
-}
-
-function caselessSkeletonOf(text: string): string {
-  return skeletonOf(text).toLowerCase();
+  const forms = [text, text.toLowerCase(), text.toUpperCase(), key];
+  return [...new Set(forms.map((form) => skeletonOf(form).toLowerCase()))];
 }
 
 /** Parsed on first use. */
