@@ -18,7 +18,6 @@ import { Liveness, type LivenessOptions } from './discord/liveness.js';
 import { findLeft, isAdministratorNow } from './discord/members.js';
 import { Sender } from './discord/sender.js';
 import { Servers } from './discord/servers.js';
-import { healthCheck } from './http/health.js';
 import type { HttpServer } from './http/http-server.js';
 import type { Log } from './log.js';
 import { Schedule, type Every, type Wait } from './schedule.js';
@@ -210,11 +209,17 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
       // Before Discord: logins work while the bot waits for Discord.
       // Loaded on demand: fastify costs start time and memory.
       const { startHttpServer } = await import('./http/http-server.js');
-      const probe = async (now: number): Promise<void> => store.probe(now);
-      const isConnected = (): boolean => bot.isConnected();
-      const health = healthCheck({ probe, isConnected, guessedUsernames: () => guessedUsernames, clock });
-      const { httpPort: port, httpHost: host, httpTokens: tokens } = config;
-      http = await startHttpServer({ host, port, tokens, validator, health, clock, log });
+      http = await startHttpServer({
+        host: config.httpHost,
+        port: config.httpPort,
+        tokens: config.httpTokens,
+        validator,
+        probe: async (now) => store.probe(now),
+        isConnected: () => bot.isConnected(),
+        guessedUsernames: () => guessedUsernames,
+        clock,
+        log,
+      });
     }
     await bot.start(config.discordToken);
     await tasks.checkServers();

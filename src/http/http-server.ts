@@ -7,10 +7,9 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } f
 import type { Log } from '../log.js';
 import type { Validator, Verdict } from '../services/validator.js';
 import { StorageError } from '../storage/storage-error.js';
-import type { Health } from './health.js';
 import { toHttpSetupError } from './http-setup-error.js';
 import { refuse, refuseRequest, type Problem } from './problems.js';
-import { DESCRIBE, HEALTH, LIVE, MAX_BODY_BYTES, OPENAPI, REDEEM, VALIDATE } from './schemas.js';
+import { HEALTH, LIVE, MAX_BODY_BYTES, OPENAPI, REDEEM, VALIDATE } from './schemas.js';
 
 /** A request is a few hundred bytes. */
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -25,6 +24,8 @@ const MAX_CONNECTIONS_PER_ADDRESS = 250;
 const LOCKED_RETRY_S = 3_600;
 const OUTAGE_RETRY_S = 5;
 const LOG_INTERVAL_MS = 60_000;
+/** Each check writes to the database: requests within this time share one. */
+const CHECK_MEMORY_MS = 5_000;
 const ENDPOINTS =
   'The endpoints are POST /v1/validate, POST /v1/redeem, GET /healthz, GET /livez and GET /openapi.json.';
 
@@ -35,7 +36,12 @@ export interface HttpOptions {
   /** One, or two while a website changes from one to the other. */
   readonly tokens: readonly string[];
   readonly validator: Pick<Validator, 'validate' | 'redeem'>;
-  readonly health: () => Promise<Health>;
+  /** Writes to the database, or rejects. */
+  readonly probe: (now: number) => Promise<void>;
+  /** Whether messages on Discord reach the bot. */
+  readonly isConnected: () => boolean;
+  /** Usernames at which somebody entered a wrong code within the last minute. */
+  readonly guessedUsernames: () => number;
   readonly clock: () => number;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
@@ -78,7 +84,7 @@ export async function startHttpServer(options: HttpOptions): Promise<HttpServer>
 }
 
 async function createApp(options: HttpOptions): Promise<FastifyInstance> {
-  const { tokens, validator, health, clock, log } = options;
+  const { tokens, validator, isConnected, guessedUsernames, clock, log } = options;
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -134,15 +140,16 @@ async function createApp(options: HttpOptions): Promise<FastifyInstance> {
     const redemption = { client: body.client, idempotencyKey: headers['idempotency-key'] };
     return respond(reply, await validator.redeem(body.username, body.code, redemption));
   });
+  const canWrite = databaseCheck(options);
   app.get('/healthz', { schema: HEALTH }, async (_request, reply) => {
-    const { database, gateway, guessedUsernames } = await health();
-    const isHealthy = database && gateway;
-    reply.code(isHealthy ? 200 : 503);
-    const states = { database: stateOf(database), gateway: stateOf(gateway) };
-    return { status: stateOf(isHealthy), ...states, guessedUsernames };
+    const database = stateOf(await canWrite());
+    const gateway = stateOf(isConnected());
+    const status = database === 'ok' ? gateway : database;
+    reply.code(status === 'ok' ? 200 : 503);
+    return { status, database, gateway, guessedUsernames: guessedUsernames() };
   });
   app.get('/livez', { schema: LIVE }, async () => ({ status: 'ok' }));
-  app.get('/openapi.json', { schema: DESCRIBE }, async () => app.swagger());
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   return app;
 }
 
@@ -155,16 +162,9 @@ function respond(reply: FastifyReply, verdict: Verdict): Verdict | Problem {
   if (verdict.valid || verdict.reason !== 'throttled') return verdict;
   const { retryAfterMs } = verdict;
   reply.header('retry-after', retryAfterMs === null ? LOCKED_RETRY_S : Math.ceil(retryAfterMs / 1_000));
-  const until =
-    retryAfterMs === null
-      ? 'the holder of the username gets a new one'
-      : 'the time in Retry-After has passed';
-  return refuse(
-    reply,
-    429,
-    'throttled',
-    `Too many wrong codes for this username or from this client. No code is evaluated until ${until}.`,
-  );
+  const end = retryAfterMs === null ? "the holder's next code" : 'the time in Retry-After';
+  const message = `Too many wrong codes for this username or from this client: wait for ${end}.`;
+  return refuse(reply, 429, 'throttled', message);
 }
 
 function limitAddresses(server: Server): void {
@@ -174,6 +174,24 @@ function limitAddresses(server: Server): void {
     if (others.length >= MAX_CONNECTIONS_PER_ADDRESS) socket.destroy();
     else open.add(socket.once('close', () => open.delete(socket)));
   });
+}
+
+/** Returns a function that returns whether the database can be written. */
+function databaseCheck({ probe, clock }: HttpOptions): () => Promise<boolean> {
+  let works = Promise.resolve(false);
+  let checkedAt = Number.NEGATIVE_INFINITY;
+  return async () => {
+    const now = clock();
+    // Math.abs: the clock may have been set back.
+    if (Math.abs(now - checkedAt) >= CHECK_MEMORY_MS) {
+      checkedAt = now;
+      works = probe(now).then(
+        () => true,
+        () => false,
+      );
+    }
+    return works;
+  };
 }
 
 function stateOf(works: boolean): 'ok' | 'failing' {

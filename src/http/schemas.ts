@@ -111,12 +111,6 @@ export const LIVE = {
   response: { 200: object({ status: { const: 'ok' } }, { description: 'The process is alive.' }) },
 };
 
-export const DESCRIBE = {
-  operationId: 'describe',
-  summary: 'Returns this document.',
-  response: { 200: { description: 'The document.', type: 'object' } },
-};
-
 /** What the OpenAPI document holds besides the routes. */
 export const OPENAPI = {
   openapi: '3.1.0',

@@ -1,11 +1,6 @@
 import { fileURLToPath } from 'node:url';
 
-import {
-  Validator as LoginValidator,
-  type LoginOptions,
-  type RedeemOptions,
-  type Verdict,
-} from '../services/validator.js';
+import { Validator as LoginValidator } from '../services/validator.js';
 import { LOCATION_RULE, parseDatabaseUrl } from '../storage/database-url.js';
 import { openStorage } from '../storage/open-storage.js';
 
@@ -41,11 +36,7 @@ export interface ValidatorOptions {
  * the visitor's address: strangers cannot lock out visitors who have logged in before, and a client that enters 100
  * wrong codes within a clock hour is throttled for all usernames where it is not known.
  */
-export interface Validator {
-  /** Checks without counting a use. */
-  readonly validate: (username: string, code: string, options?: LoginOptions) => Promise<Verdict>;
-  /** Checks and, when valid, counts one use. */
-  readonly redeem: (username: string, code: string, options?: RedeemOptions) => Promise<Verdict>;
+export interface Validator extends Pick<LoginValidator, 'validate' | 'redeem'> {
   /** Closes the database. Later calls reject. */
   readonly close: () => Promise<void>;
 }
@@ -76,8 +67,8 @@ export async function openValidator(options: ValidatorOptions = {}): Promise<Val
   const validator = new LoginValidator({ store: storage.store, keys: storage.keys, clock });
   let closing: Promise<void> | null = null;
   return {
-    validate: async (username, code, login) => validator.validate(username, code, login),
-    redeem: async (username, code, login) => validator.redeem(username, code, login),
+    validate: validator.validate.bind(validator),
+    redeem: validator.redeem.bind(validator),
     close: async () => (closing ??= storage.close()),
   };
 }

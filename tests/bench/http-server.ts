@@ -32,7 +32,9 @@ async function startOurs(databasePath: string): Promise<number> {
     port: 0,
     tokens: [token],
     validator: new Validator({ store, keys, clock: Date.now }),
-    health: async () => ({ database: true, gateway: true, guessedUsernames: 0 }),
+    probe: async () => undefined,
+    isConnected: () => true,
+    guessedUsernames: () => 0,
     clock: Date.now,
     log: { info: silent, warn: silent, error: silent },
   });

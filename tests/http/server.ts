@@ -1,6 +1,5 @@
 import { onTestFinished } from 'vitest';
 
-import { healthCheck } from '../../src/http/health.js';
 import { startHttpServer } from '../../src/http/http-server.js';
 import { createLog } from '../../src/log.js';
 import { openCodes, type CodesOptions } from '../support/codes.js';
@@ -39,12 +38,9 @@ export async function openServer(options: TestServerOptions = {}) {
     port,
     tokens,
     validator: codes.validator,
-    health: healthCheck({
-      probe: async (now) => codes.storage.store.probe(now),
-      isConnected: () => isConnected,
-      guessedUsernames: () => 0,
-      clock,
-    }),
+    probe: async (now) => codes.storage.store.probe(now),
+    isConnected: () => isConnected,
+    guessedUsernames: () => 0,
     clock,
     log: createLog('debug', { write: (line) => void (logged += line) }),
   });
