@@ -9,12 +9,9 @@ import { startBot } from '../support/bot.js';
 import { openWebsite } from '../support/website.js';
 
 const HUGE = 100_000_000;
-const CALLS = 1_000;
-/** For all calls: less than 1 ms each. */
-const DEADLINE_MS = 1_000;
-const LOGINS = 20;
-/** Hashing 100,000,000 characters takes about half a second. */
-const LOGINS_DEADLINE_MS = 3_000;
+const CALLS = 200;
+/** To read or hash that many characters takes 50 ms at least. */
+const TIMEOUT_MS = 5_000;
 
 /** Returns the parser of an option of the audit; it returns `null` for a value that it refuses. */
 function auditOption(name: string): (text: string) => unknown {
@@ -40,29 +37,24 @@ describe('a text of 100,000,000 characters', () => {
     ['npm run audit -- --since', auditOption('since')],
   ])('is refused by %s without being read', (_name, parse) => {
     const texts = ['a', ' ', 'é', '\ud83d'].map((character) => character.repeat(HUGE));
-    expect(texts.map((text) => parse(text))).toEqual([null, null, null, null]);
-    const start = performance.now();
+    const end = performance.now() + TIMEOUT_MS;
     let calls = 0;
-    while (calls < CALLS && performance.now() - start < DEADLINE_MS) {
-      for (const text of texts) parse(text);
-      calls += 1;
-    }
+    for (; calls < CALLS && performance.now() < end; calls++)
+      expect(texts.map((text) => parse(text))).toEqual([null, null, null, null]);
     expect(calls).toBe(CALLS);
   });
 
-  it('is never read by the validator, wherever it is passed', async () => {
+  it('is never read by the validator, wherever it is passed', { timeout: 2 * TIMEOUT_MS }, async () => {
     const bot = await startBot();
     const code = await bot.getCode(bot.server.alice, 'Alice');
     const validator = await openWebsite(bot);
     const huge = 'a'.repeat(HUGE);
-    const start = performance.now();
-    for (let call = 0; call < LOGINS; call++) {
+    for (let call = 0; call < CALLS; call++) {
       expect(await validator.validate(huge, code)).toEqual({ valid: false, reason: 'unknown' });
       expect(await validator.validate('Alice', huge)).toEqual({ valid: false, reason: 'unknown' });
-      expect(await validator.validate('Alice', code, { client: huge })).toMatchObject({ valid: true });
-      expect(await validator.redeem('Alice', code, { idempotencyKey: huge })).toMatchObject({ valid: true });
+      const options = { client: huge, idempotencyKey: huge };
+      expect(await validator.redeem('Alice', code, options)).toMatchObject({ valid: true });
     }
-    expect(performance.now() - start).toBeLessThan(LOGINS_DEADLINE_MS);
   });
 });
 

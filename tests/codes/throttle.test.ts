@@ -41,6 +41,8 @@ it('throttledMs returns the exact time until the next attempt', () => {
       const ms = throttledMs(failures, now);
       expect(throttledMs(failures, now + ms - 1)).toBe(1);
       expect(throttledMs(failures, now + ms)).toBe(0);
+      // The clock was set back.
+      expect(throttledMs(failures, NOW - HOUR)).toBe(HOUR);
     }),
   );
 });

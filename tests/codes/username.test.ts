@@ -85,6 +85,8 @@ describe('parseUsername', () => {
         expect(username === null).toBe(usernameFault(typed) !== null);
         expect(username === null || Array.from(typed).length <= MAX_USERNAME_LENGTH).toBe(true);
         expect(username?.text ?? 'none').toMatch(/^[\p{L}\p{M}\p{Nd}_.' -]+$/u);
+        // The key is its own key.
+        expect(username === null ? undefined : parseUsername(username.key)?.key).toBe(username?.key);
       }),
       { numRuns: 2_000 },
     );
@@ -136,37 +138,20 @@ describe('parseUsername', () => {
       .filter((letter) => Array.from(letter).length === 1);
     expect(recased.filter((letter) => parseUsername(letter) === null)).toEqual([]);
   });
-
-  it('returns a key that is its own key', () => {
-    fc.assert(
-      fc.property(typedNames, (typed) => {
-        const username = parseUsername(typed);
-        const again = username === null ? null : parseUsername(username.key);
-        expect(again?.key).toBe(username?.key);
-      }),
-      { numRuns: 2_000 },
-    );
-  });
 });
 
 describe('parseTypedUsername', () => {
   it.each([
     ['a space after it, from a phone', 'Zoë Smith '],
-    ['a line break after it', 'Zoë Smith\n'],
     ['spaces of other scripts around it', '\u3000Zoë Smith\u00a0'],
-    ['a no-break space inside', 'Zoë\u00a0Smith'],
     ['a tab and a next-line inside', 'Zoë\t\u0085Smith'],
-    ['several spaces inside', 'Zoë \u2003 Smith'],
     ['zero-width characters', 'Z\u200bo\u200cë\u200d Smi\u2060th'],
     ['direction controls', '\u200eZoë\u061c \u202aSmith\u202c\u2066\u2069'],
-    ['a byte order mark', '\ufeffZoë Smith'],
-    ['soft hyphens', 'Zoë Sm\u00adith'],
     ['variation selectors', 'Zoë\ufe0f Smith\u{e0101}'],
     ['fillers and tag characters', 'Zoë\u3164 Smith\u{e0061}'],
     ['an accent apart from its letter', 'Zoe\u0308 Smith'],
     ['a joiner between a letter and its accent', 'Zoe\u034f\u0308 Smith'],
     ['full-width letters', 'Ｚｏë Ｓｍｉｔｈ'],
-    ['another case', 'ZOË sMITH'],
     ['decoration up to 256 characters', `${' '.repeat(247)}Zoë Smith`],
   ])('reads a username with %s', (_what, typed) => {
     expect(parseTypedUsername(typed)?.key).toBe('zoë smith');

@@ -1,5 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
 import { describe, expect, it } from 'vitest';
 
 import { startBotWithHttp, TOKEN } from './bot.js';
@@ -20,36 +18,22 @@ const CLIENTS: Readonly<Record<string, (index: number) => Pick<Guess, 'client'>>
   'a new client each': (index) => ({ client: `device ${index}` }),
   'a client that logged in before': () => ({ client: 'home' }),
 };
-const METHODS: Readonly<Record<string, (index: number) => Guess['method']>> = {
-  validate: () => 'validate',
-  both: (index) => (index % 2 === 0 ? 'redeem' : 'validate'),
-};
-
-/** One burst: what became of each guess, by process in the order that it was sent. */
-interface Outcome {
-  readonly answers: readonly (readonly string[])[];
-  /** Where the right code was among the guesses of the first process. */
-  readonly position: number;
-  /** Whether each process evaluates its guesses in the order that it sent them. */
-  readonly ordered: boolean;
-}
-
-/** @returns what is wrong with a burst: nothing, if at most 10 wrong codes were evaluated, and the right one not after them. */
-function faultsOf({ answers, position, ordered }: Outcome): string[] {
-  const evaluated = answers.flat().filter((word) => word === 'unknown').length;
+/**
+ * Returns what is wrong with the answers to a burst: nothing, if 10 wrong codes were evaluated, and the right one, which
+ * was at `position` of the first process, not after them. HTTP requests can overtake each other.
+ */
+function faultsOf(answers: readonly (readonly string[])[], position: number, isOrdered: boolean): string[] {
   const right = answers[0]?.[position];
-  const faults: string[] = [];
+  const wrong = answers.flat().toSpliced(position, 1);
+  const evaluated = wrong.filter((word) => word === 'unknown').length;
+  const faults = wrong
+    .filter((word) => word !== 'unknown' && word !== 'throttled')
+    .map((word) => `answered ${word} to a wrong code`);
   if (evaluated !== MAX_EVALUATED) faults.push(`evaluated ${evaluated} wrong codes`);
-  if (ordered && position >= MAX_EVALUATED && right !== 'throttled') {
+  const isLate = position >= MAX_EVALUATED;
+  // Before that many, the other processes can lock the username.
+  if (isOrdered && (isLate || answers.length === 1) && right !== (isLate ? 'throttled' : 'valid'))
     faults.push(`answered ${right} to the right code after ${position} wrong ones`);
-  }
-  if (ordered && answers.length === 1 && position < MAX_EVALUATED && right !== 'valid') {
-    faults.push(`answered ${right} to the right code after ${position} wrong ones`);
-  }
-  const others = answers.flatMap((words, index) => words.filter((_, at) => index > 0 || at !== position));
-  for (const word of new Set(others)) {
-    if (word !== 'unknown' && word !== 'throttled') faults.push(`answered ${word} to a wrong code`);
-  }
   return faults;
 }
 
@@ -63,7 +47,7 @@ function deal(codes: readonly string[], right: string, position: number, process
   return dealt;
 }
 
-describe.each([1, 2, 4])('a burst of guesses from %i processes', (processes) => {
+describe.each([1, 4])('a burst of guesses from %i processes', (processes) => {
   it.each(Object.entries(WAYS))('by %s evaluates at most 10 wrong codes', async (way, byOf) => {
     const { bot, url } = await startBotWithHttp();
     const { server, clock } = bot;
@@ -77,66 +61,31 @@ describe.each([1, 2, 4])('a burst of guesses from %i processes', (processes) => 
     const faults: string[] = [];
     let usernames = 0;
     for (const [client, clientOf] of Object.entries(CLIENTS)) {
-      for (const [methods, methodOf] of Object.entries(METHODS)) {
-        for (const position of [0, 9, 10, GUESSES / processes - 1]) {
-          const username = `user ${(usernames += 1)}`;
-          const right = await bot.getCode(server.alice, username);
-          const guess = (code: string, index: number): Guess => ({
-            by: byOf(index),
-            method: methodOf(index),
-            username,
-            code,
-            ...clientOf(index),
-          });
-          expect(await first?.([{ ...guess(right, 0), client: 'home' }])).toEqual(['valid']);
-          const dealt = deal(wrongCodes(GUESSES, right), right, position, processes);
-          const answers = await Promise.all(
-            websites.map(async (website, nth) =>
-              website(dealt[nth]?.map((code, index) => guess(code, nth * GUESSES + index)) ?? []),
-            ),
-          );
-          const found = faultsOf({ answers, position, ordered: way === 'the module' });
-          for (const method of ['validate', 'redeem'] as const) {
-            for (const by of ['module', 'HTTP'] as const) {
-              const [after] = (await first?.([{ ...guess(right, -1), by, method }])) ?? [];
-              if (after !== 'throttled') found.push(`answered ${after} to the right code afterwards`);
-            }
-          }
-          faults.push(...found.map((fault) => `${client}, ${methods}, right code at ${position}: ${fault}`));
+      for (const position of [0, 9, 10, GUESSES / processes - 1]) {
+        const username = `user ${(usernames += 1)}`;
+        const right = await bot.getCode(server.alice, username);
+        const guess = (code: string, index: number): Guess => ({
+          by: byOf(index),
+          method: Math.floor(index / 2) % 2 === 0 ? 'redeem' : 'validate',
+          username,
+          code,
+          ...clientOf(index),
+        });
+        expect(await first?.([{ ...guess(right, 0), client: 'home' }])).toEqual(['valid']);
+        const dealt = deal(wrongCodes(GUESSES, right), right, position, processes);
+        const answers = await Promise.all(
+          websites.map(async (website, nth) =>
+            website(dealt[nth]?.map((code, index) => guess(code, nth * GUESSES + index)) ?? []),
+          ),
+        );
+        const found = faultsOf(answers, position, way === 'the module');
+        for (const by of ['module', 'HTTP'] as const) {
+          const [after] = (await first?.([{ ...guess(right, -1), by }])) ?? [];
+          if (after !== 'throttled') found.push(`answered ${after} to the right code afterwards`);
         }
+        faults.push(...found.map((fault) => `${client}, right code at ${position}: ${fault}`));
       }
     }
     expect(faults).toEqual([]);
-  });
-});
-
-describe('the check of a burst', () => {
-  /** Reads its counter in one transaction, and writes it in another one. */
-  function naiveValidator(right: string): (code: string) => Promise<string> {
-    let failures = 0;
-    return async (code) => {
-      const read = failures;
-      await nextTurn();
-      if (read >= MAX_EVALUATED) return 'throttled';
-      if (code === right) return 'valid';
-      failures = read + 1;
-      await nextTurn();
-      return 'unknown';
-    };
-  }
-
-  it('detects a validator that does not serialize attempts', async () => {
-    const right = 'ABCDEF';
-    const position = GUESSES - 1;
-    const codes = deal(wrongCodes(GUESSES, right), right, position, 1).flat();
-    const atOnce = await Promise.all(codes.map(naiveValidator(right)));
-    expect(faultsOf({ answers: [atOnce], position, ordered: true })).toEqual([
-      'evaluated 59 wrong codes',
-      'answered valid to the right code after 59 wrong ones',
-    ]);
-    const validate = naiveValidator(right);
-    const oneByOne: string[] = [];
-    for (const code of codes) oneByOne.push(await validate(code));
-    expect(faultsOf({ answers: [oneByOne], position, ordered: true })).toEqual([]);
   });
 });

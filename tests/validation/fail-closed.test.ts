@@ -141,23 +141,20 @@ it.each([{}, { client: 'stranger' }])(
   },
 );
 
-it.each(['IMMEDIATE', 'EXCLUSIVE'])(
-  'accepts no code while another connection holds the database by BEGIN %s',
-  async (kind) => {
-    const { bot, databasePath, website, guess, right, wrong } = await openWithDisk('DISK_FULL');
-    const other = openRaw(databasePath);
-    onTestFinished(() => void other.close());
-    other.exec(`BEGIN ${kind}`);
-    const codes = [right, wrong, right, ...wrongCodes(20, right), right];
-    const byModule = codes.map((code) => guess(code));
-    const byHttp = byModule.map((sent) => ({ ...sent, by: 'HTTP' as const }));
-    expect(await website([...byModule, ...byHttp])).toEqual([
-      ...byModule.map(() => 'DATABASE_LOCKED'),
-      ...byHttp.map(() => 'unavailable'),
-    ]);
-    other.exec('ROLLBACK');
-    expect(await website([guess(right), guess(wrong)])).toEqual(['valid', 'unknown']);
-    expect(await website([{ ...guess(right), by: 'HTTP' }])).toEqual(['valid']);
-    expect(bot.fatal).toEqual([]);
-  },
-);
+it('accepts no code while another connection holds the database', async () => {
+  const { bot, databasePath, website, guess, right, wrong } = await openWithDisk('DISK_FULL');
+  const other = openRaw(databasePath);
+  onTestFinished(() => void other.close());
+  other.exec('BEGIN IMMEDIATE');
+  const codes = [right, wrong, right, ...wrongCodes(20, right), right];
+  const byModule = codes.map((code) => guess(code));
+  const byHttp = byModule.map((sent) => ({ ...sent, by: 'HTTP' as const }));
+  expect(await website([...byModule, ...byHttp])).toEqual([
+    ...byModule.map(() => 'DATABASE_LOCKED'),
+    ...byHttp.map(() => 'unavailable'),
+  ]);
+  other.exec('ROLLBACK');
+  expect(await website([guess(right), guess(wrong)])).toEqual(['valid', 'unknown']);
+  expect(await website([{ ...guess(right), by: 'HTTP' }])).toEqual(['valid']);
+  expect(bot.fatal).toEqual([]);
+});
