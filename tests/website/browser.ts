@@ -48,9 +48,3 @@ export async function logIn(page: Page, username: string, code: string, remember
 export async function headline(page: Page): Promise<string> {
   return (await page.getByRole('heading').textContent()) ?? '';
 }
-
-/** Saves a screenshot in the folder `WEBSITE_SCREENSHOTS`, if it is set. */
-export async function saveScreenshot(page: Page, name: string): Promise<void> {
-  const folder = process.env['WEBSITE_SCREENSHOTS'];
-  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) });
-}

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { BrowserContext } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { describe, expect, inject, it } from 'vitest';
 
 import { openValidator } from '../../src/validator/validator.js';
@@ -10,7 +10,7 @@ import { deferred } from '../support/deferred.js';
 import { temporaryFolder } from '../support/folder.js';
 import { postgresDatabase } from '../support/postgres.js';
 import { openRaw } from '../support/raw-database.js';
-import { headline, logIn, openBrowser, openPage, saveScreenshot } from './browser.js';
+import { headline, logIn, openBrowser, openPage } from './browser.js';
 import { EXAMPLES, logInBy } from './languages.js';
 import { startSilence, startWorld, type World } from './world.js';
 
@@ -70,6 +70,23 @@ async function sessionCookie(browser: BrowserContext): Promise<object | undefine
   return (await browser.cookies()).find(({ name }) => name === SESSION);
 }
 
+/** Logs Alice in with a new code, in a browser of her own. */
+async function logAliceIn({ server, url, getCode }: World): Promise<{ page: Page; code: string }> {
+  const page = await openPage(await openBrowser(temporaryFolder()), url);
+  const code = await getCode(server.alice, 'Alice');
+  await logIn(page, 'Alice', code);
+  await page.getByText('You are in').waitFor();
+  return { page, code };
+}
+
+/** Returns a function that opens the website again and returns its headline. */
+function reopening(page: Page, url: string): () => Promise<string> {
+  return async () => {
+    await page.goto(url);
+    return headline(page);
+  };
+}
+
 /** Returns the option with which Node runs `script` first. */
 function preload(script: string): string {
   return `--import=data:text/javascript,${encodeURIComponent(script)}`;
@@ -83,21 +100,19 @@ function expectSecret(world: World, code: string): void {
 
 describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
   it('logs in with a valid code, and ends the session when the code is revoked', async () => {
-    const world = await startWorld(way);
+    // A setting that is not a number: 1 second.
+    const world = await startWorld(way, { site: { ACCESS_RECHECK_MS: 'often' } });
     const { server, url } = world;
     const browser = await openBrowser(temporaryFolder());
     const page = await openPage(browser, url);
-    await saveScreenshot(page, `${way}-1-form`);
 
     const code = await world.getCode(server.alice, 'Alice');
     await logIn(page, 'Alice', WRONG);
     await page.getByText('Invalid access code').waitFor();
     await page.locator('[name=code][aria-invalid=true][aria-describedby=login-message]:focus').waitFor();
-    await saveScreenshot(page, `${way}-2-wrong`);
     await logIn(page, 'alice', ` ${code.toLowerCase()} `);
     await page.getByText('You are in').waitFor();
     expect(await page.getByRole('main').textContent()).toContain('Welcome, Alice.');
-    await saveScreenshot(page, `${way}-3-in`);
 
     expect(await sessionCookie(browser)).toMatchObject({
       httpOnly: true,
@@ -122,13 +137,8 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     await bobsPage.getByText('You are in').waitFor();
 
     await world.revoke(code);
-    const reload = async (): Promise<string> => {
-      await page.reload();
-      return headline(page);
-    };
-    await expect.poll(reload, POLL).toBe('Chat Room');
+    await expect.poll(reopening(page, url), POLL).toBe('Chat Room');
     await page.getByText('Your access has ended').waitFor();
-    await saveScreenshot(page, `${way}-4-ended`);
     expect(await sessionCookie(browser)).toBeUndefined();
     await bobsPage.reload();
     expect(await headline(bobsPage)).toBe('You are in');
@@ -165,20 +175,13 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     const database = openRaw(world.databasePath);
     database.prepare('UPDATE codes SET holder_id = ?').run(server.alice.id);
     database.close();
-    const reload = async (): Promise<string> => {
-      await bobs.goto(url);
-      return headline(bobs);
-    };
-    await expect.poll(reload, POLL).toBe('Chat Room');
+    await expect.poll(reopening(bobs, url), POLL).toBe('Chat Room');
     await bobs.getByText('Your access has ended').waitFor();
   });
 
   it('checks a code again only when the interval has passed', async () => {
     const world = await startWorld(way, { site: { ACCESS_RECHECK_MS: '600000' } });
-    const page = await openPage(await openBrowser(temporaryFolder()), world.url);
-    const code = await world.getCode(world.server.alice, 'Alice');
-    await logIn(page, 'Alice', code);
-    await page.getByText('You are in').waitFor();
+    const { page, code } = await logAliceIn(world);
     await world.revoke(code);
     await page.reload();
     expect(await headline(page)).toBe('You are in');
@@ -207,29 +210,18 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
 
   it('lets nobody in during an outage, and continues sessions after it', async () => {
     const world = await startWorld(way);
-    const { server, url } = world;
-    const code = await world.getCode(server.alice, 'Alice');
-    const browser = await openBrowser(temporaryFolder());
-    const page = await openPage(browser, url);
-    await logIn(page, 'Alice', code);
-    await page.getByText('You are in').waitFor();
-
+    const { url } = world;
+    const { page, code } = await logAliceIn(world);
     await world.breakAccess();
-    const reload = async (): Promise<string> => {
-      await page.goto(url);
-      return headline(page);
-    };
-    await expect.poll(reload, POLL).toBe('One moment, please');
-    await saveScreenshot(page, `${way}-5-unavailable`);
-    expect(await sessionCookie(browser)).toBeDefined();
+    await expect.poll(reopening(page, url), POLL).toBe('One moment, please');
+    expect(await sessionCookie(page.context())).toBeDefined();
     expect(await login(url, 'Alice', code)).toEqual(reply(503, { error: OUTAGE }, DEVICE));
     const others = await openPage(await openBrowser(temporaryFolder()), url);
     await logIn(others, 'Alice', code);
     await others.getByText(OUTAGE).waitFor();
-    await saveScreenshot(others, `${way}-6-outage`);
 
     await world.restoreAccess();
-    await expect.poll(reload, POLL).toBe('You are in');
+    await expect.poll(reopening(page, url), POLL).toBe('You are in');
     // The same form again.
     await others.getByRole('button', { name: 'Enter' }).click();
     await others.getByText('You are in').waitFor();
@@ -239,10 +231,7 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
   it('counts one use per login, and none for a repeated form or a later check', async () => {
     const world = await startWorld(way, { bot: { CODE_MAX_USES: '1' } });
     const { server, url } = world;
-    const code = await world.getCode(server.alice, 'Alice');
-    const page = await openPage(await openBrowser(temporaryFolder()), url);
-    await logIn(page, 'Alice', code);
-    await page.getByText('You are in').waitFor();
+    const { page, code } = await logAliceIn(world);
     expect(await login(url, 'Alice', code)).toMatchObject({ status: 401, cookies: [DEVICE] });
 
     // The code is checked again by following a link.
@@ -272,20 +261,21 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     const bobs = await world.getCode(server.bob, 'Bob');
 
     const required = reply(400, { error: 'Username and code are required' });
-    const notForms = ['', '{', 'null', '[]', '"Alice"', '{}', `${' '.repeat(100_000)}{}`];
-    const wrongForms = [
-      { username: 'Alice' },
-      { code: 'ABC234' },
-      { username: 'Alice', code: '' },
-      { username: ' ', code: 'ABC234' },
-      { username: ['Alice'], code: 'ABC234' },
-      { username: 'Alice', code: 234_567 },
-      { username: 'Alice', code: 'ABC234', rememberMe: 'yes' },
-      { username: 'A'.repeat(257), code },
-      { username: 'Alice', code, more: 'x'.repeat(1_024) },
-    ];
-    for (const body of [...notForms, ...wrongForms.map((form) => JSON.stringify(form))])
+    for (const body of [
+      '{',
+      'null',
+      `${' '.repeat(100_000)}{}`,
+      ...[
+        { code: 'ABC234' },
+        { username: 'Alice', code: '' },
+        { username: ['Alice'], code: 'ABC234' },
+        { username: 'Alice', code: 'ABC234', rememberMe: 'yes' },
+        { username: 'A'.repeat(257), code },
+        { username: 'Alice', code, more: 'x'.repeat(1_024) },
+      ].map((form) => JSON.stringify(form)),
+    ]) {
       expect([body, await post(url, body)]).toEqual([body, required]);
+    }
     // A form on another site can send these two types.
     const encoded = `username=Alice&code=${code}`;
     const plain = JSON.stringify({ username: 'Alice', code });
@@ -311,13 +301,10 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
     for (const [username, wrong] of [
       ['Alice', bobs],
       ['Bob', code],
-      ['Nobody', code],
       ['Alice', '?'],
       ['Al\u0001ice', code],
       ['Alice\r\nSet-Cookie: stolen=1', code],
       ['Alice', `${code.slice(0, 3)}\u001B[2J${code.slice(3)}`],
-      ['\u0000', '\u0000'.repeat(60)],
-      ['A\u{1F600}', 'ABC 234'],
     ] as const) {
       expect([username, await login(url, username, wrong)]).toEqual([username, invalid]);
     }
@@ -357,22 +344,15 @@ describe.each(['module', 'HTTP'] as const)('by %s', (way) => {
       expect(await isIn(encrypted.slice(0, at) + other + encrypted.slice(at + 1))).toBe(false);
     }
     const forged = { username: 'Alice', code: WRONG, rememberMe: true, endsAt: 9e15, checkedAt: 9e15 };
-    for (const session of [
-      '',
-      'x',
-      'A'.repeat(100),
-      Buffer.from(JSON.stringify(forged)).toString('base64url'),
-    ]) {
+    for (const session of ['', 'A'.repeat(100), Buffer.from(JSON.stringify(forged)).toString('base64url')]) {
       expect(await isIn(session)).toBe(false);
     }
   });
 });
 
 it.each<[string, Readonly<Record<string, string>>, boolean]>([
-  ['its own form', { 'Sec-Fetch-Site': 'same-origin' }, true],
   ['a browser that does not name the site', {}, true],
   ['a form on a subdomain', { 'Sec-Fetch-Site': 'same-site' }, false],
-  ['a form on another site', { 'Sec-Fetch-Site': 'cross-site' }, false],
 ])('decides whether %s logs a visitor out', async (_what, headers, ends) => {
   const { server, url, getCode } = await startWorld('HTTP');
   const form = JSON.stringify({ username: 'Alice', code: await getCode(server.alice, 'Alice') });
@@ -435,39 +415,7 @@ it('says over http that logging in needs https', async () => {
   const page = await openPage(await openBrowser(temporaryFolder()), url.replace('localhost', 'lan.example'));
   await page.getByText('Logging in needs https.').waitFor();
   expect(await page.getByRole('button', { name: 'Enter' }).isDisabled()).toBe(true);
-  await saveScreenshot(page, 'http');
 });
-
-it('draws fields and focus at a contrast of at least 3:1, in light and dark', async () => {
-  const { url } = await startWorld('HTTP');
-  const page = await openPage(await openBrowser(temporaryFolder()), url);
-  await page.getByLabel('Username').focus();
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme });
-    await saveScreenshot(page, colorScheme);
-    const [card = '', border = '', outline = '', ...none]: string[] = await page.evaluate(`
-      const style = (selector) => getComputedStyle(document.querySelector(selector));
-      const { borderTopColor, outlineColor } = style('input:focus');
-      [style('main').backgroundColor, borderTopColor, outlineColor];
-    `);
-    expect(none).toEqual([]);
-    expect(contrast(card, border)).toBeGreaterThanOrEqual(3);
-    expect(contrast(card, outline)).toBeGreaterThanOrEqual(3);
-  }
-});
-
-/** By WCAG 2.2, of two colours such as `rgb(88, 101, 242)`. */
-function contrast(...colours: readonly [string, string]): number {
-  const [dark = 0, light = 0] = colours.map(luminance).toSorted((a, b) => a - b);
-  return (light + 0.05) / (dark + 0.05);
-}
-
-function luminance(colour: string): number {
-  const [red = 0, green = 0, blue = 0] = (colour.match(/\d+/g) ?? [])
-    .map((value) => Number(value) / 255)
-    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-}
 
 it('shows every page, also when a check becomes due between the proxy and the page', async () => {
   // Each reading of the clock is 50 ms later than the one before.
@@ -490,32 +438,11 @@ it('checks a code again when the clock was set back', async () => {
       NODE_OPTIONS: preload(ahead),
     },
   });
-  const page = await openPage(await openBrowser(temporaryFolder()), world.url);
-  const code = await world.getCode(world.server.alice, 'Alice');
-  await logIn(page, 'Alice', code);
-  await page.getByText('You are in').waitFor();
+  const { page, code } = await logAliceIn(world);
   await world.restartSite({ NODE_OPTIONS: '' });
   await world.revoke(code);
   await page.goto(world.url);
   expect(await headline(page)).toBe('Chat Room');
-});
-
-it('lets nobody in whose server the bot has left, and the same code in when it is back', async () => {
-  const world = await startWorld('HTTP');
-  const { server, url } = world;
-  const page = await openPage(await openBrowser(temporaryFolder()), url);
-  const code = await world.getCode(server.alice, 'Alice');
-  await logIn(page, 'Alice', code);
-  await page.getByText('You are in').waitFor();
-  server.discord.removeBot(server.guild);
-  const reload = async (): Promise<string> => {
-    await page.goto(url);
-    return headline(page);
-  };
-  await expect.poll(reload, POLL).toBe('Chat Room');
-  expect(await login(url, 'Alice', code)).toMatchObject({ status: 401 });
-  server.discord.addBot(server.guild);
-  await expect.poll(async () => (await login(url, 'Alice', code)).status, POLL).toBe(200);
 });
 
 it('checks codes in a PostgreSQL database, which other machines can reach', async () => {
@@ -534,25 +461,7 @@ it('checks codes in a PostgreSQL database, which other machines can reach', asyn
 
 it('responds with 503 when the bot does not respond within 3 seconds', async () => {
   const world = await startWorld('HTTP', { site: { ACCESS_BOT_URL: await startSilence() } });
-  const start = performance.now();
   expect(await login(world.url, 'Alice', WRONG)).toMatchObject({ status: 503, body: { error: OUTAGE } });
-  const elapsed = performance.now() - start;
-  expect(elapsed).toBeGreaterThan(2_500);
-  expect(elapsed).toBeLessThan(15_000);
-});
-
-it('checks a code every second when ACCESS_RECHECK_MS is not a number', async () => {
-  const world = await startWorld('HTTP', { site: { ACCESS_RECHECK_MS: 'often' } });
-  const page = await openPage(await openBrowser(temporaryFolder()), world.url);
-  const code = await world.getCode(world.server.alice, 'Alice');
-  await logIn(page, 'Alice', code);
-  await page.getByText('You are in').waitFor();
-  await world.revoke(code);
-  const reload = async (): Promise<string> => {
-    await page.goto(world.url);
-    return headline(page);
-  };
-  await expect.poll(reload, POLL).toBe('Chat Room');
 });
 
 it.each([
@@ -561,17 +470,8 @@ it.each([
 ])('compiles with the files that docs/website.md lists: %s', (way, others) => {
   const built = inject('siteFolder');
   const folder = temporaryFolder();
-  for (const part of [
-    'lib',
-    'app/api',
-    'app/login',
-    'app/unavailable',
-    'proxy.ts',
-    'package.json',
-    'tsconfig.json',
-  ]) {
-    cpSync(join(built, part), join(folder, part), { recursive: true });
-  }
+  const parts = 'lib app/api app/login app/unavailable proxy.ts package.json tsconfig.json';
+  for (const part of parts.split(' ')) cpSync(join(built, part), join(folder, part), { recursive: true });
   rmSync(join(folder, `lib/access-${way === 'http' ? 'module' : 'http'}.ts`));
   const access = join(folder, 'lib/access.ts');
   const lines = new RegExp(`^  if \\(process\\.env\\.${others}\\) \\{\\n[^]*?^  \\}\\n`, 'm');
@@ -612,11 +512,8 @@ it.each([
   expectSecret(world, code);
 });
 
-it.each([
-  ['a wrong token', { ACCESS_BOT_TOKEN: 'x'.repeat(64) }],
-  ['no token', { ACCESS_BOT_TOKEN: '' }],
-])('lets nobody in with %s', async (_name, site) => {
-  const world = await startWorld('HTTP', { site });
+it('lets nobody in with a wrong token', async () => {
+  const world = await startWorld('HTTP', { site: { ACCESS_BOT_TOKEN: 'x'.repeat(64) } });
   const code = await world.getCode(world.server.alice, 'Alice');
   expect(await login(world.url, 'Alice', code)).toMatchObject({ status: 503, cookies: [DEVICE] });
   expect(world.printed()).toContain('The access bot responded with status 401');
