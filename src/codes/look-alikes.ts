@@ -59,6 +59,5 @@ export function reservation(usernames: readonly Username[]): (username: Username
 /** The skeletons of a username, and of its letters and digits alone. */
 function plainSkeletonsOf(username: Username): string[] {
   const letters = username.text.normalize('NFD').replaceAll(/[\p{M}_.' -]/gu, '');
-  const plain = parseUsername(letters.normalize('NFC'));
-  return [username, ...(plain === null ? [] : [plain])].flatMap(skeletonsOf);
+  return [username, parseUsername(letters.normalize('NFC')) ?? username].flatMap(skeletonsOf);
 }

@@ -140,10 +140,10 @@ async function createApp(options: HttpOptions): Promise<FastifyInstance> {
     const redemption = { client: body.client, idempotencyKey: headers['idempotency-key'] };
     return respond(reply, await validator.redeem(body.username, body.code, redemption));
   });
-  const canWrite = databaseCheck(options);
+  const checkDatabase = databaseCheck(options);
   app.get('/healthz', { schema: HEALTH }, async (_request, reply) => {
-    const database = stateOf(await canWrite());
-    const gateway = stateOf(isConnected());
+    const database = await checkDatabase();
+    const gateway = isConnected() ? 'ok' : 'failing';
     const status = database === 'ok' ? gateway : database;
     reply.code(status === 'ok' ? 200 : 503);
     return { status, database, gateway, guessedUsernames: guessedUsernames() };
@@ -176,26 +176,22 @@ function limitAddresses(server: Server): void {
   });
 }
 
-/** Returns a function that returns whether the database can be written. */
-function databaseCheck({ probe, clock }: HttpOptions): () => Promise<boolean> {
-  let works = Promise.resolve(false);
+/** Returns a function that checks whether the database can be written. */
+function databaseCheck({ probe, clock }: HttpOptions): () => Promise<'ok' | 'failing'> {
+  let state: Promise<'ok' | 'failing'> = Promise.resolve('failing');
   let checkedAt = Number.NEGATIVE_INFINITY;
   return async () => {
     const now = clock();
     // Math.abs: the clock may have been set back.
     if (Math.abs(now - checkedAt) >= CHECK_MEMORY_MS) {
       checkedAt = now;
-      works = probe(now).then(
-        () => true,
-        () => false,
+      state = probe(now).then(
+        () => 'ok',
+        () => 'failing',
       );
     }
-    return works;
+    return state;
   };
-}
-
-function stateOf(works: boolean): 'ok' | 'failing' {
-  return works ? 'ok' : 'failing';
 }
 
 /** Logs the first of many errors, then at most once per minute with the number of errors since. */

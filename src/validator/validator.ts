@@ -7,6 +7,8 @@ import { openStorage } from '../storage/open-storage.js';
 export type { InvalidReason, LoginOptions, RedeemOptions, Verdict } from '../services/validator.js';
 export { StorageError, type StorageErrorCode } from '../storage/storage-error.js';
 
+/** The same from `src/validator` and from `dist/validator`. */
+const DEFAULT_DATABASE_PATH = fileURLToPath(new URL('../../data/access-codes.db', import.meta.url));
 /** For a website: logins are short, and PostgreSQL allows few connections in all. */
 const DEFAULT_POOL_SIZE = 3;
 
@@ -32,9 +34,8 @@ export interface ValidatorOptions {
  * The validator fails closed. A call that cannot count a wrong code or a use rejects; after it, no code is accepted
  * until such a write succeeds. Before it, `validate` accepts valid codes even on a full disk: that writes nothing.
  *
- * After 10 wrong codes within an hour, or 100 since the holder's last code, a username is throttled. Pass `client`,
- * the visitor's address: strangers cannot lock out visitors who have logged in before, and a client that enters 100
- * wrong codes within a clock hour is throttled for all usernames where it is not known.
+ * After 10 wrong codes within an hour, or 100 since the holder's last code, a username is throttled: pass `client`, so
+ * that strangers cannot lock out visitors who have logged in before.
  */
 export interface Validator extends Pick<LoginValidator, 'validate' | 'redeem'> {
   /** Closes the database. Later calls reject. */
@@ -57,7 +58,7 @@ export interface Validator extends Pick<LoginValidator, 'validate' | 'redeem'> {
  *   `isTransient` whether it may pass without anybody changing a setting or a file.
  */
 export async function openValidator(options: ValidatorOptions = {}): Promise<Validator> {
-  const { databaseUrl = defaultDatabasePath(), codeSecret, clock = Date.now } = options;
+  const { databaseUrl = DEFAULT_DATABASE_PATH, codeSecret, clock = Date.now } = options;
   const { poolSize = DEFAULT_POOL_SIZE } = options;
   const database = parseDatabaseUrl(databaseUrl);
   // The URL is not quoted: it may hold a password.
@@ -71,9 +72,4 @@ export async function openValidator(options: ValidatorOptions = {}): Promise<Val
     redeem: validator.redeem.bind(validator),
     close: async () => (closing ??= storage.close()),
   };
-}
-
-/** The same from `src/validator` and from `dist/validator`. */
-function defaultDatabasePath(): string {
-  return fileURLToPath(new URL('../../data/access-codes.db', import.meta.url));
 }
