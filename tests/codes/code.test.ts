@@ -62,6 +62,11 @@ function decide(known: readonly Partial<Code>[], now = NOW) {
 }
 
 describe('decideIssue', () => {
+  it.each(CAUSES)('gives others the username of a code that is %s, or not', (status, cause) => {
+    const isFree = ['revoked', 'replaced', 'withdrawn'].includes(status);
+    expect(decide([{ holderId: '2', ...cause }])).toEqual(isFree ? null : { refusal: 'taken' });
+  });
+
   it('refuses a taken username before it mentions limits', () => {
     expect(decide([{ holderId: '2' }, {}, {}, {}])).toEqual({ refusal: 'taken' });
   });

@@ -45,6 +45,13 @@ export function describeDeliveries(engine: Engine): void {
       expect(await deliveries.markDelivered(first.id)).toBe('revoked');
     });
 
+    it('keeps a code active while a later one is pending', async () => {
+      const { deliveries, issue } = await openWorld(engine);
+      const { id } = await issue();
+      await issue();
+      expect(await deliveries.markDelivered(id)).toBe('active');
+    });
+
     it('leaves one active code of 20 that are confirmed at once', async () => {
       const { codes, deliveries, issue } = await openWorld(engine);
       const pending: Code[] = [];
@@ -88,8 +95,14 @@ export function describeDeliveries(engine: Engine): void {
     expect((await events()).slice(-2)).toEqual([`shown ${id}`, `replaced ${first.id}`]);
     expect(await deliveries.show(first.id, '1')).toBe('gone');
     expect(await deliveries.show('7', '1')).toBe('gone');
+    const other = await deliver({ username: 'Bob' });
+    clock.advance(30 * MINUTE);
+    expect(await deliveries.show(id, '1')).toEqual(shown);
     await store.codes.suspend('1', clock.now);
-    expect(await deliveries.show(id, '1')).toBe('gone');
+    expect(await deliveries.show(other.id, '1')).toBe('gone');
+    await store.codes.resume('1');
+    clock.advance(1);
+    expect(await deliveries.show(other.id, '1')).toBe('gone');
   });
 
   describe('recovering deliveries', () => {

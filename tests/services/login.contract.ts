@@ -148,7 +148,7 @@ export function describeLogins(engine: Engine): void {
       expect(await logIn(text, 'home')).toBe(throttled(HOUR));
     });
 
-    it('is unknown again 90 days after its last login, which is recorded once a day', async () => {
+    it('is unknown again 90 days after its last login, or after 100 other clients', async () => {
       const { clock, validator, deliver, logIn, fail } = await openWorld(engine);
       const { text } = await deliver();
       await logIn(text, 'home');
@@ -160,8 +160,13 @@ export function describeLogins(engine: Engine): void {
       expect(await logIn(text, 'home')).toBe('valid');
       clock.advance(90 * DAY + 1);
       await validator.prune();
+      for (let n = 0; n <= 100; n++) {
+        clock.advance(1);
+        await logIn(text, `client ${n}`);
+      }
       await fail(10);
-      expect(await logIn(text, 'home')).toBe(throttled(HOUR));
+      for (const client of ['home', 'client 0']) expect(await logIn(text, client)).toBe(throttled(HOUR));
+      for (const client of ['client 1', 'client 100']) expect(await logIn(text, client)).toBe('valid');
     });
   });
 
