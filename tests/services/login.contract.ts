@@ -47,8 +47,7 @@ export function describeLogins(engine: Engine): void {
     it('rejects when the row of the code belongs to another username', async () => {
       const world = await openWorld(engine);
       const { text } = await world.deliver();
-      const driver = await engine.openDriver(world.database);
-      await driver.query(`UPDATE codes SET username = 'Bob'`);
+      await world.openDriver().query(`UPDATE codes SET username = 'Bob'`);
       await expect(world.validator.validate('Alice', text)).rejects.toThrow('damaged');
     });
   });
@@ -233,8 +232,8 @@ export function describeLogins(engine: Engine): void {
   });
 
   it('prunes failures after an hour, except those for usernames with a code, and keeps 100,000', async () => {
-    const { clock, validator, database, codes, deliver, logIn, fail } = await openWorld(engine);
-    const driver = await engine.openDriver(database);
+    const { clock, validator, openDriver, codes, deliver, logIn, fail } = await openWorld(engine);
+    const driver = openDriver();
     const prune = async (): Promise<unknown> => {
       await validator.prune();
       return (await driver.query('SELECT count(*) AS total FROM failures'))[0]?.['total'];

@@ -3,7 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
 import { openStorage } from '../../src/storage/open-storage.js';
-import { atOnce, openWorld, wrongCode, type Engine, type Services } from './support.js';
+import { locate } from '../support/codes.js';
+import { atOnce, openWorld, SECRET, wrongCode, type Engine, type Services } from './support.js';
 
 export function describeRaces(engine: Engine): void {
   describe('two processes over one database', () => {
@@ -62,7 +63,7 @@ export function describeRaces(engine: Engine): void {
     });
 
     it('create the tables once when both start first', async () => {
-      const options = { database: await engine.newDatabase(), secret: 'x'.repeat(40), as: 'owner' } as const;
+      const options = { database: locate(await engine()), secret: SECRET, as: 'owner' } as const;
       const storages = await atOnce(4, async () => openStorage(options));
       expect(storages.filter(({ isNew }) => isNew)).toHaveLength(1);
       for (const storage of storages) await storage.close();

@@ -1,21 +1,17 @@
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 
 import type { Keys } from '../../src/codes/keys.js';
 import type { CodeService } from '../../src/services/code-service.js';
-import type { DatabaseLocation } from '../../src/storage/database-url.js';
 import type { Driver } from '../../src/storage/driver.js';
 import type { Store } from '../../src/storage/store.js';
 import { ManualClock } from '../support/clock.js';
 import * as support from '../support/codes.js';
+import { openDriver } from '../support/engines.js';
 
 export { byAdmin as admin } from '../support/codes.js';
 
-/** What a contract needs of an engine. No test asks which one it runs on. */
-export interface Engine {
-  /** Returns an empty database that belongs to the running test. */
-  readonly newDatabase: () => Promise<DatabaseLocation>;
-  readonly openDriver: (database: DatabaseLocation) => Promise<Driver>;
-}
+/** Returns the URL of an empty database that belongs to the running test. No test asks which engine it runs on. */
+export type Engine = () => Promise<string>;
 
 export const SECRET = 'a secret of the tests, which is long enough';
 export const MINUTE = 60_000;
@@ -38,14 +34,16 @@ export interface Services extends Pick<support.Services, 'deliveries' | 'validat
 
 export interface World extends Services {
   readonly clock: ManualClock;
-  readonly database: DatabaseLocation;
+  /** Opens the database without the services. */
+  readonly openDriver: () => Driver;
   /** The same services over the same database with connections of their own, as in another process. */
   readonly second: () => Promise<Services>;
 }
 
 /** Opens an empty database and the services over it. */
 export async function openWorld(engine: Engine, options: support.ServicesOptions = {}): Promise<World> {
-  const database = await engine.newDatabase();
+  const databaseUrl = await engine();
+  const database = support.locate(databaseUrl);
   const clock = new ManualClock();
   const second = async (): Promise<Services> => {
     const opened = await support.openServices({ database, secret: SECRET }, clock, options);
@@ -65,7 +63,12 @@ export async function openWorld(engine: Engine, options: support.ServicesOptions
     };
     return { ...rest, codes, store, keys, deliver, events, logIn, fail };
   };
-  return { ...(await second()), clock, database, second };
+  const open = (): Driver => {
+    const driver = openDriver(databaseUrl);
+    onTestFinished(async () => driver.close());
+    return driver;
+  };
+  return { ...(await second()), clock, openDriver: open, second };
 }
 
 /** Calls `work` `count` times at once. */

@@ -7,7 +7,7 @@ import type { Code, IssueRefusal } from '../../src/codes/code.js';
 import { CodeService, type AdminRequest, type CodeServiceOptions } from '../../src/services/code-service.js';
 import { Deliveries } from '../../src/services/deliveries.js';
 import { Validator } from '../../src/services/validator.js';
-import { parseDatabaseUrl } from '../../src/storage/database-url.js';
+import { parseDatabaseUrl, type DatabaseLocation } from '../../src/storage/database-url.js';
 import { openStorage, type StorageOptions } from '../../src/storage/open-storage.js';
 import { usernameOf } from '../codes/username-of.js';
 import { ManualClock } from './clock.js';
@@ -43,9 +43,18 @@ export interface CodesOptions extends ServicesOptions {
 export async function openCodes(options: CodesOptions = {}) {
   const { databasePath = join(temporaryFolder(), 'codes.db'), codeSecret: secret = null, ...rest } = options;
   const clock = new ManualClock();
-  const database = parseDatabaseUrl(databasePath);
+  return {
+    ...(await openServices({ database: locate(databasePath), secret }, clock, rest)),
+    databasePath,
+    clock,
+  };
+}
+
+/** Returns the location that a path or `postgres:` URL names. */
+export function locate(databaseUrl: string): DatabaseLocation {
+  const database = parseDatabaseUrl(databaseUrl);
   if (database === null) throw new Error('Not a database');
-  return { ...(await openServices({ database, secret }, clock, rest)), databasePath, clock };
+  return database;
 }
 
 /** The services over a database, with limits that no test meets by accident. */

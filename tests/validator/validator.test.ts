@@ -4,7 +4,6 @@ import { pathToFileURL } from 'node:url';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-import { PostgresDriver } from '../../src/storage/postgres-driver.js';
 import { openValidator, StorageError, type ValidatorOptions } from '../../src/validator/validator.js';
 import { openWorld, SECRET } from '../services/support.js';
 import { openCodes, type CodesOptions } from '../support/codes.js';
@@ -120,19 +119,16 @@ describe('openValidator', () => {
 
   it('opens a postgres: URL with poolSize connections', async () => {
     const url = new URL(await postgresDatabase());
-    const driver = new PostgresDriver(url.href);
-    onTestFinished(async () => driver.close());
-    const bot = await openWorld({
-      newDatabase: async () => ({ engine: 'postgres', url: url.href }),
-      openDriver: async () => driver,
-    });
+    const bot = await openWorld(async () => url.href);
     const { text } = await bot.deliver();
     const name = `website ${url.searchParams.get('options')}`;
     url.searchParams.set('application_name', name);
     const validator = await openTestValidator({ databaseUrl: url.href, codeSecret: SECRET, poolSize: 2 });
     expect(await validator.redeem('alice', text)).toMatchObject({ valid: true, username: 'Alice' });
     await Promise.all(Array.from({ length: 20 }, async (_, n) => validator.validate(`user${n}`, text)));
-    const sessions = await driver.query('SELECT 1 FROM pg_stat_activity WHERE application_name = $1', [name]);
+    const sessions = await bot
+      .openDriver()
+      .query('SELECT 1 FROM pg_stat_activity WHERE application_name = $1', [name]);
     expect(sessions).toHaveLength(2);
     await validator.close();
     await expect(validator.validate('Alice', text)).rejects.toThrow(StorageError);
