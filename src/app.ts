@@ -127,7 +127,7 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
   const onWait = (isWaiting: boolean): void => liveness.pause(isWaiting);
-  const client = createClient(config.discordApiUrl, `${prefix}help_chatroom`, { clock, wait, onWait, log });
+  const client = createClient(config.discordApiUrl, `${prefix}help_chatroom`, { wait, onWait, log });
   const liveness = new Liveness(client, options.liveness);
   const servers = new Servers({ client, store, allowedGuildIds: config.allowedGuildIds, log });
   const pacing = { client, clock, wait, stopping: stopping.signal, log };

@@ -29,7 +29,7 @@ import { DiscordOutageError, DiscordSetupError, UNREACHABLE } from './errors.js'
 const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 60_000;
 
-/** More sessions than this within the interval are a loop: a restart is slowed down by the identify throttle. */
+/** More sessions than this within the interval are a loop. */
 const MAX_SESSIONS = 20;
 const SESSIONS_INTERVAL_MS = 10 * 60_000;
 

@@ -1,4 +1,5 @@
-import { expect, it, vi } from 'vitest';
+import { SimpleIdentifyThrottler } from 'discord.js';
+import { expect, it, onTestFinished, vi } from 'vitest';
 
 import type { DiscordStandIn, StandInFault, StandInOptions } from '../../src/demo/stand-in/stand-in.js';
 import { DiscordSetupError } from '../../src/discord/errors.js';
@@ -52,10 +53,12 @@ const UNREACHABLE =
   "Cannot reach Discord. Check this machine's internet connection. Trying again every minute.";
 const refused = (reason: string): string =>
   `Discord does not accept connections now (${reason}). Leave the bot running; https://discordstatus.com shows outages. Trying again every minute.`;
-const gatewayAt = (url: string, remaining = 1_000, hours = 1): StandInFault => {
-  const limit = { total: 1_000, remaining, reset_after: hours * HOUR_MS, max_concurrency: 1 };
+const gatewayAt = (url: string, remaining = 1_000): StandInFault => {
+  const limit = { total: 1_000, remaining, reset_after: HOUR_MS, max_concurrency: 1 };
   return { status: 200, body: { url, shards: 1, session_start_limit: limit } };
 };
+const gatewayWith = ({ discord: { apiUrl } }: TestServer, remaining: number): StandInFault =>
+  gatewayAt(apiUrl.replace('http', 'ws').replace('/api', '/gateway'), remaining);
 const GATEWAY = { route: 'GET /gateway/bot' };
 
 /** What fails at the start, and what the log says. Each fault ends when the returned function is called. */
@@ -132,25 +135,33 @@ it('connects at the start although the gateway refuses every other connection', 
   expect(connections).toBe(3);
 });
 
-it.each<[string, number, number, string]>([
-  [
-    'until Discord allows logins again',
-    0,
-    1,
-    'Discord allows no more logins today. The bot tries again at 01:00',
-  ],
-  ['between logins when few are left', 3, 3, 'Waiting 60 minutes before the next login to Discord'],
-])('waits %s', async (_, remaining, hours, sentence) => {
+it('waits at the start until Discord allows logins again', async () => {
   const server = await TestServer.start();
-  const { discord } = server;
-  const url = discord.apiUrl.replace('http', 'ws').replace('/api', '/gateway');
-  discord.fail({ ...GATEWAY, times: remaining === 0 ? 1 : 9 }, gatewayAt(url, remaining, hours));
+  server.discord.fail({ ...GATEWAY, times: 1 }, gatewayWith(server, 0));
   const waits: number[] = [];
   const wait = async (ms: number): Promise<void> => void waits.push(ms);
   const bot = await startBot({ server, clock: new ManualClock(), wait });
   expect(waits).toEqual([HOUR_MS]);
-  expect(bot.logged()).toContain(sentence);
-  expect(discord.identifies).toBe(1);
+  expect(bot.logged()).toContain('Discord allows no more logins today. The bot tries again at 01:00');
+});
+
+it('asks discord.js and Discord before each login, and spreads the logins that are left when less than half are', async () => {
+  const own = vi.spyOn(SimpleIdentifyThrottler.prototype, 'waitForIdentify').mockResolvedValue();
+  onTestFinished(() => own.mockRestore());
+  const waits: number[] = [];
+  const bot = await startBot({ wait: async (ms) => void waits.push(ms) });
+  const { discord } = bot.server;
+  for (const remaining of [501, 500, 3, 0]) {
+    const logins = discord.identifies + 1;
+    discord.fail({ ...GATEWAY, times: 1 }, gatewayWith(bot.server, remaining));
+    discord.invalidateSession(false);
+    await expect.poll(() => bot.app.isConnected() && discord.identifies, { interval: 5 }).toBe(logins);
+    expect(own).toHaveBeenCalledTimes(logins);
+  }
+  expect(waits).toEqual([HOUR_MS / 500, HOUR_MS / 3, HOUR_MS]);
+  expect(bot.logged()).toContain(
+    '"loginsLeft":3,"loginsPerDay":1000,"msg":"Waiting 20 minutes before the next login to Discord.',
+  );
 });
 
 it.each<[string, StandInFault, string, boolean]>([
@@ -190,17 +201,6 @@ it('warns before Discord blocks the address because of rejected requests', async
   expect(bot.logged()).toMatch(
     /Discord rejected [\d,]*(?:00|50) requests within 10 minutes\. At 10,000 it blocks/,
   );
-});
-
-it('slows down logins that follow each other', async () => {
-  const waits: number[] = [];
-  const bot = await startBot({ wait: async (ms) => void waits.push(ms) });
-  const { discord } = bot.server;
-  for (let logins = 2; logins <= 5; logins++) {
-    discord.invalidateSession(false);
-    await expect.poll(() => bot.app.isConnected() && discord.identifies, { interval: 5 }).toBe(logins);
-  }
-  expect(waits).toEqual([5_000, 5_000, 10_000, 20_000]);
 });
 
 it('ends with a failure after more than 20 sessions in 10 minutes', async () => {
