@@ -126,9 +126,9 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
 
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
-  const onWait = (isWaiting: boolean): void => liveness.pause(isWaiting);
+  const onWait = (ms: number): void => liveness.expectWait(ms);
   const client = createClient(config.discordApiUrl, `${prefix}help_chatroom`, { wait, onWait, log });
-  const liveness = new Liveness(client, options.liveness);
+  const liveness = new Liveness(client, clock, options.liveness);
   const servers = new Servers({ client, store, allowedGuildIds: config.allowedGuildIds, log });
   const pacing = { client, clock, wait, stopping: stopping.signal, log };
   const channels = new DmChannels({ ...pacing, store: store.dmChannels });
@@ -215,7 +215,7 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
         tokens: config.httpTokens,
         validator,
         probe: async (now) => store.probe(now),
-        isConnected: () => bot.isConnected(),
+        isConnected: () => liveness.isConnected(),
         guessedUsernames: () => guessedUsernames,
         clock,
         log,
@@ -243,7 +243,7 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
 
   return {
     idle: async () => bot.idle(),
-    isConnected: () => bot.isConnected(),
+    isConnected: () => liveness.isConnected(),
     httpPort: http?.port ?? null,
     commands: commands.map(({ name }) => name),
     tasks,

@@ -33,7 +33,7 @@ const MAX_PAUSE_MS = 60_000;
 const MAX_SESSIONS = 20;
 const SESSIONS_INTERVAL_MS = 10 * 60_000;
 
-/** Waits that discord.js does by itself are logged from here on. */
+/** Waits for a limit are logged from here on. */
 const LONG_WAIT_MS = 5_000;
 
 const PORTAL = portalUrl();
@@ -41,16 +41,6 @@ export const BAD_TOKEN = `Discord does not accept DISCORD_TOKEN. Open your appli
 export const INTENT_MISSING = `Discord does not let the bot read messages. Open your application on ${PORTAL}, page Bot, switch on Message Content Intent under Privileged Gateway Intents, save, and start the bot again.`;
 
 const OUTAGE = 'Leave the bot running; https://discordstatus.com shows outages.';
-
-/** Close codes after which reconnecting does not help (Discord, "Gateway Close Event Codes"). */
-const FATAL_CLOSE_CODES: ReadonlyMap<number, string> = new Map([
-  [4004, BAD_TOKEN],
-  [4010, 'Discord refuses the shard. Update the bot.'],
-  [4011, 'Discord asks for more shards. Start the bot again.'],
-  [4012, 'Discord no longer supports this version of its gateway. Update the bot.'],
-  [4013, 'Discord does not know an intent that the bot asked for. Update the bot.'],
-  [4014, INTENT_MISSING],
-]);
 
 export interface DiscordBotOptions {
   readonly client: Client;
@@ -76,10 +66,6 @@ export class DiscordBot {
   /** When sessions began or were resumed, in Unix ms. */
   #sessions: number[] = [];
   #isConnected = false;
-  /** When limits end that were logged, in Unix ms, by what they limit. */
-  readonly #limits = new Map<string, number>();
-  /** The last limit of the whole bot, or of its logins: when it began, in Unix ms, and how long it lasts. */
-  #limit = { at: 0, ms: 0 };
   /** Resolves when the servers are chosen: messages that arrive before wait for it. */
   #chosen: Promise<void> = Promise.resolve();
 
@@ -101,10 +87,6 @@ export class DiscordBot {
     client.on(Events.ShardReconnecting, () => this.#onDisconnected());
     client.on(Events.MessageCreate, (message) => this.#track(this.#onMessage(message)));
     client.on(Events.InteractionCreate, (interaction) => this.#track(this.#onInteraction(interaction)));
-    client.rest.on(RESTEvents.RateLimited, ({ global: isGlobal, route, timeToReset }) =>
-      this.#onRateLimit(isGlobal ? null : route, timeToReset),
-    );
-    // Before the wait after an unexpected 429, discord.js emits no RateLimited event.
     client.rest.on(RESTEvents.Response, ({ route }, { status, headers }) => {
       if (status !== 429) return;
       const isOneRoute = /^(?:user|shared)$/.test(headers.get('x-ratelimit-scope') ?? '');
@@ -121,28 +103,17 @@ export class DiscordBot {
     await this.#chosen;
   }
 
-  /** Whether messages on Discord reach the bot now. */
-  isConnected(): boolean {
-    return this.#options.liveness.isConnected() && !this.#isLimited();
-  }
-
-  /** Whether Discord makes the whole bot wait. */
-  #isLimited(): boolean {
-    // Math.abs: the clock may have been set back.
-    return Math.abs(this.#options.clock() - this.#limit.at) < this.#limit.ms;
-  }
-
   /** @param route what is limited; `null`: every request of the bot, or of this machine's address. */
   #onRateLimit(route: string | null, waitMs: number): void {
-    // DmChannels does not wait.
+    const { liveness } = this.#options;
+    // discord.js waits by itself; DmChannels does not wait.
     if (!(waitMs >= LONG_WAIT_MS) || route === Routes.userChannels()) return;
-    const now = this.#options.clock();
-    const until = now + waitMs;
-    if (route === null || route === Routes.gatewayBot()) this.#limit = { at: now, ms: waitMs };
+    if (route === null || route === Routes.gatewayBot()) {
+      // Each request under way reports the limit.
+      if (liveness.isWaiting()) return;
+      liveness.expectWait(waitMs);
+    }
     const what = route === null ? 'all requests of the bot' : `requests to ${route}`;
-    // Each request that waits reports the limit.
-    if (until < (this.#limits.get(what) ?? 0) + LONG_WAIT_MS) return;
-    this.#limits.set(what, until);
     this.#log.warn(
       { waitMs },
       `Discord limits ${what} for ${formatWait(waitMs)}. Leave the bot running: a restart does not end the limit.`,
@@ -214,10 +185,9 @@ export class DiscordBot {
       client.rest.on(RESTEvents.Response, ({ data }, { status }) => {
         if (status === 401 && data.auth !== false) fail(new DiscordSetupError(BAD_TOKEN));
       });
-      liveness.start(() => {
-        if (this.#isLimited()) liveness.alive();
-        else fail(new DiscordOutageError('Discord did not respond for minutes. Starting again may help.'));
-      });
+      liveness.start(() =>
+        fail(new DiscordOutageError('Discord did not respond for minutes. Starting again may help.')),
+      );
       client.once(Events.ClientReady, () => {
         isReady = true;
         resolve();
@@ -307,9 +277,16 @@ function utcTime(unixMs: number): string {
   return `${new Date(unixMs).toISOString().slice(11, 16)} UTC`;
 }
 
+/** The error for a code after which discord.js does not reconnect (Discord, "Gateway Close Event Codes"). */
 function closedBy(code: number): Error {
-  const reason = FATAL_CLOSE_CODES.get(code);
-  return reason === undefined
-    ? new DiscordOutageError(`Discord closed the connection with code ${code}.`)
-    : new DiscordSetupError(reason);
+  switch (code) {
+    case 4004:
+      return new DiscordSetupError(BAD_TOKEN);
+    case 4011:
+      return new DiscordOutageError('Discord asks for more shards. Starting again may help.');
+    case 4014:
+      return new DiscordSetupError(INTENT_MISSING);
+    default:
+      return new DiscordSetupError(`Discord closed the connection with code ${code}. Update the bot.`);
+  }
 }

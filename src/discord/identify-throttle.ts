@@ -9,11 +9,11 @@ type BuildThrottler = NonNullable<WebSocketOptions['buildIdentifyThrottler']>;
  * Paces IDENTIFYs: one per 5 seconds, as discord.js does by itself. After 1,000 within 24 hours Discord resets the token:
  * with less than half left, the rest is spread over the time until the limit resets.
  *
- * @param options.onWait called with `true` before that wait and with `false` after it.
+ * @param options.onWait called before that wait.
  */
 export function identifyThrottle(options: {
   readonly wait: Wait;
-  readonly onWait: (isWaiting: boolean) => void;
+  readonly onWait: (ms: number) => void;
   readonly log: Log;
 }): BuildThrottler {
   const { wait, onWait, log } = options;
@@ -33,8 +33,8 @@ export function identifyThrottle(options: {
             { loginsLeft: remaining, loginsPerDay: total },
             `Waiting ${formatWait(waitMs)} before the next login to Discord. Find out why the bot reconnects so often.`,
           );
-          onWait(true);
-          await wait(waitMs, signal).finally(() => onWait(false));
+          onWait(waitMs);
+          await wait(waitMs, signal);
         }
         signal.throwIfAborted();
       },

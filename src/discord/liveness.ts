@@ -20,14 +20,17 @@ const DEFAULTS: LivenessOptions = { heartbeatMs: 41_250, lateMs: 10_000, deadMs:
  */
 export class Liveness {
   readonly #client: Client;
+  readonly #clock: () => number;
   readonly #options: LivenessOptions;
   #timer: NodeJS.Timeout | null = null;
   #lastPing = -1;
   #silentMs = 0;
-  #isPaused = false;
+  /** Until when Discord makes the bot wait, in Unix ms. */
+  #waitsUntil = 0;
 
-  constructor(client: Client, options: Partial<LivenessOptions> = {}) {
+  constructor(client: Client, clock: () => number, options: Partial<LivenessOptions> = {}) {
     this.#client = client;
+    this.#clock = clock;
     this.#options = { ...DEFAULTS, ...options };
   }
 
@@ -41,9 +44,13 @@ export class Liveness {
     this.#timer = null;
   }
 
-  /** While the bot itself waits before it identifies, silence does not count. */
-  pause(isPaused: boolean): void {
-    this.#isPaused = isPaused;
+  /** For this long Discord makes the bot wait: it is not connected, and silence does not count. */
+  expectWait(ms: number): void {
+    this.#waitsUntil = this.#clock() + ms;
+  }
+
+  isWaiting(): boolean {
+    return this.#clock() < this.#waitsUntil;
   }
 
   /** Call for READY and RESUMED. */
@@ -56,14 +63,14 @@ export class Liveness {
     const { heartbeatMs, lateMs } = this.#options;
     const { shards } = this.#client.ws;
     const isReady = shards.size > 0 && shards.every(({ status }) => status === Status.Ready);
-    return isReady && this.#silentMs <= heartbeatMs + lateMs;
+    return isReady && !this.isWaiting() && this.#silentMs <= heartbeatMs + lateMs;
   }
 
   #check(onDead: () => void): void {
     const { heartbeatMs, deadMs, checkMs } = this.#options;
-    if (this.#isPaused) return;
     const lastPing = Math.max(...this.#client.ws.shards.map((shard) => shard.lastPingTimestamp), -1);
-    this.#silentMs = lastPing === this.#lastPing ? this.#silentMs + checkMs : 0;
+    const isSilent = lastPing === this.#lastPing && !this.isWaiting();
+    this.#silentMs = isSilent ? this.#silentMs + checkMs : 0;
     this.#lastPing = lastPing;
     if (this.#silentMs > 3 * heartbeatMs + deadMs) onDead();
   }
