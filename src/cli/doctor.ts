@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 
 import { loadConfig, type Config } from '../config.js';
 import { BAD_TOKEN, INTENT_MISSING } from '../discord/discord-bot.js';
-import { findMuted, readAccount, type Account } from '../discord/account.js';
+import { findMutedIn, readAccount, type Account } from '../discord/account.js';
 import { inviteUrl, makePrivate } from '../discord/links.js';
 import { chooseServers, listSome, servedBefore } from '../discord/servers.js';
 import { ConfigError, loadEnvFile, warnIfShared } from '../env-file.js';
@@ -200,7 +200,7 @@ async function checkChannels(
   report: Report,
 ): Promise<void> {
   for (const [id, name] of served) {
-    const muted = await findMuted(account, id);
+    const muted = await findMutedIn(account, id);
     const lacks = `The bot lacks permissions in ${name}: ${listSome(muted)}.`;
     if (muted.length > 0) report('channels', 'warning', lacks, 'Set them in Channel settings > Permissions.');
     else report('channels', 'ok', `The bot can reply wherever members can write in ${name}.`);

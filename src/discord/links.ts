@@ -1,11 +1,8 @@
-import { OAuth2Scopes, PermissionFlagsBits } from 'discord.js';
+import { OAuth2Scopes } from 'discord.js';
+
+import { PERMISSIONS } from './permissions.js';
 
 const PORTAL = 'https://discord.com/developers/applications';
-export const PERMISSIONS =
-  PermissionFlagsBits.ViewChannel |
-  PermissionFlagsBits.SendMessages |
-  PermissionFlagsBits.SendMessagesInThreads |
-  PermissionFlagsBits.EmbedLinks;
 
 /** A discord.js client, or anything else that may know the bot's application. */
 interface Bot {

@@ -21,6 +21,7 @@ import type { Wait } from '../schedule.js';
 import { StorageError } from '../storage/storage-error.js';
 import { DelayedError, type DmChannels } from './dm-channels.js';
 import { hasCode } from './errors.js';
+import { permissionNames } from './permissions.js';
 
 /** Before each repeat of a message that may have arrived: all within {@link NONCE_MEMORY_MS}. */
 const RETRY_PAUSES_MS = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 32_000];
@@ -215,9 +216,7 @@ export class Sender implements Messenger {
     }
     const needed = ['ViewChannel', channel.isThread() ? 'SendMessagesInThreads' : 'SendMessages'] as const;
     const missing = channel.permissionsFor(client.user?.id ?? '')?.missing(needed) ?? [];
-    const names = (missing.length === 0 ? needed : missing).map((name) =>
-      name.replaceAll(/\B[A-Z]/g, ' $&').replace(' In ', ' in '),
-    );
+    const names = permissionNames(missing.length === 0 ? needed : missing);
     log.warn(
       { guildId: channel.guild.id, ...target },
       `Cannot reply in #${channel.name} on ${channel.guild.name}: the bot needs the permission ${names.join(' and ')} there. Set it in Channel settings > Permissions. Until then members get replies by DM.`,

@@ -1,12 +1,12 @@
-import { Events, PermissionFlagsBits, type Client, type Guild } from 'discord.js';
+import { Events, type Client, type Guild } from 'discord.js';
 
 import type { Log } from '../log.js';
 import type { Suspension } from '../services/maintenance.js';
 import type { Store } from '../storage/store.js';
 import { inviteUrl, makePrivate } from './links.js';
 import { DiscordSetupError } from './errors.js';
+import { findMuted } from './permissions.js';
 
-export const REPLYING = PermissionFlagsBits.ViewChannel | PermissionFlagsBits.SendMessages;
 /** How many channels one warning names. */
 const MAX_NAMED = 5;
 
@@ -116,7 +116,7 @@ export class Servers {
     });
     await decided;
     this.#warnIgnored(this.#present());
-    this.#warnSilent();
+    for (const guild of this.#client.guilds.cache.values()) this.#warnMuted(guild);
     if (this.#allowed === null) void this.#warnPublic();
   }
 
@@ -169,27 +169,21 @@ export class Servers {
       this.#log.error({ err: error }, 'Could not decide which server to serve');
     }
     this.#warnIgnored(joined);
-    this.#warnSilent(id);
     this.onChange();
     const guild = this.#client.guilds.cache.get(id);
-    if (guild !== undefined && this.serves(id)) await this.onWelcome(guild);
+    if (guild === undefined || !this.serves(id)) return;
+    this.#warnMuted(guild);
+    await this.onWelcome(guild);
   }
 
-  /** Names the channels in which members can type a command, but the bot cannot reply. */
-  #warnSilent(...ids: readonly string[]): void {
-    for (const { id, channels, members, roles } of this.#client.guilds.cache.values()) {
-      const { me } = members;
-      if (me === null || !this.serves(id) || (ids.length > 0 && !ids.includes(id))) continue;
-      const names = channels.cache
-        .filter((channel) => channel.isTextBased() && !channel.isThread())
-        .filter((channel) => channel.permissionsFor(roles.everyone).has(REPLYING))
-        .filter((channel) => !channel.permissionsFor(me).has(REPLYING))
-        .map(({ name }) => `#${name}`);
-      if (names.length === 0) continue;
-      this.#log.warn(
-        `Cannot reply in ${listSome(names)} on ${this.#nameOf(id)}: the bot needs the permissions View Channel and Send Messages there. Set them in Channel settings > Permissions.`,
-      );
-    }
+  /** Names the channels in which members can type a command, but the bot lacks a permission. */
+  #warnMuted(guild: Guild): void {
+    const { me } = guild.members;
+    const muted = me === null || !this.serves(guild.id) ? [] : findMuted(guild, me);
+    if (muted.length === 0) return;
+    this.#log.warn(
+      `The bot lacks permissions in ${this.#nameOf(guild.id)}: ${listSome(muted)}. Set them in Channel settings > Permissions.`,
+    );
   }
 
   #warnIgnored(present: readonly string[]): void {

@@ -227,8 +227,8 @@ it('expects no permission in a category, and none where nobody but the team writ
   const { discord, guild } = installation.server;
   const deny = { id: guild.id, type: 0, deny: String(1n << 11n), allow: '0' };
   const body = [
-    { name: 'announcements', type: 5, permission_overwrites: [deny] },
-    { name: 'Voice', type: 4, permission_overwrites: [{ ...deny, deny: String(1n << 14n) }] },
+    { id: '1', name: 'announcements', type: 5, permission_overwrites: [deny] },
+    { id: '2', name: 'Voice', type: 4, permission_overwrites: [{ ...deny, deny: String(1n << 14n) }] },
   ];
   discord.fail({ route: 'GET /guilds/*/channels' }, { status: 200, body });
   expect(await findingsOf(installation)).toMatchObject({ exitCode: 0, problems: [] });

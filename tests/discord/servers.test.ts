@@ -232,12 +232,14 @@ it('tells the owner of the server that it joins what to do next, but not of one 
   expect(discord.messages(stranger)).toEqual([]);
 });
 
-it('names the channels where members can type commands and the bot cannot reply, once at the start', async () => {
+it('names the channels in which it lacks permissions, once at the start', async () => {
   const server = await TestServer.start();
   const { discord, guild } = server;
   for (let n = 1; n <= 7; n++) discord.setBotPermissions(discord.addChannel(guild, `quiet${n}`), 0n);
   const bot = await startBot({ server });
-  const warning = `Cannot reply in #quiet1, #quiet2, #quiet3, #quiet4, #quiet5, 2 more on Chat Room (${guild.id}): the bot needs the permissions View Channel and Send Messages there.`;
+  const missing = '(View Channel, Send Messages, Embed Links, Send Messages in Threads)';
+  const quiet = [1, 2, 3, 4, 5].map((n) => `#quiet${n} ${missing}`).join(', ');
+  const warning = `The bot lacks permissions in Chat Room (${guild.id}): ${quiet}, 2 more. Set them in Channel settings > Permissions.`;
   expect(timesIn(bot, warning)).toBe(1);
   expect(timesIn(bot, '#general')).toBe(0);
 });
