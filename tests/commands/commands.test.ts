@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 
-import { PERMISSIONS } from '../../src/demo/stand-in/limits.js';
 import { startBot, summarize, TestServer } from '../support/bot.js';
 import { openRaw } from '../support/raw-database.js';
 
@@ -441,21 +440,6 @@ it('lists its commands in the help', async () => {
       footer: { text: 'Chat Room Management Bot' },
     },
   ]);
-});
-
-it('posts the help as plain text where the bot may not embed links', async () => {
-  const { server, say, settled } = await startBot();
-  server.discord.setBotPermissions(server.general, PERMISSIONS.viewChannel | PERMISSIONS.sendMessages);
-  await settled();
-  const [help] = await say(server.general, server.alice, '!help_chatroom');
-  expect(help?.message.embeds).toEqual([]);
-  for (const text of [
-    '🤖 Chat Room Bot Commands',
-    '!getcode <username>',
-    'Revoke one or more access codes',
-  ]) {
-    expect(help?.message.content).toContain(text);
-  }
 });
 
 it.each(['??', '.*', 'bot!'])('uses the COMMAND_PREFIX %s, also in its replies', async (prefix) => {

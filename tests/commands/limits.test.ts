@@ -1,5 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
 import { expect, it } from 'vitest';
 
 import { startBot, summarize } from '../support/bot.js';
@@ -46,33 +44,6 @@ it('does not count a code that was never sent towards GETCODE_LIMIT', async () =
   }
   repair();
   await getCode(alice, 'Alice');
-});
-
-it('offers the button to members who would wait more than 10 seconds for a new DM channel', async () => {
-  const bot = await startBot({ settings: LIMITED, wait: async () => nextTurn() });
-  const { server, settled } = bot;
-  const members = Array.from({ length: 20 }, (_, index) => server.join(`member${index}`));
-  for (const member of members) server.discord.say(server.general, member, `!getcode ${member.username}`);
-  await settled();
-
-  const [ready, late] = [members.slice(0, 15), members.slice(15)];
-  const lines = server.takeSaid().filter(({ where }) => where === '#general');
-  const named = (text: string): string[] =>
-    lines.flatMap(({ message: { content, pings } }) => (content.includes(text) ? pings.users : []));
-  expect(named(' via DM!').toSorted()).toEqual(ready.map(({ id }) => id));
-  expect(named('many members are asking for codes, so I cannot send you a DM now')).toEqual(
-    late.map(({ id }) => id),
-  );
-  for (const member of late) {
-    const offer = server.discord
-      .messages(server.general)
-      .find(({ pings }) => pings.users.includes(member.id));
-    const button = offer?.components[0]?.components[0]?.custom_id;
-    if (offer === undefined || button === undefined) throw new Error('no button');
-    const { message } = await server.discord.press(offer, button, member);
-    expect(await bot.logIn(member.username, message.content)).toBe('valid');
-  }
-  expect(server.discord.calls({ route: 'POST /users/@me/channels' })).toHaveLength(ready.length);
 });
 
 it('lists the usernames of a member who may have no more', async () => {
@@ -151,13 +122,4 @@ it('does not count a message that arrives again as a command', async () => {
   }
   expect(summarize(server.takeSaid())).toEqual([]);
   expect(summarize(await say(general, alice, '!help_chatroom'))).toEqual([expect.stringContaining('[🤖')]);
-});
-
-it('shows how often a code with CODE_MAX_USES was used', async () => {
-  const { server, say, getCode } = await startBot({ settings: { CODE_MAX_USES: '2' } });
-  await getCode(server.alice, 'Alice');
-  const [list] = await say(server.general, server.admin, '!codes');
-  expect(list?.message.embeds[0]?.fields?.[0]?.value).toBe(
-    'Username: Alice\nRequested by: alice\nUses: 0 of 2',
-  );
 });

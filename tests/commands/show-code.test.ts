@@ -20,27 +20,6 @@ async function press({ server, settled }: TestBot, by = server.alice): Promise<S
   return answer;
 }
 
-it('offers the button to a member who accepts no DMs', async () => {
-  const bot = await startBot();
-  const { discord, general, alice } = bot.server;
-  await requestWithoutDms(bot);
-  const message = discord.messages(general).at(-1);
-  expect(message?.content).toBe(
-    `❌ <@${alice.id}>, I couldn't send you a DM! Please enable DMs from server members, or press the button within 30 minutes to see your code.`,
-  );
-  expect(message?.components[0]?.components.map(({ label }) => label)).toEqual(['Show my code']);
-});
-
-it('offers the button when Discord does not confirm a DM', async () => {
-  const bot = await startBot();
-  const { discord, general, alice } = bot.server;
-  discord.fail({ to: alice }, 'reset');
-  expect(summarize(await bot.say(general, alice, '!getcode Alice'))).toEqual([
-    `#general ❌ <@${alice.id}>, Discord did not confirm my DM to you. Press the button within 30 minutes to see your code.`,
-  ]);
-  expect(await bot.logIn('Alice', (await press(bot)).message.content)).toBe('valid');
-});
-
 it('activates the code and shows it to its holder only, each time that the button is pressed', async () => {
   const bot = await startBot();
   await requestWithoutDms(bot);

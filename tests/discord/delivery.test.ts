@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest';
 
 import { startBot, summarize, type TestServer } from '../support/bot.js';
-import { deferred } from '../support/deferred.js';
 import { accepts } from '../support/website.js';
 
 const REFUSED = (id: string): string =>
@@ -76,37 +75,6 @@ it('takes a message that was deleted before its repeat for sent', async () => {
   expect(await accepts(bot, 'Alice', said[0]?.message.content ?? '')).toBe(true);
 });
 
-it.each(['lose-answer', 'reset'] as const)(
-  'keeps the code that was requested last when the DM of the one before is repeated after a %s',
-  async (fault) => {
-    const paused = deferred();
-    const resumed = deferred();
-    const bot = await startBot({
-      async wait() {
-        paused.resolve();
-        await resumed.promise;
-      },
-    });
-    const { server, clock } = bot;
-    const { discord, general, alice } = server;
-    await bot.getCode(alice, 'Alice');
-    clock.advance(60_000);
-    const recover = discord.fail({ to: alice }, fault);
-    discord.say(general, alice, '!getcode Alice');
-    await paused.promise;
-    recover();
-    clock.advance(7_000);
-    const told = discord.nextMessage(({ content }) => content.startsWith('✅'));
-    const last = discord.say(general, alice, '!getcode Alice');
-    await told;
-    resumed.resolve();
-    await bot.settled();
-    const direct = discord.directMessages(alice);
-    const verdicts = await Promise.all(direct.map(async ({ content }) => accepts(bot, 'Alice', content)));
-    expect(direct.filter((_, index) => verdicts[index]).map(({ nonce }) => nonce)).toEqual([last.id]);
-  },
-);
-
 it('offers the button when Discord may have forgotten the nonce', async () => {
   const bot = await startBot();
   const { server, say, clock } = bot;
@@ -120,19 +88,6 @@ it('offers the button when Discord may have forgotten the nonce', async () => {
   recover();
   const shown = await server.discord.pressButton(server.alice, SHOW);
   expect(await accepts(bot, 'Alice', shown.message.content)).toBe(true);
-});
-
-it('keeps the username reserved while Discord confirms nothing', async () => {
-  const { server, say } = await startBot();
-  const recover = server.discord.fail({ to: server.alice }, 'reset');
-  expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
-    UNKNOWN(server.alice.id),
-  ]);
-  recover();
-  expect(summarize(await say(server.general, server.bob, '!getcode Alice'))[0]).toContain(
-    'belongs to another member',
-  );
-  expect((await say(server.general, server.alice, '!getcode Alice'))[0]?.where).toBe('@alice');
 });
 
 it('does not take the rejection of a repeat for a rejection of the first attempt', async () => {
@@ -311,85 +266,6 @@ it('makes 3 REST calls for a new member and 2 for a known one', async () => {
   expect(posts()).toEqual(first);
   await say(server.general, server.alice, '!getcode Alice');
   expect(posts().slice(first.length)).toEqual(first.slice(1));
-});
-
-it('leaves a DM that Discord did not confirm to the next start', async () => {
-  const paused = deferred();
-  const bot = await startBot({
-    async wait() {
-      paused.resolve();
-      await new Promise(() => undefined);
-    },
-  });
-  const { server, databasePath, clock } = bot;
-  const { discord, general, alice } = server;
-  const recover = discord.fail({ to: alice }, 'lose-answer');
-  discord.say(general, alice, '!getcode Alice');
-  await paused.promise;
-  const before = discord.calls({ to: alice }).length;
-  await bot.app.stop();
-  expect(discord.calls({ to: alice })).toHaveLength(before);
-  expect(server.takeSaid().map(({ where }) => where)).toEqual(['@alice']);
-
-  recover();
-  clock.advance(60_000);
-  const line = discord.nextMessage();
-  const next = await startBot({ server, databasePath, clock });
-  expect((await line).content).toBe(`✅ Access code sent to <@${alice.id}> via DM!`);
-  expect(discord.directMessages(alice)).toHaveLength(1);
-  expect(await accepts(next, 'Alice', discord.directMessages(alice)[0]?.content ?? '')).toBe(true);
-});
-
-it('does not deliver a code that was pending for more than 30 minutes', async () => {
-  const bot = await startBot({ wait: async () => new Promise(() => undefined) });
-  const { server, databasePath, clock } = bot;
-  const { discord, general, alice } = server;
-  const recover = discord.fail({ to: alice }, 'reset');
-  discord.say(general, alice, '!getcode Alice');
-  await expect.poll(() => discord.calls({ to: alice }).length).toBe(DISCORD_JS_TRIES);
-  await bot.app.stop();
-
-  recover();
-  clock.advance(30 * 60_000 + 1);
-  const next = await startBot({ server, databasePath, clock });
-  await next.app.tasks.recover();
-  await next.settled();
-  expect(summarize(server.takeSaid())).toEqual([
-    `#general ❌ <@${alice.id}>, your access code is no longer valid. Please ask for another: \`!getcode <username>\``,
-  ]);
-  expect((await next.say(general, server.bob, '!getcode Alice'))[0]?.where).toBe('@bob');
-});
-
-it('renews a recovered delivery while it is in progress, so that no other bot claims it', async () => {
-  const stopped = await startBot({ wait: async () => new Promise(() => undefined) });
-  const { server, databasePath, clock } = stopped;
-  const { discord, general, alice } = server;
-  const recover = discord.fail({ to: alice }, 'reset');
-  discord.say(general, alice, '!getcode Alice');
-  await expect.poll(() => discord.calls({ to: alice }).length).toBe(DISCORD_JS_TRIES);
-  await stopped.app.stop();
-  recover();
-
-  const hold = discord.hold({ to: alice });
-  const ticks: (() => void)[] = [];
-  const every = (_ms: number, task: () => void) => {
-    ticks.push(task);
-    return () => undefined;
-  };
-  clock.advance(60_000);
-  const first = await startBot({ server, databasePath, clock, every });
-  await hold.arrived;
-  const other = await startBot({ server, databasePath, clock });
-  const before = discord.calls({ to: alice }).length;
-  for (let passed = 0; passed < 4; passed++) {
-    clock.advance(15_000);
-    for (const tick of ticks) tick();
-    await first.app.tasks.renew();
-    await other.app.tasks.recover();
-  }
-  expect(discord.calls({ to: alice })).toHaveLength(before);
-  hold.release();
-  await expect.poll(() => server.takeSaid().length).toBe(2);
 });
 
 it('replies to an unexpected error with a reference that is also in the log', async () => {
