@@ -129,10 +129,9 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
   const onWait = (ms: number): void => liveness.expectWait(ms);
   const client = createClient(config.discordApiUrl, `${prefix}help_chatroom`, { wait, onWait, log });
   const liveness = new Liveness(client, clock, options.liveness);
-  const servers = new Servers({ client, store, allowedGuildIds: config.allowedGuildIds, log });
-  const pacing = { client, clock, wait, stopping: stopping.signal, log };
-  const channels = new DmChannels({ ...pacing, store: store.dmChannels });
-  const sender = new Sender({ ...pacing, channels });
+  const servers = new Servers(client, store, config.allowedGuildIds, log);
+  const parts = { client, clock, wait, stopping: stopping.signal, log };
+  const sender = new Sender(parts, new DmChannels(parts, store.dmChannels));
   const delivery = new Delivery({ codes, deliveries, messenger: sender, prefix, websiteUrl, clock, log });
   const commands = createCommands({
     codes,
@@ -223,7 +222,7 @@ async function start(config: Config, options: AppOptions, storage: Storage): Pro
     }
     await bot.start(config.discordToken);
     await tasks.checkServers();
-    servers.onWelcome = async (guild) => delivery.welcome(guild);
+    servers.onWelcome = async ({ ownerId, id, name }) => delivery.welcome(ownerId, id, name);
     servers.onChange = () => void schedule.run('check servers', tasks.checkServers);
     // The database may fail at the moment of a change.
     schedule.add('check servers', MINUTE_MS, tasks.checkServers);

@@ -1,12 +1,9 @@
 import { startApp, type App } from './app.js';
 import { loadConfig, type Config } from './config.js';
-import { DiscordOutageError, DiscordSetupError } from './discord/errors.js';
 import { ConfigError, loadEnvFile, warnIfShared, type EnvFile } from './env-file.js';
 import { EXIT_CONFIG, EXIT_FAILURE } from './exit-codes.js';
-import { HttpSetupError } from './http/http-setup-error.js';
 import { createLog, openLogDestination } from './log.js';
 import { printableLines } from './printable.js';
-import { StorageError } from './storage/storage-error.js';
 
 // New files are readable for this account only.
 process.umask(0o077);
@@ -47,14 +44,10 @@ try {
 
 async function fail(error: unknown): Promise<void> {
   if (ending) return;
-  if (
-    error instanceof DiscordSetupError ||
-    error instanceof DiscordOutageError ||
-    error instanceof StorageError ||
-    error instanceof HttpSetupError
-  ) {
+  // The errors whose message says what to do.
+  if (error instanceof Error && 'isTransient' in error) {
     log.fatal(error.message);
-    await end('isTransient' in error && error.isTransient ? EXIT_FAILURE : EXIT_CONFIG);
+    await end(error.isTransient === true ? EXIT_FAILURE : EXIT_CONFIG);
   } else {
     log.fatal({ err: error }, 'The bot stops because of an unexpected error');
     await end(EXIT_FAILURE);

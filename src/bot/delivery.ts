@@ -83,20 +83,11 @@ export class Delivery {
   }
 
   /** Tells the owner of a server that the bot joined what to do next. Never rejects. */
-  async welcome({
-    id,
-    name,
-    ownerId,
-  }: {
-    readonly id: string;
-    readonly name: string;
-    readonly ownerId: string;
-  }): Promise<void> {
+  async welcome(ownerId: string, guildId: string, guildName: string): Promise<void> {
     const { prefix, log } = this.#options;
-    const body = replies.welcome(name, prefix);
-    const result = await this.#messenger.toUser(ownerId, body, `join-${id}`).catch(() => 'unknown');
-    if (result !== 'sent')
-      log.info({ guildId: id, result }, 'Could not send a DM to the owner of the server');
+    const body = replies.welcome(guildName, prefix);
+    const result = await this.#messenger.toUser(ownerId, body, `join-${guildId}`).catch(() => 'unknown');
+    if (result !== 'sent') log.info({ guildId, result }, 'Could not send a DM to the owner of the server');
   }
 
   /** Keeps other processes from claiming the deliveries of this one. Called every 15 seconds. */

@@ -6,7 +6,7 @@ import { loadConfig, type Config } from '../config.js';
 import { BAD_TOKEN, INTENT_MISSING } from '../discord/discord-bot.js';
 import { findMutedIn, readAccount, type Account } from '../discord/account.js';
 import { inviteUrl, makePrivate } from '../discord/links.js';
-import { chooseServers, listSome, servedBefore } from '../discord/servers.js';
+import { chooseServers, servedBefore } from '../discord/servers.js';
 import { ConfigError, loadEnvFile, warnIfShared } from '../env-file.js';
 import { EXIT_CONFIG, EXIT_FAILURE } from '../exit-codes.js';
 import { printable } from '../printable.js';
@@ -201,8 +201,8 @@ async function checkChannels(
 ): Promise<void> {
   for (const [id, name] of served) {
     const muted = await findMutedIn(account, id);
-    const lacks = `The bot lacks permissions in ${name}: ${listSome(muted)}.`;
-    if (muted.length > 0) report('channels', 'warning', lacks, 'Set them in Channel settings > Permissions.');
+    const lacks = `The bot lacks permissions in ${name}: ${muted}.`;
+    if (muted !== '') report('channels', 'warning', lacks, 'Set them in Channel settings > Permissions.');
     else report('channels', 'ok', `The bot can reply wherever members can write in ${name}.`);
   }
 }

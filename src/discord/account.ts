@@ -58,7 +58,7 @@ export async function readAccount(api: string, token: string, badToken = BAD_TYP
  *
  * @throws {DiscordOutageError}
  */
-export async function findMutedIn({ client, user }: Account, serverId: string): Promise<string[]> {
+export async function findMutedIn({ client, user }: Account, serverId: string): Promise<string> {
   return reading(async () => {
     const guild = await client.guilds.fetch(serverId);
     await guild.channels.fetch();

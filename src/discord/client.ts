@@ -55,21 +55,15 @@ export function createClient(
       invalidRequestWarningInterval: REJECTIONS_PER_WARNING,
     },
     allowedMentions: { parse: [] },
-    // The caches that are not listed stay empty: their events need other intents.
+    // Most other caches stay empty: their events need other intents.
     makeCache: Options.cacheWithLimits({
       UserManager: keepSelf,
       GuildMemberManager: keepSelf,
       // Not 0: while discord.js emits a message it reads it from here.
       MessageManager: 10,
-      BaseGuildEmojiManager: 0,
-      GuildEmojiManager: 0,
       GuildForumThreadManager: 0,
-      GuildScheduledEventManager: 0,
-      GuildStickerManager: 0,
       GuildTextThreadManager: 0,
-      StageInstanceManager: 0,
       ThreadManager: 0,
-      ThreadMemberManager: 0,
     }),
   });
 }

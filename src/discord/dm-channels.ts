@@ -22,47 +22,48 @@ export class DelayedError extends Error {
   override readonly name = 'DelayedError';
 }
 
-export interface DmChannelsOptions {
+/** What sending works with. */
+export interface SendingParts {
   readonly client: Client;
-  readonly store: DmChannelRows;
   readonly clock: () => number;
   readonly wait: Wait;
-  /** Aborted when the bot stops. */
+  /** Aborted when the bot stops: messages whose result is unknown then reject with a `StoppedError`. */
   readonly stopping: AbortSignal;
   readonly log: Log;
 }
 
 /** The DM channels: known ones at once, new ones at a pace that Discord tolerates. */
 export class DmChannels {
-  readonly #options: DmChannelsOptions;
+  readonly #parts: SendingParts;
+  readonly #rows: DmChannelRows;
   /** A token bucket: below 0, the next channel has to wait. */
   #tokens = BURST;
   #refilledAt: number;
 
-  constructor(options: DmChannelsOptions) {
-    this.#options = options;
-    this.#refilledAt = options.clock();
+  constructor(parts: SendingParts, rows: DmChannelRows) {
+    this.#parts = parts;
+    this.#rows = rows;
+    this.#refilledAt = parts.clock();
   }
 
   /** @throws {DelayedError} */
   async channelOf(userId: string): Promise<string> {
-    return (await this.#options.store.find(userId)) ?? this.#open(userId);
+    return (await this.#rows.find(userId)) ?? this.#open(userId);
   }
 
   /** For a channel that Discord no longer knows. */
   async forget(userId: string): Promise<void> {
-    await this.#options.store.forget(userId);
+    await this.#rows.forget(userId);
   }
 
   async #open(userId: string): Promise<string> {
     await this.#acquireToken();
-    const { client, store } = this.#options;
     try {
       const body = { recipient_id: userId };
-      const channel = await client.rest.post(Routes.userChannels(), { body });
+      const channel = await this.#parts.client.rest.post(Routes.userChannels(), { body });
       const id: unknown = Reflect.get(Object(channel), 'id');
       if (typeof id !== 'string') throw new TypeError('Discord opened a DM channel without an id');
-      await store.remember(userId, id);
+      await this.#rows.remember(userId, id);
       return id;
     } catch (error) {
       if (error instanceof RateLimitError) this.#pause(Math.ceil(error.retryAfter));
@@ -78,14 +79,14 @@ export class DmChannels {
     if (waitMs > MAX_WAIT_MS) throw new DelayedError('New DM channels are opened one per 2 seconds');
     this.#tokens -= 1;
     if (waitMs <= 0) return;
-    const { wait, stopping } = this.#options;
+    const { wait, stopping } = this.#parts;
     await wait(waitMs, stopping);
     stopping.throwIfAborted();
     if (this.#isPaused()) throw new DelayedError('Discord asked for a pause meanwhile');
   }
 
   #refill(): void {
-    const now = this.#options.clock();
+    const now = this.#parts.clock();
     // After the clock was set back, no time has passed.
     const elapsedMs = Math.max(0, now - this.#refilledAt);
     this.#tokens = Math.min(BURST, this.#tokens + elapsedMs / INTERVAL_MS);
@@ -96,7 +97,7 @@ export class DmChannels {
     this.#refill();
     if (this.#isPaused()) return;
     this.#tokens = Math.min(this.#tokens, 1 - pauseMs / INTERVAL_MS);
-    this.#options.log.warn(
+    this.#parts.log.warn(
       { pauseMs },
       `Discord limits new DM channels for ${formatWait(pauseMs)}: members get a button instead of a DM`,
     );

@@ -5,9 +5,12 @@ const REPLYING = PermissionFlagsBits.ViewChannel | PermissionFlagsBits.SendMessa
 export const PERMISSIONS =
   REPLYING | PermissionFlagsBits.SendMessagesInThreads | PermissionFlagsBits.EmbedLinks;
 
-/** Names the channels in which members or the bot can write, but the bot lacks a permission. */
-export function findMuted({ channels, roles }: Guild, bot: GuildMember): string[] {
-  return [...channels.cache.values()].flatMap((channel) => {
+/** How many channels one warning names. */
+const MAX_NAMED = 5;
+
+/** Names the channels in which members or the bot can write, but the bot lacks a permission; of many, the first. */
+export function findMuted({ channels, roles }: Guild, bot: GuildMember): string {
+  const muted = [...channels.cache.values()].flatMap((channel) => {
     if (!channel.isTextBased() || channel.isThread()) return [];
     const own = channel.permissionsFor(bot);
     // The bot needs nothing where only the team writes.
@@ -15,6 +18,8 @@ export function findMuted({ channels, roles }: Guild, bot: GuildMember): string[
     const missing = permissionNames(own.missing(PERMISSIONS));
     return missing.length > 0 ? [`#${channel.name} (${missing.join(', ')})`] : [];
   });
+  const more = muted.length > MAX_NAMED ? [`${muted.length - MAX_NAMED} more`] : [];
+  return [...muted.slice(0, MAX_NAMED), ...more].join(', ');
 }
 
 /** As Discord shows them: `Send Messages in Threads` for `SendMessagesInThreads`. */

@@ -8,7 +8,6 @@ import {
   RESTJSONErrorCodes,
   Routes,
   type ButtonInteraction,
-  type Client,
   type GuildBasedChannel,
 } from 'discord.js';
 
@@ -16,10 +15,8 @@ import type { ButtonReply } from '../bot/command.js';
 import { NONCE_MEMORY_MS, StoppedError, type Messenger } from '../bot/delivery.js';
 import type { MessageBody, SendResult } from '../bot/message.js';
 import { isNamed, joinReplies, replyByDm } from '../bot/replies.js';
-import type { Log } from '../log.js';
-import type { Wait } from '../schedule.js';
 import { StorageError } from '../storage/storage-error.js';
-import { DelayedError, type DmChannels } from './dm-channels.js';
+import { DelayedError, type DmChannels, type SendingParts } from './dm-channels.js';
 import { hasCode } from './errors.js';
 import { permissionNames } from './permissions.js';
 
@@ -47,19 +44,10 @@ interface Waiting {
   sent: string;
 }
 
-export interface SenderOptions {
-  readonly client: Client;
-  readonly channels: DmChannels;
-  readonly clock: () => number;
-  readonly wait: Wait;
-  /** Aborted when the bot stops: messages whose result is unknown then reject with a {@link StoppedError}. */
-  readonly stopping: AbortSignal;
-  readonly log: Log;
-}
-
 /** The one place that sends. Each message pings only the people that its body names. */
 export class Sender implements Messenger {
-  readonly #options: SenderOptions;
+  readonly #parts: SendingParts;
+  readonly #channels: DmChannels;
   /** When it was logged that a channel cannot be written to, in Unix ms, by its id. */
   readonly #loggedAt = new Map<string, number>();
   /** With what becomes of them, oldest first. */
@@ -67,8 +55,9 @@ export class Sender implements Messenger {
   /** By channel id: settled when its last message so far is sent or rejected. */
   readonly #turns = new Map<string, Promise<void>>();
 
-  constructor(options: SenderOptions) {
-    this.#options = options;
+  constructor(parts: SendingParts, channels: DmChannels) {
+    this.#parts = parts;
+    this.#channels = channels;
   }
 
   async toChannel(
@@ -81,12 +70,12 @@ export class Sender implements Messenger {
     if (result !== 'failed' || askerId === null) return result;
     const direct = await this.toUser(askerId, replyByDm(this.#channel(channelId), body), nonce);
     if (direct !== 'sent')
-      this.#options.log.warn({ userId: askerId, result: direct }, 'Could not send the reply by DM either');
+      this.#parts.log.warn({ userId: askerId, result: direct }, 'Could not send the reply by DM either');
     return result;
   }
 
   async toUser(userId: string, body: MessageBody, nonce: string): Promise<SendResult> {
-    const { channels } = this.#options;
+    const channels = this.#channels;
     return this.#retrying({ userId }, nonce, async (post) => {
       try {
         await post(await channels.channelOf(userId), body);
@@ -109,7 +98,7 @@ export class Sender implements Messenger {
       const { InteractionHasAlreadyBeenAcknowledged, UnknownInteraction } = RESTJSONErrorCodes;
       // Another process answered the press, or it is more than 3 seconds old.
       if (hasCode(error, InteractionHasAlreadyBeenAcknowledged, UnknownInteraction)) return;
-      this.#options.log.warn({ err: error }, 'Could not reply to a button press');
+      this.#parts.log.warn({ err: error }, 'Could not reply to a button press');
     }
   }
 
@@ -156,7 +145,7 @@ export class Sender implements Messenger {
   }
 
   async #retrying(target: Target, nonce: string, send: (post: Post) => Promise<void>): Promise<SendResult> {
-    const { client, clock, wait, stopping } = this.#options;
+    const { client, clock, wait, stopping } = this.#parts;
     const startedAt = clock();
     let mayHaveArrived = false;
     const post: Post = async (channelId, body) => {
@@ -192,12 +181,12 @@ export class Sender implements Messenger {
 
   /** `null`: a DM, or a channel that the bot no longer sees. */
   #channel(channelId: string): GuildBasedChannel | null {
-    const channel = this.#options.client.channels.cache.get(channelId);
+    const channel = this.#parts.client.channels.cache.get(channelId);
     return channel === undefined || channel.isDMBased() ? null : channel;
   }
 
   #logFailure(error: unknown, target: Target): void {
-    const { client, clock, log } = this.#options;
+    const { client, clock, log } = this.#parts;
     const { MissingPermissions, MissingAccess, UnknownChannel } = RESTJSONErrorCodes;
     if (!('channelId' in target) || !hasCode(error, MissingPermissions, MissingAccess, UnknownChannel)) {
       log.warn({ err: error, ...target }, 'Could not send a message');

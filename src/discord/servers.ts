@@ -7,17 +7,6 @@ import { inviteUrl, makePrivate } from './links.js';
 import { DiscordSetupError } from './errors.js';
 import { findMuted } from './permissions.js';
 
-/** How many channels one warning names. */
-const MAX_NAMED = 5;
-
-export interface ServersOptions {
-  readonly client: Client;
-  readonly store: Store;
-  /** `null`: the one server that the bot is in. */
-  readonly allowedGuildIds: ReadonlySet<string> | null;
-  readonly log: Log;
-}
-
 /** What the choice of servers depends on. */
 export interface ServerChoice {
   /** The servers that the bot is in. */
@@ -64,12 +53,6 @@ export async function servedBefore(store: Store): Promise<string | null> {
   return (await store.readServedGuild()) ?? onlyWithCodes;
 }
 
-/** Lists names; of many, the first. */
-export function listSome(names: readonly string[]): string {
-  const more = names.length > MAX_NAMED ? [`${names.length - MAX_NAMED} more`] : [];
-  return [...names.slice(0, MAX_NAMED), ...more].join(', ');
-}
-
 /**
  * The servers that the bot serves: those of ALLOWED_GUILD_IDS, otherwise the one that it served before, otherwise the
  * only one it is in. Discord applications are public by default: strangers can invite the bot to a server of their own,
@@ -88,10 +71,11 @@ export class Servers {
   /** Called when the bot joins a server that it serves. */
   onWelcome: (guild: Guild) => Promise<void> = async () => undefined;
 
-  constructor({ client, store, allowedGuildIds, log }: ServersOptions) {
+  /** @param allowed `null`: the one server that the bot is in. */
+  constructor(client: Client, store: Store, allowed: ReadonlySet<string> | null, log: Log) {
     this.#client = client;
     this.#store = store;
-    this.#allowed = allowedGuildIds;
+    this.#allowed = allowed;
     this.#log = log;
   }
 
@@ -179,10 +163,10 @@ export class Servers {
   /** Names the channels in which members can type a command, but the bot lacks a permission. */
   #warnMuted(guild: Guild): void {
     const { me } = guild.members;
-    const muted = me === null || !this.serves(guild.id) ? [] : findMuted(guild, me);
-    if (muted.length === 0) return;
+    const muted = me === null || !this.serves(guild.id) ? '' : findMuted(guild, me);
+    if (muted === '') return;
     this.#log.warn(
-      `The bot lacks permissions in ${this.#nameOf(guild.id)}: ${listSome(muted)}. Set them in Channel settings > Permissions.`,
+      `The bot lacks permissions in ${this.#nameOf(guild.id)}: ${muted}. Set them in Channel settings > Permissions.`,
     );
   }
 
