@@ -52,19 +52,15 @@ it('lists every wrong setting and quotes no secret', async () => {
   expect(bot.stderr()).not.toMatch(/no token|hunter2|\u009B|\u202E/);
 });
 
-it.each([
-  ['600', false],
-  ['640', true],
-  ['604', true],
-])('warns at the start when other accounts can read .env (mode %s: %s)', async (mode, warns) => {
+it('warns at the start when other accounts can read .env', async () => {
   const cwd = temporaryFolder();
   const envFile = join(cwd, '.env');
   writeFileSync(envFile, 'CODE_LENGTH=8\n');
-  chmodSync(envFile, Number.parseInt(mode, 8));
+  chmodSync(envFile, 0o604);
   const bot = startProcess(await TestServer.start(), cwd);
   await bot.printed('is ready');
   const warning = `Other accounts on this machine can read the secrets in ${envFile}. Run: chmod 600`;
-  expect(bot.stdout().includes(warning)).toBe(warns);
+  expect(bot.stdout()).toContain(warning);
 });
 
 it.each<[number, string, string, Env, ((server: TestServer, cwd: string) => void)?]>([

@@ -32,12 +32,13 @@ async function startHanging(step: Step): Promise<{ bot: TestBot; repair: () => v
   return { bot, repair };
 }
 
-/** Another bot, after one that stopped during this step of `!getcode Alice`. */
-async function startAfterStop(step: Step): Promise<TestBot> {
+/** Another bot, after one that stopped during this step of `!getcode Alice`, and after the change. */
+async function startAfterStop(step: Step, change?: (server: TestServer) => void): Promise<TestBot> {
   const { bot, repair } = await startHanging(step);
   const { app, server, databasePath, clock } = bot;
   await app.stop();
   repair();
+  change?.(server);
   return startBot({ server, databasePath, clock });
 }
 
@@ -82,31 +83,24 @@ it.each([
   expect(bot.server.discord.directMessages(bot.server.alice)).toHaveLength(1);
 });
 
-it('does not send a code that was revoked during its delivery', async () => {
+it.each([
+  ['that was revoked during its delivery', '!revoke Alice', ATTEMPT_MS + 1],
+  ['after 30 minutes', '', 30 * MINUTE_MS + 1],
+])('does not send a code %s, and frees its username', async (_, text, ms) => {
   const bot = await startAfterStop('DM');
-  await bot.say(bot.server.general, bot.server.admin, '!revoke Alice');
-  bot.clock.advance(ATTEMPT_MS + 1);
+  const { server, clock, say, getCode } = bot;
+  await say(server.general, server.admin, text);
+  clock.advance(ms);
   expect(await recover(bot)).toEqual([ENDED]);
-  expect(bot.server.discord.directMessages(bot.server.alice)).toEqual([]);
-});
-
-it('does not send a code after 30 minutes, and frees its username', async () => {
-  const bot = await startAfterStop('DM');
-  bot.clock.advance(30 * MINUTE_MS + 1);
-  expect(await recover(bot)).toEqual([ENDED]);
-  await bot.getCode(bot.server.bob, 'Alice');
+  expect(server.discord.directMessages(server.alice)).toEqual([]);
+  await getCode(server.bob, 'Alice');
 });
 
 it('delivers a code when its server is served again within 30 minutes', async () => {
-  const { bot: stopped, repair } = await startHanging('DM');
-  const { server, databasePath, clock } = stopped;
-  await stopped.app.stop();
-  repair();
-  server.discord.removeBot(server.guild);
-  const bot = await startBot({ server, databasePath, clock });
-  clock.advance(10 * MINUTE_MS);
+  const bot = await startAfterStop('DM', ({ discord, guild }) => discord.removeBot(guild));
+  bot.clock.advance(10 * MINUTE_MS);
   expect(await recover(bot)).toEqual([]);
-  server.discord.addBot(server.guild);
+  bot.server.discord.addBot(bot.server.guild);
   await bot.settled();
   const withoutWelcome = async (): Promise<string[]> =>
     (await recover(bot)).filter((line) => !line.startsWith('@owner'));
@@ -114,17 +108,12 @@ it('delivers a code when its server is served again within 30 minutes', async ()
 });
 
 it('says nothing of a code that ended while its server was not served', async () => {
-  const { bot: stopped, repair } = await startHanging('DM');
-  const { server, databasePath, clock } = stopped;
-  await stopped.app.stop();
-  repair();
-  server.discord.removeBot(server.guild);
-  const bot = await startBot({ server, databasePath, clock });
-  clock.advance(30 * MINUTE_MS + 1);
-  await bot.app.tasks.endCodes();
-  expect(await recover(bot)).toEqual([]);
-  clock.advance(ATTEMPT_MS + 1);
-  expect(await recover(bot)).toEqual([]);
+  const bot = await startAfterStop('DM', ({ discord, guild }) => discord.removeBot(guild));
+  for (const ms of [30 * MINUTE_MS, ATTEMPT_MS]) {
+    bot.clock.advance(ms + 1);
+    await bot.app.tasks.endCodes();
+    expect(await recover(bot)).toEqual([]);
+  }
   expect(bot.logged().split('Finishing interrupted deliveries')).toHaveLength(2);
   expect(bot.logged()).not.toContain('Could not send a message');
 });
@@ -280,22 +269,4 @@ it.each([
   const { named, acknowledged } = await rushAndStop(count, arriving, isSent);
   await expect.poll(acknowledged).toBe(count);
   expect(named('via DM!')).toEqual(Array.from({ length: count }, (__, index) => index));
-});
-
-it('replies once to each command when two bots share the database', async () => {
-  // Without nonces, duplicates are visible.
-  const server = await TestServer.start({ enforcesNonces: false });
-  const { general, admin, discord } = server;
-  const first = await startBot({ server });
-  const second = await startBot({ server, databasePath: first.databasePath, clock: first.clock });
-  const commands = ['!getcode Alice', '!getcode "x', '!codes', '!revoke nobody', '!help_chatroom', '!revoke'];
-  for (const text of [...commands, ...commands]) {
-    first.clock.advance(7_000);
-    discord.say(general, admin, text);
-    await first.settled();
-    await second.settled();
-    const places = server.takeSaid().map(({ where }) => where);
-    const isPrivate = text === '!getcode Alice' || text === '!codes';
-    expect({ text, places }).toEqual({ text, places: isPrivate ? ['@admin', '#general'] : ['#general'] });
-  }
 });

@@ -45,22 +45,17 @@ it('withdraws the code when Discord rejects the DM, so that its username is free
   expect(logged()).not.toContain('requestBody');
 });
 
-it('sends one message when the answer is lost', async () => {
+it.each([
+  ['when its answer is lost', 'lose-answer', 1],
+  ['after discord.js has given up', 502, DISCORD_JS_TRIES],
+] as const)('repeats a DM %s, and sends it once', async (_, fault, times) => {
   const bot = await startBot();
-  const { server, say } = bot;
-  server.discord.fail({ to: server.alice, times: 1 }, 'lose-answer');
-  const said = await say(server.general, server.alice, '!getcode Alice');
+  const { discord, general, alice } = bot.server;
+  discord.fail({ to: alice, times }, fault);
+  const said = await bot.say(general, alice, '!getcode Alice');
   expect(said.map(({ where }) => where)).toEqual(['@alice', '#general']);
-  expect(server.discord.calls({ to: server.alice })).toHaveLength(2);
+  expect(discord.calls({ to: alice })).toHaveLength(times + 1);
   expect(await accepts(bot, 'Alice', said[0]?.message.content ?? '')).toBe(true);
-});
-
-it('retries a DM after discord.js has given up', async () => {
-  const { server, say } = await startBot();
-  server.discord.fail({ to: server.alice, times: DISCORD_JS_TRIES }, 502);
-  const said = await say(server.general, server.alice, '!getcode Alice');
-  expect(said.map(({ where }) => where)).toEqual(['@alice', '#general']);
-  expect(server.discord.calls({ to: server.alice })).toHaveLength(DISCORD_JS_TRIES + 1);
 });
 
 it('takes a message that was deleted before its repeat for sent', async () => {
@@ -90,22 +85,18 @@ it('offers the button when Discord may have forgotten the nonce', async () => {
   expect(await accepts(bot, 'Alice', shown.message.content)).toBe(true);
 });
 
-it('does not take the rejection of a repeat for a rejection of the first attempt', async () => {
+it.each([
+  ['does not take the rejection of a repeated DM for a rejection of the first attempt', 'to', UNKNOWN],
+  ['knows that nothing was sent when only the DM channel could not be opened', 'opening', REFUSED],
+] as const)('%s', async (_, call, sentence) => {
   const { server, say } = await startBot();
-  server.discord.fail({ to: server.alice, times: DISCORD_JS_TRIES }, 500);
-  server.discord.fail({ to: server.alice }, { status: 403, code: 50_007 });
-  expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
-    UNKNOWN(server.alice.id),
-  ]);
-});
-
-it('knows that nothing was sent when only the DM channel could not be opened', async () => {
-  const { server, say } = await startBot();
-  server.discord.fail({ opening: server.alice, times: DISCORD_JS_TRIES }, 500);
-  server.discord.fail({ to: server.alice }, { status: 403, code: 50_007 });
-  expect(summarize(await say(server.general, server.alice, '!getcode Alice'))).toEqual([
-    REFUSED(server.alice.id),
-  ]);
+  const { discord, general, alice } = server;
+  discord.fail(
+    call === 'to' ? { to: alice, times: DISCORD_JS_TRIES } : { opening: alice, times: DISCORD_JS_TRIES },
+    500,
+  );
+  discord.fail({ to: alice }, { status: 403, code: 50_007 });
+  expect(summarize(await say(general, alice, '!getcode Alice'))).toEqual([sentence(alice.id)]);
 });
 
 it.each([

@@ -6,45 +6,6 @@ import { accepts } from '../support/website.js';
 
 const MEMBER = 'GET /guilds/*/members/*';
 
-it('ends the codes of members who left, and no others', async () => {
-  const bot = await startBot();
-  const { server } = bot;
-  const alice = await bot.getCode(server.alice, 'Alice');
-  const bob = await bot.getCode(server.bob, 'Bob');
-  await bot.app.tasks.checkMembers();
-  expect(await accepts(bot, 'Alice', alice)).toBe(true);
-
-  server.discord.leave(server.guild, server.alice);
-  await bot.app.tasks.checkMembers();
-  expect(await accepts(bot, 'Alice', alice)).toBe(false);
-  expect(await accepts(bot, 'Bob', bob)).toBe(true);
-  expect(bot.logged()).toContain('Ended the codes of members who left');
-});
-
-it('checks members at the start, without a privileged intent', async () => {
-  const bot = await startBot();
-  const { server, databasePath, clock } = bot;
-  const alice = await bot.getCode(server.alice, 'Alice');
-  await bot.app.stop();
-  server.discord.leave(server.guild, server.alice);
-  const settings = { MEMBERSHIP_CHECK_INTERVAL: '10m' };
-  const again = await startBot({ server, databasePath, clock, settings });
-  await expect.poll(async () => accepts(again, 'Alice', alice)).toBe(false);
-});
-
-it('checks more members than fit into one request', async () => {
-  const bot = await startBot();
-  const { server } = bot;
-  const members = Array.from({ length: 101 }, (_, index) => server.join(`member${index}`));
-  for (const member of members) await bot.getCode(member, member.username);
-  const alice = await bot.getCode(server.alice, 'Alice');
-  for (const member of members) server.discord.leave(server.guild, member);
-  await bot.app.tasks.checkMembers();
-  expect(await accepts(bot, 'Alice', alice)).toBe(true);
-  const [list] = await bot.say(server.general, server.admin, '!codes');
-  expect(list?.message.embeds[0]?.description).toBe('Total codes: 1');
-});
-
 it.each<[string, StandInFault | 'outage', boolean]>([
   ['ends the code of a member whose account was deleted', { status: 404, code: 10_013 }, false],
   ['ends no code when the server is unavailable', 'outage', true],

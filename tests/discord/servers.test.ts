@@ -4,7 +4,7 @@ import type { StandInChannel, StandInGuild, StandInUser } from '../../src/demo/s
 import { startBot, TestServer, type TestBot } from '../support/bot.js';
 import { temporaryFolder } from '../support/folder.js';
 import { openRaw } from '../support/raw-database.js';
-import { databaseIn, startBotProcess } from '../faults/bots.js';
+import { startBotProcess } from '../faults/bots.js';
 import { accepts, openWebsite } from '../support/website.js';
 
 const EXIT_CONFIG = 78;
@@ -120,46 +120,38 @@ it('serves the server that all its codes belong to when ALLOWED_GUILD_IDS is rem
   await bot.getCode(server.bob, 'Bob');
 });
 
-it('does not move to another server by itself: it ends with exit 78, changes no row and names the setting', async () => {
-  const server = await TestServer.start();
-  const cwd = temporaryFolder();
-  const first = await startBot({ server, databasePath: databaseIn(cwd) });
-  const code = await first.getCode(server.alice, 'Alice');
-  await first.app.stop();
-  const before = rowsIn(databaseIn(cwd));
+it('does not move to another server by itself: it changes no row and names the setting', async () => {
+  const { server, app, getCode, databasePath, clock } = await startBot();
+  const code = await getCode(server.alice, 'Alice');
+  await app.stop();
+  const before = rowsIn(databasePath);
 
   const { stranger, theirs, lobby } = addStranger(server);
   server.discord.removeBot(server.guild);
-  const refused = startBotProcess(server, cwd);
-  expect(await refused.ended).toBe(EXIT_CONFIG);
-  expect(refused.stdout()).toContain(
-    `The bot serves only the server ${server.guild.id} and is not in it any more. It is in Strangers Server (${theirs.id}). Invite it to ${server.guild.id} again: https://discord.com/oauth2/`,
+  const { id } = server.guild;
+  await expect(startBot({ server, databasePath, clock })).rejects.toThrow(
+    new RegExp(
+      String.raw`The bot serves only the server ${id} and is not in it any more\. It is in Strangers Server \(${theirs.id}\)\. Invite it to ${id} again: https://discord\.com/oauth2/.* To serve another server instead, set ALLOWED_GUILD_IDS=${theirs.id} in \.env\.`,
+    ),
   );
-  expect(refused.stdout()).toContain(
-    `To serve another server instead, set ALLOWED_GUILD_IDS=${theirs.id} in .env.`,
-  );
-  expect(rowsIn(databaseIn(cwd))).toEqual(before);
+  expect(rowsIn(databasePath)).toEqual(before);
 
   server.discord.addBot(server.guild);
-  const { databasePath, clock } = first;
   const again = await startBot({ server, databasePath, clock });
   expect(await again.say(lobby, stranger, '!getcode Moderator')).toEqual([]);
   expect(await accepts(again, 'Alice', code)).toBe(true);
 });
 
-it('ends with exit 78 when ALLOWED_GUILD_IDS lists no server of the bot, and changes no row', async () => {
-  const server = await TestServer.start();
-  const cwd = temporaryFolder();
-  const first = await startBot({ server, databasePath: databaseIn(cwd) });
-  await first.getCode(server.alice, 'Alice');
-  await first.app.stop();
-  const before = rowsIn(databaseIn(cwd));
-  const refused = startBotProcess(server, cwd, { ALLOWED_GUILD_IDS: '123456789012345678' });
-  expect(await refused.ended).toBe(EXIT_CONFIG);
-  expect(refused.stdout()).toContain(
+it('does not start when ALLOWED_GUILD_IDS lists no server of the bot, and changes no row', async () => {
+  const { server, app, getCode, databasePath } = await startBot();
+  await getCode(server.alice, 'Alice');
+  await app.stop();
+  const before = rowsIn(databasePath);
+  const settings = { ALLOWED_GUILD_IDS: '123456789012345678' };
+  await expect(startBot({ server, databasePath, settings })).rejects.toThrow(
     `ALLOWED_GUILD_IDS lists no server that the bot is in. It is in Chat Room (${server.guild.id}). No code was changed.`,
   );
-  expect(rowsIn(databaseIn(cwd))).toEqual(before);
+  expect(rowsIn(databasePath)).toEqual(before);
 });
 
 it('suspends the codes of a server that ALLOWED_GUILD_IDS no longer lists, and resumes them', async () => {
