@@ -1,4 +1,3 @@
-import { requireRequester } from '../bot/access.js';
 import type { Command, CommandParts, Reply } from '../bot/command.js';
 import { describeCode } from '../bot/delivery.js';
 import { parseMention, splitWords } from '../bot/parse.js';
@@ -15,8 +14,9 @@ export function getcodeCommand({ codes, deliveries, prefix, websiteUrl, log }: C
     summary: 'Generate an access code for the chat room',
 
     async run(args, message) {
-      const { id, channelId, author } = message;
-      const guildId = requireRequester(message);
+      const { id, guildId, channelId, author } = message;
+      if (guildId === null) throw new UserError(replies.refusals.guildOnly());
+      if (!message.authorMayGetCodes) throw new UserError(replies.refusals.roleMissing());
       const username = usernameIn(splitWords(args), prefix);
       const request = { id, guildId, channelId, holderId: author.id, holderTag: author.tag, username };
       const issued = await codes.issue(request);

@@ -21,13 +21,12 @@ export async function findLeft(
     const found = await guild.members.fetch({ user: [...userIds], time: LOOKUP_TIMEOUT_MS });
     // The gateway omits members that it did not find and members that it could not look up: ask REST which.
     for (const id of userIds.filter((userId) => !found.has(userId))) {
-      const lookup = client.rest.get(Routes.guildMember(guildId, id));
-      const error: unknown = await lookup.then(
-        () => null,
-        (reason: unknown) => reason,
-      );
-      if (isNotMember(error)) left.push(id);
-      else failure ??= error;
+      try {
+        await client.rest.get(Routes.guildMember(guildId, id));
+      } catch (error) {
+        if (isNotMember(error)) left.push(id);
+        else failure ??= error;
+      }
     }
   } catch (error) {
     failure = error;

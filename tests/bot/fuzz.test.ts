@@ -1,8 +1,5 @@
-import { randomInt } from 'node:crypto';
-import { join } from 'node:path';
-
 import fc from 'fast-check';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 
 import { FloodGate } from '../../src/bot/flood-gate.js';
 import type { MessageBody } from '../../src/bot/message.js';
@@ -10,11 +7,7 @@ import * as replies from '../../src/bot/replies.js';
 import { Router } from '../../src/bot/router.js';
 import { createCommands } from '../../src/commands/commands.js';
 import { createLog } from '../../src/log.js';
-import { CodeService } from '../../src/services/code-service.js';
-import { Deliveries } from '../../src/services/deliveries.js';
-import { openStorage } from '../../src/storage/open-storage.js';
-import { ManualClock } from '../support/clock.js';
-import { temporaryFolder } from '../support/folder.js';
+import { openCodes } from '../support/codes.js';
 
 const RUNS = 5_000;
 
@@ -39,23 +32,7 @@ const NAMES = ['Alice', 'ALICE', 'Аlice', 'ABCDEF', '1', '2', '"', '“Alice Sm
 const MARKS = ['@everyone', '<@&1>', '<@123456789012345678>', '`x`', '**b**', '||s||', '\u202e', '😀'];
 
 it(`replies to ${RUNS} random commands without an error, a foreign ping or a broken embed`, async () => {
-  const database = { engine: 'sqlite', path: join(temporaryFolder(), 'codes.db') } as const;
-  const storage = await openStorage({ database, secret: null, as: 'owner' });
-  onTestFinished(async () => storage.close());
-  const { store, keys } = storage;
-  const clock = new ManualClock();
-  const codes = new CodeService({
-    store,
-    keys,
-    codeLength: 6,
-    codeTtlMs: null,
-    codeMaxUses: null,
-    reservedUsernames: [],
-    limits: { codes: 1_000, withinMs: 1, usernames: 100 },
-    clock: clock.read,
-    random: randomInt,
-  });
-  const deliveries = new Deliveries({ store, clock: clock.read });
+  const { service: codes, deliveries, clock } = await openCodes();
   let logged = '';
   const log = createLog('error', { write: (line) => (logged += line) });
   const parts = { codes, deliveries, isAdministrator: async () => true, prefix: '!', websiteUrl: null, log };
