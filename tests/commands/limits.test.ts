@@ -24,19 +24,6 @@ it('refuses a member more codes than GETCODE_LIMIT allows, until the interval is
   await getCode(server.alice, 'Alice');
 });
 
-it('does not count a code that was never sent towards GETCODE_LIMIT', async () => {
-  const { server, say, getCode } = await startBot({ settings: LIMITED });
-  const { discord, general, alice } = server;
-  const repair = discord.fail({ to: alice }, { status: 400, code: 50_035 });
-  for (let count = 0; count < 3; count++) {
-    expect(summarize(await say(general, alice, '!getcode Alice'))).toEqual([
-      `#general ❌ <@${alice.id}>, I couldn't send you a DM because Discord rejected it. Please try again in a minute.`,
-    ]);
-  }
-  repair();
-  await getCode(alice, 'Alice');
-});
-
 it('lists the usernames of a member who may have no more', async () => {
   const { server, say, getCode } = await startBot({ settings: { MAX_USERNAMES_PER_MEMBER: '2' } });
   await getCode(server.alice, 'one');

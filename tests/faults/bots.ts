@@ -1,12 +1,5 @@
-import { join } from 'node:path';
-
 import type { TestServer } from '../support/bot.js';
 import { run, type Running } from '../support/process.js';
-
-/** The path of the database of a bot that runs in `cwd`. */
-export function databaseIn(cwd: string): string {
-  return join(cwd, 'data', 'access-codes.db');
-}
 
 /** Starts the built program; its database and its secret are in `cwd`. */
 export function startBotProcess(
