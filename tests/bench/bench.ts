@@ -3,10 +3,9 @@
  * statement, a durable commit, an HTTP server with a constant answer. The bot and its floor take turns. Machines differ
  * and are noisy: quote the ratios. Prints the median of the rounds and their quartiles.
  *
- * `npm run bench -- bots http` measures the parts that are named; without names all but `scale`, which takes four
- * minutes, and `rush`, which takes three. `--quick` measures everything but `rush` at small sizes: it shows that the
- * benchmark works, no more. `--json` prints
- * one JSON document. Named, and without `--quick`, `scale` and `load` write docs/performance.md.
+ * `npm run bench -- bots http` measures the parts that are named; without names all but `scale` and `rush`, which take
+ * minutes. `--quick` measures everything but `rush` at small sizes: it shows that the benchmark works, no more.
+ * `--json` prints one JSON document. Named, and without `--quick`, `scale` and `load` write docs/performance.md.
  * How the heap grows with many authors is measured by tests/faults/memory.test.ts.
  */
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,53 +1,47 @@
-import { fork } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 
 import { generateCodeText } from '../../src/codes/code-text.js';
 import { skeletonsOf } from '../../src/codes/look-alikes.js';
-import { parseUsername, type Username } from '../../src/codes/username.js';
 import { CodeService } from '../../src/services/code-service.js';
 import { Deliveries } from '../../src/services/deliveries.js';
 import { Validator } from '../../src/services/validator.js';
-import type { DatabaseLocation } from '../../src/storage/database-url.js';
-import type { Query, SqlValue } from '../../src/storage/driver.js';
+import { parseDatabaseUrl } from '../../src/storage/database-url.js';
+import type { SqlValue } from '../../src/storage/driver.js';
 import { openStorage } from '../../src/storage/open-storage.js';
-import { PostgresDriver } from '../../src/storage/postgres-driver.js';
+import { usernameOf } from '../codes/username-of.js';
+import { runOn, startServer } from '../support/postgres.js';
 
-export const SECRET = 'a secret of the benchmark, which is long enough';
+const SECRET = 'a secret of the benchmark, which is long enough';
+/** Settings of a bot over a generated database: its holders are not on the stand-in, and it would be backed up at once. */
+export const SETTINGS = {
+  CODE_SECRET: SECRET,
+  MEMBERSHIP_CHECK_INTERVAL: 'off',
+  BACKUP_INTERVAL: 'off',
+} as const;
 const CHANNEL_ID = '2';
 /** In characters: 1,000,000 of them do not collide. */
 const CODE_LENGTH = 12;
 const DISCORD_EPOCH = 1_420_070_400_000n;
 /** Codes that ended longer ago are deleted, by default after 365 days. */
 const AGE_MS = 300 * 86_400_000;
-const CODES_PER_BATCH = 10_000;
-const ROWS_PER_STATEMENT = 100;
+const CODES_PER_STATEMENT = 100;
 
-const POSTGRES = fileURLToPath(new URL('../support/postgres-server.ts', import.meta.url));
-/** Commits survive a crash, as on a real server. */
-const DURABLE = ['fsync=on', 'synchronous_commit=on', 'full_page_writes=on'];
-
-/** A PostgreSQL server of the benchmark's own, with any number of empty databases. */
+/** A PostgreSQL server of the benchmark's own, whose commits survive a crash, with any number of empty databases. */
 export async function startPostgres() {
-  const server = fork(POSTGRES, DURABLE, { execArgv: ['--import', 'tsx'] });
-  const [first]: unknown[] = await once(server, 'message');
-  const driver = new PostgresDriver(String(first));
+  const server = await startServer(['fsync=on', 'synchronous_commit=on', 'full_page_writes=on']);
 
-  async function create(name: string): Promise<DatabaseLocation & { readonly engine: 'postgres' }> {
-    await driver.query(`CREATE SCHEMA ${name}`);
-    const url = new URL(String(first));
+  async function create(name: string): Promise<string> {
+    await runOn(server.url, `CREATE SCHEMA ${name}`);
+    const url = new URL(server.url);
     url.searchParams.set('options', `-c search_path=${name}`);
-    return { engine: 'postgres', url: url.href };
+    return url.href;
   }
 
-  async function stop(): Promise<void> {
-    await driver.close();
-    server.disconnect();
-    await once(server, 'exit');
-  }
+  return { create, stop: server.stop };
+}
 
-  return { create, stop };
+export function isPostgres(databaseUrl: string): boolean {
+  return databaseUrl.startsWith('postgres:');
 }
 
 /** An active code, as its holder knows it. */
@@ -58,7 +52,9 @@ export interface Login {
 }
 
 /** The services over a database, with limits that a benchmark does not meet. */
-export async function openServices(database: DatabaseLocation, guildId = '1') {
+export async function openServices(databaseUrl: string, guildId = '1') {
+  const database = parseDatabaseUrl(databaseUrl);
+  if (database === null) throw new Error('Not a database');
   const storage = await openStorage({ database, secret: SECRET, as: 'owner' });
   const { store, keys } = storage;
   const clock = Date.now;
@@ -115,46 +111,39 @@ function idAt(at: number, n: number): string {
   return String(((BigInt(at) - DISCORD_EPOCH) << 22n) + BigInt(n));
 }
 
-function usernameOf(typed: string): Username {
-  const username = parseUsername(typed);
-  if (username === null) throw new Error(`Not a username: ${typed}`);
-  return username;
-}
-
 const NAMES = ['Anna', 'Bruno', 'Chloe', 'Dimitri', 'Emeka', 'Fatima', 'Grace', 'Hiroshi', 'Ines', 'Jonas'];
+
+const TABLES = [
+  [
+    'codes',
+    `id, guild_id, channel_id, holder_id, holder_tag, username, name_hash, text_hash, pair_hash, encrypted_text,
+    issued_at, attempted_at, delivered_at, acknowledged_at, ended_at, end_reason`,
+  ],
+  ['look_alikes', 'skeleton, name_hash'],
+  ['audit', 'at, event, code_id'],
+  ['failures', 'throttle_key, name_hash, times, total, changed_at'],
+  ['dm_channels', 'user_id, channel_id'],
+] as const;
+type Rows = Record<(typeof TABLES)[number][0], SqlValue[][]>;
 
 /**
  * Creates a database with the last 300 days of a server. Of 10 codes 7 are active, and one each was replaced, revoked,
  * and ended because its holder left; 9 usernames belong to 6 members; every 20th username has failures. Returns the
  * active codes.
  */
-export async function createDatabase(
-  location: DatabaseLocation,
-  guildId: string,
-  count: number,
-): Promise<Login[]> {
-  const { storage } = await openServices(location);
+export async function createDatabase(databaseUrl: string, guildId: string, count: number): Promise<Login[]> {
+  const { storage } = await openServices(databaseUrl);
   const { driver, keys } = storage;
-  if (location.engine === 'sqlite') {
+  if (!isPostgres(databaseUrl)) {
     // Of this connection only. Otherwise pages are written to disk again and again.
-    for (const setting of ['synchronous = OFF', 'cache_size = -2000000'])
-      await driver.query(`PRAGMA ${setting}`);
+    await driver.query('PRAGMA synchronous = OFF');
+    await driver.query('PRAGMA cache_size = -2000000');
   }
   const logins: Login[] = [];
   const since = Date.now() - AGE_MS;
-  await driver.transaction('codes', async (query) => {
-    for (let first = 0; first < count; first += CODES_PER_BATCH) {
-      const rows: Rows = { codes: [], look_alikes: [], audit: [], failures: [], dm_channels: [] };
-      for (let index = first; index < Math.min(count, first + CODES_PER_BATCH); index++) add(index, rows);
-      for (const table of TABLES) await insert(query, table, rows[table]);
-    }
-  });
-  // As autovacuum does within minutes.
-  if (location.engine === 'postgres') await driver.query('VACUUM ANALYZE');
-  await storage.close();
-  return logins;
+  const rows: Rows = { codes: [], look_alikes: [], audit: [], failures: [], dm_channels: [] };
 
-  function add(index: number, rows: Rows): void {
+  function add(index: number): void {
     const place = index % 10;
     const decade = Math.floor(index / 10);
     // The first code of 10 was replaced by the second.
@@ -177,27 +166,21 @@ export async function createDatabase(
     if (index % 20 === 1) rows.failures.push([nameHash, nameHash, String(issuedAt), 1, issuedAt]);
     rows.dm_channels.push([holderId, holderId]);
   }
-}
 
-const COLUMNS = {
-  codes: `id, guild_id, channel_id, holder_id, holder_tag, username, name_hash, text_hash, pair_hash, encrypted_text,
-    issued_at, attempted_at, delivered_at, acknowledged_at, ended_at, end_reason`,
-  look_alikes: 'skeleton, name_hash',
-  audit: 'at, event, code_id',
-  failures: 'throttle_key, name_hash, times, total, changed_at',
-  dm_channels: 'user_id, channel_id',
-} as const;
-type Rows = Record<keyof typeof COLUMNS, SqlValue[][]>;
-const TABLES = ['codes', 'look_alikes', 'audit', 'failures', 'dm_channels'] as const;
-
-async function insert(query: Query, table: keyof typeof COLUMNS, rows: readonly SqlValue[][]): Promise<void> {
-  for (let first = 0; first < rows.length; first += ROWS_PER_STATEMENT) {
-    const some = rows.slice(first, first + ROWS_PER_STATEMENT);
-    let parameter = 0;
-    const places = some.map((row) => `(${row.map(() => `$${++parameter}`).join(', ')})`).join(', ');
-    await query(
-      `INSERT INTO ${table} (${COLUMNS[table]}) VALUES ${places} ON CONFLICT DO NOTHING`,
-      some.flat(),
-    );
-  }
+  await driver.transaction('codes', async (query) => {
+    for (let index = 0; index < count; index++) {
+      add(index);
+      if ((index + 1) % CODES_PER_STATEMENT !== 0) continue;
+      for (const [table, columns] of TABLES) {
+        const some = rows[table].splice(0);
+        let parameter = 0;
+        const values = some.map((row) => `(${row.map(() => `$${++parameter}`).join(', ')})`).join(', ');
+        await query(`INSERT INTO ${table} (${columns}) VALUES ${values} ON CONFLICT DO NOTHING`, some.flat());
+      }
+    }
+  });
+  // As autovacuum does within minutes.
+  if (isPostgres(databaseUrl)) await driver.query('VACUUM ANALYZE');
+  await storage.close();
+  return logins;
 }

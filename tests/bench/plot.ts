@@ -1,111 +1,102 @@
-/** One curve: x and y above 0. */
-export interface Curve {
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import { caption, inUnits } from './report.js';
+
+const PLOT = fileURLToPath(new URL('../../docs/performance.svg', import.meta.url));
+/** In px. Points keep away from the edges. */
+const [PANEL, HEIGHT, LEFT, TOP, GAP, LEGEND, MARGIN] = [300, 400, 70, 70, 30, 250, 18] as const;
+const MARKS = '●■▲◆▼';
+
+/** Times in ms by x. */
+interface Curve {
   readonly name: string;
-  readonly points: readonly (readonly [x: number, y: number])[];
+  readonly points: readonly (readonly [x: number, ms: number])[];
 }
 
-export interface Panel {
-  readonly title: string;
-  readonly curves: readonly Curve[];
-}
-
-interface Plot {
-  readonly title: string;
-  readonly caption: string;
-  readonly xLabel: string;
-  readonly panels: readonly Panel[];
-  /** Labels a tick of the y axis. */
-  readonly inWords: (y: number) => string;
-}
-
-const [PANEL, HEIGHT, LEFT, TOP, BOTTOM, GAP, LEGEND] = [300, 400, 70, 70, 75, 30, 250] as const;
-/** Of curves in the order of the first panel; told apart by colour and by mark. */
-const COLOURS = [
-  '#0b6e4f',
-  '#d1495b',
-  '#00798c',
-  '#edae49',
-  '#5f4b8b',
-  '#8c5e2a',
-  '#2e4057',
-  '#e07a1f',
-  '#7a9e1f',
-  '#b0579a',
-];
-const MARKS = ['●', '■', '▲', '◆', '▼'];
-
-/** Draws panels side by side over the same logarithmic axes, as SVG. */
-export function draw({ title, caption, xLabel, panels, inWords }: Plot): string {
-  const all = panels.flatMap(({ curves }) => curves.flatMap(({ points }) => points));
-  const names = [...new Set(panels.flatMap(({ curves }) => curves.map(({ name }) => name)))];
-  const [xs, ys] = [decadesOf(all.map(([x]) => x)), decadesOf(all.map(([, y]) => y))];
-  const width = LEFT + panels.length * (PANEL + GAP) + LEGEND;
-  const parts: string[] = [text(LEFT, 28, title, 'font-size="17" font-weight="bold"')];
-  const yOf = (y: number): number => TOP + HEIGHT * (1 - share(y, ys));
+/** Draws panels with the same curves side by side over the same logarithmic axes, in docs/performance.svg. */
+export function writePlot(
+  title: string,
+  xLabel: string,
+  panels: readonly { readonly title: string; readonly curves: readonly Curve[] }[],
+): void {
+  const points = panels.flatMap(({ curves }) => curves.flatMap((curve) => curve.points));
+  const xs = axis(
+    points.map(([x]) => x),
+    MARGIN,
+    PANEL - MARGIN,
+  );
+  const ys = axis(
+    points.map(([, ms]) => ms),
+    HEIGHT,
+    0,
+  );
+  const svg: string[] = [text(LEFT, 28, title, 'font-size="17" font-weight="bold"')];
   for (const [index, panel] of panels.entries()) {
-    const left = LEFT + index * (PANEL + GAP);
-    // Points keep away from the edges.
-    const xOf = (x: number): number => left + 18 + (PANEL - 36) * share(x, xs);
-    parts.push(text(left, TOP - 12, panel.title, 'font-weight="bold"'));
-    for (const y of ys) {
-      parts.push(line(left, yOf(y), left + PANEL, yOf(y), '#d8dee4'));
-      if (index === 0) parts.push(text(left - 8, yOf(y) + 4, inWords(y), 'text-anchor="end"'));
+    svg.push(`<g transform="translate(${LEFT + index * (PANEL + GAP)} ${TOP})">`);
+    svg.push(text(0, -12, panel.title, 'font-weight="bold"'));
+    for (const y of ys.ticks) {
+      svg.push(line(0, ys.place(y), PANEL, ys.place(y)));
+      if (index === 0) svg.push(text(-8, ys.place(y) + 4, inUnits(y, 'ms'), 'text-anchor="end"'));
     }
-    for (const x of xs) {
-      parts.push(line(xOf(x), TOP, xOf(x), TOP + HEIGHT, '#d8dee4'));
-      parts.push(
-        text(xOf(x), TOP + HEIGHT + 18, x.toLocaleString('en'), 'text-anchor="middle" font-size="11"'),
+    for (const x of xs.ticks) {
+      svg.push(line(xs.place(x), 0, xs.place(x), HEIGHT));
+      svg.push(text(xs.place(x), HEIGHT + 18, x.toLocaleString('en'), 'text-anchor="middle" font-size="11"'));
+    }
+    svg.push(text(PANEL / 2, HEIGHT + 38, xLabel, 'text-anchor="middle"'));
+    for (const [number, curve] of panel.curves.entries())
+      svg.push(
+        draw(
+          number,
+          curve.points.map(([x, ms]) => [xs.place(x), ys.place(ms)]),
+        ),
       );
-    }
-    parts.push(text(left + PANEL / 2, TOP + HEIGHT + 38, xLabel, 'text-anchor="middle"'));
-    for (const { name, points } of panel.curves) {
-      const [colour, mark] = styleOf(names.indexOf(name));
-      const places = points.map(([x, y]) => [xOf(x), yOf(y)] as const);
-      const path = places.map((place) => place.map((value) => value.toFixed(1)).join(',')).join(' ');
-      parts.push(`<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`);
-      for (const [x, y] of places) parts.push(text(x, y + 4, mark, `text-anchor="middle" fill="${colour}"`));
-    }
+    svg.push('</g>');
   }
-  for (const [index, name] of names.entries()) {
-    const [colour, mark] = styleOf(index);
-    const [x, y] = [width - LEGEND, TOP + 14 + index * 24];
-    parts.push(
-      line(x, y, x + 26, y, colour),
-      text(x + 13, y + 4, mark, `text-anchor="middle" fill="${colour}"`),
+  const [width, height] = [LEFT + panels.length * (PANEL + GAP) + LEGEND, TOP + HEIGHT + 75];
+  for (const [number, { name }] of panels[0]?.curves.entries() ?? []) {
+    const [x, y] = [width - LEGEND, TOP + 14 + number * 24];
+    svg.push(
+      draw(number, [
+        [x, y],
+        [x + 26, y],
+      ]),
+      text(x + 38, y + 4, name),
     );
-    parts.push(text(x + 34, y + 4, name));
   }
-  const height = TOP + HEIGHT + BOTTOM;
-  parts.push(text(LEFT, height - 10, caption, 'font-size="11" fill="#57606a"'));
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="13">
+  svg.push(text(LEFT, height - 10, caption(), 'font-size="11" fill="#57606a"'));
+  const attributes = `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
+  writeFileSync(
+    PLOT,
+    `<svg xmlns="http://www.w3.org/2000/svg" ${attributes} font-family="sans-serif" font-size="13">
 <rect width="100%" height="100%" fill="#ffffff"/>
-${parts.join('\n')}
+${svg.join('\n')}
 </svg>
-`;
+`,
+  );
 }
 
-/** Returns the powers of 10 from the one at or below the smallest value to the one at or above the largest. */
-function decadesOf(values: readonly number[]): number[] {
+/** Places values between two positions in px, with ticks at the powers of 10 around them. */
+function axis(values: readonly number[], from: number, to: number) {
   const first = Math.floor(Math.log10(Math.min(...values)));
-  const last = Math.ceil(Math.log10(Math.max(...values)));
-  return Array.from({ length: last - first + 1 }, (_, index) => Number(`1e${first + index}`));
+  const decades = Math.max(1, Math.ceil(Math.log10(Math.max(...values))) - first);
+  const place = (value: number): number =>
+    Math.round(from + ((to - from) * (Math.log10(value) - first)) / decades);
+  return { ticks: Array.from({ length: decades + 1 }, (_, index) => 10 ** (first + index)), place };
 }
 
-/** Returns where a value is between the first and the last of the decades, from 0 to 1. */
-function share(value: number, decades: readonly number[]): number {
-  const first = Math.log10(decades[0] ?? 1);
-  return (Math.log10(value) - first) / Math.max(1, decades.length - 1);
+/** Draws a curve, told apart by colour and by mark. */
+function draw(number: number, places: readonly (readonly [x: number, y: number])[]): string {
+  const colour = `hsl(${number * 40}, 65%, 40%)`;
+  const mark = MARKS[number % MARKS.length] ?? '';
+  const marks = places.map(([x, y]) => text(x, y + 4, mark, `text-anchor="middle" fill="${colour}"`));
+  return `<polyline points="${places.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>${marks.join('')}`;
 }
 
-function styleOf(index: number): readonly [colour: string, mark: string] {
-  return [COLOURS[index % COLOURS.length] ?? '#000000', MARKS[index % MARKS.length] ?? '●'];
-}
-
-function line(x1: number, y1: number, x2: number, y2: number, colour: string): string {
-  return `<line x1="${x1}" y1="${y1.toFixed(1)}" x2="${x2}" y2="${y2.toFixed(1)}" stroke="${colour}"/>`;
+function line(x1: number, y1: number, x2: number, y2: number): string {
+  return `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="#d8dee4"/>`;
 }
 
 function text(x: number, y: number, content: string, attributes = ''): string {
-  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escaped}</text>`;
+  return `<text x="${x}" y="${y}" ${attributes}>${content}</text>`;
 }

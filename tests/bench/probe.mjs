@@ -1,7 +1,7 @@
-// Loaded into the bot before its own modules: counts statements and commits, and sends the counts when it is asked.
+// Loaded into the bot before its own modules: counts statements and commits. Each message asks for the counts since the last one.
 import Database from 'better-sqlite3';
 
-const counts = { statements: 0, commits: 0 };
+let counts = { statements: 0, commits: 0 };
 const prepare = Reflect.get(Database.prototype, 'prepare');
 
 Database.prototype.prepare = function prepareCounted(sql) {
@@ -19,4 +19,7 @@ Database.prototype.prepare = function prepareCounted(sql) {
   return statement;
 };
 
-process.on('message', () => process.send({ ...counts }));
+process.on('message', () => {
+  process.send(counts);
+  counts = { statements: 0, commits: 0 };
+});

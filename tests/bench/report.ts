@@ -1,4 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const PAGE = fileURLToPath(new URL('../../docs/performance.md', import.meta.url));
 
 export interface Bench {
   /** For databases; deleted at the end. */
@@ -9,59 +14,58 @@ export interface Bench {
   readonly report: Report;
 }
 
-/** The middle of several measurements, and the quarter of them below and above. */
-export interface Spread {
-  readonly p25: number;
-  readonly median: number;
-  readonly p75: number;
-}
-
-/** Of a ratio to the floor, or of the figure itself where there is no floor. */
-export type Target = { readonly atMost: number } | { readonly atLeast: number };
-
-export interface Figure {
+interface Figure {
   readonly what: string;
   readonly unit: string;
   /** One measurement per round. */
   readonly values: readonly number[];
   /** What it is compared with, measured in the same rounds. */
   readonly floor?: { readonly what: string; readonly values: readonly number[] };
-  readonly target?: Target;
+  /** The target of the ratio to the floor, or of the figure itself where there is no floor. */
+  readonly atMost?: number | undefined;
+  /** The same for a rate. Its ratio is floor / value: both are times. */
+  readonly atLeast?: number | undefined;
 }
 
 /** Prints figures as they are measured, or all of them as one JSON document at the end. */
 export class Report {
   readonly #isJson: boolean;
   readonly #figures: object[] = [];
-  readonly #startedWithLoad = loadavg()[0];
+  readonly #loadBefore = loadavg()[0];
 
   constructor(isJson: boolean) {
     this.#isJson = isJson;
   }
 
-  /** Of a rate the ratio is floor / value: both are times. */
-  add({ what, unit, values, floor, target }: Figure): void {
-    const isRate = target !== undefined && 'atLeast' in target;
+  /** Returns the medians, for a cell of a table. */
+  add({ what, unit, values, floor, atMost, atLeast }: Figure): string {
     const ratios = floor?.values.map((base, round) => {
       const value = values[round] ?? Number.NaN;
-      return isRate ? base / value : value / base;
+      return atLeast === undefined ? value / base : base / value;
     });
-    const compared = spreadOf(ratios ?? values);
-    const isMet = target === undefined ? null : meets(compared.median, target);
-    const value = spreadOf(values);
-    const base = floor === undefined ? null : { what: floor.what, ...spreadOf(floor.values) };
-    const ratio = floor === undefined ? null : compared;
-    this.#figures.push({ what, unit, ...value, floor: base, ratio, target: target ?? null, isMet });
-    const aim =
-      target === undefined
-        ? ''
-        : ` (target: ${'atMost' in target ? `at most ${target.atMost}` : `at least ${target.atLeast}`}${isMet === true ? '' : ', MISSED'})`;
-    const absolute = `${inWords(value)} ${unit}`.trimEnd();
-    const text =
-      base === null || ratio === null
-        ? `${absolute}${aim}`
-        : `${inWords(ratio)} ×${aim}; ${absolute}, ${base.what}: ${inWords(base)} ${unit}`;
-    this.print(`${what}: ${text}`);
+    const [value, base, ratio] = [values, floor?.values, ratios].map((list) => list && spreadOf(list));
+    const compared = median(ratios ?? values);
+    const isMet = compared <= (atMost ?? Infinity) && compared >= (atLeast ?? -Infinity);
+    const target = atMost === undefined ? atLeast && `at least ${atLeast}` : `at most ${atMost}`;
+    this.#figures.push({
+      what,
+      unit,
+      value,
+      floor: floor && { what: floor.what, ...base },
+      ratio,
+      target,
+      isMet,
+    });
+    const aim = target === undefined ? '' : ` (target: ${target}${isMet ? '' : ', MISSED'})`;
+    const absolute = inWords(values, unit);
+    if (floor === undefined || ratios === undefined) {
+      this.print(`${what}: ${absolute}${aim}`);
+      return inUnits(median(values), unit);
+    }
+    this.print(
+      `${what}: ${inWords(ratios, '×')}${aim}; ${absolute}, ${floor.what}: ${inWords(floor.values, unit)}`,
+    );
+    return `${inUnits(compared, '×')} (${inUnits(median(values), unit)})`;
   }
 
   print(line: string): void {
@@ -70,37 +74,55 @@ export class Report {
 
   finish(): void {
     if (!this.#isJson) return;
-    const load = { before: this.#startedWithLoad, after: loadavg()[0] };
-    const document = { ...machine(), load, figures: this.#figures };
+    const document = { where: caption(), loadBefore: this.#loadBefore, figures: this.#figures };
     process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   }
-}
-
-export function machine() {
-  const [cpu] = cpus();
-  return {
-    date: new Date().toISOString().slice(0, 10),
-    cpu: `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}`,
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-  };
 }
 
 export function median(values: readonly number[]): number {
   return spreadOf(values).median;
 }
 
-function spreadOf(values: readonly number[]): Spread {
+/** The middle of several measurements, and the quarter of them below and above. */
+function spreadOf(values: readonly number[]) {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
   return { p25: at(0.25), median: at(0.5), p75: at(0.75) };
 }
 
-function meets(value: number, target: Target): boolean {
-  return 'atMost' in target ? value <= target.atMost : value >= target.atLeast;
+function inWords(values: readonly number[], unit: string): string {
+  const { p25, median: middle, p75 } = spreadOf(values);
+  const spread = p25 === p75 ? '' : ` [${inUnits(p25, unit)} to ${inUnits(p75, unit)}]`;
+  return inUnits(middle, unit) + spread;
 }
 
-function inWords({ p25, median: middle, p75 }: Spread): string {
-  const [low, mid, high] = [p25, middle, p75].map((value) => String(Number(value.toPrecision(3))));
-  return low === high ? `${mid}` : `${mid} [${low}–${high}]`;
+/** A value with its unit and three digits; a time in ms in the unit that fits. */
+export function inUnits(value: number, unit: string): string {
+  if (unit === 'ms' && value >= 1_000) return inUnits(value / 1_000, 's');
+  if (unit === 'ms' && value < 1) return inUnits(value * 1_000, 'µs');
+  return `${value.toLocaleString('en', { maximumSignificantDigits: 3 })} ${unit}`.trimEnd();
+}
+
+export function markdownTable(rows: readonly (readonly string[])[]): string {
+  const [head = [], ...body] = rows;
+  const rule = head.map((_, column) => (column === 0 ? '---' : '---:'));
+  return [head, rule, ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** Where and when something was measured. */
+export function caption(): string {
+  const cpu = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`;
+  const date = new Date().toISOString().slice(0, 10);
+  return `${date}, ${cpu}, ${process.platform} ${process.arch}, Node ${process.version}, load average ${loadavg()[1]?.toFixed(1)}`;
+}
+
+/** Replaces what stands in docs/performance.md between the marks of a section. */
+export function writeSection(name: string, table: readonly (readonly string[])[]): void {
+  const section = new RegExp(`(?<=<!-- ${name} -->)[^]*(?=<!-- end of ${name} -->)`);
+  const text = `\n\n${markdownTable(table)}\n\n${caption()}.\n\n`;
+  writeFileSync(
+    PAGE,
+    readFileSync(PAGE, 'utf8').replace(section, () => text),
+  );
+  execFileSync('npx', ['oxfmt', PAGE]);
 }

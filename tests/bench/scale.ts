@@ -1,220 +1,180 @@
-import { rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { CODES_PER_PAGE } from '../../src/services/code-service.js';
 import { checkMembership } from '../../src/services/maintenance.js';
 import { makeBackup } from '../../src/storage/backup.js';
-import type { DatabaseLocation } from '../../src/storage/database-url.js';
-import { openStage } from './bots.js';
-import { createDatabase, newId, openServices, pick, startPostgres } from './database.js';
+import {
+  createDatabase,
+  isPostgres,
+  newId,
+  openServices,
+  pick,
+  SETTINGS,
+  startPostgres,
+} from './database.js';
 import { timeOf } from './logins.js';
-import { caption, inUnits, markdownTable, writePlot, writeSection } from './page.js';
-import { draw } from './plot.js';
-import { median, type Bench } from './report.js';
-
-const ROUNDS = 5;
-/** Of what takes seconds. */
-const SLOW_ROUNDS = 3;
-const VALIDATIONS = 1_000;
+import { writePlot } from './plot.js';
+import { median, writeSection, type Bench } from './report.js';
+import { openStage, stop, type Stage } from './stage.js';
 
 type Subject = Awaited<ReturnType<typeof open>>;
 
 interface Operation {
   readonly name: string;
-  /** Per round; the time is that of one. */
-  readonly calls: number;
-  readonly isSlow?: boolean;
-  /** Resolves with the time in ms, where it is not that of the whole call; `null`: the engine has no such thing. */
-  readonly run: (subject: Subject) => Promise<number | null | undefined | void>;
+  readonly isSqliteOnly?: boolean;
+  /** The target of the ratio to the same work among 1,000 codes. */
+  readonly atMost?: number;
+  /** Resolves with the time of one in ms. */
+  readonly measure: (subject: Subject) => Promise<number>;
 }
+
+const OPERATIONS: readonly Operation[] = [
+  {
+    name: 'validate',
+    atMost: 1.5,
+    measure: async ({ databaseUrl, logIn, logins }) =>
+      timeOf(async () => logIn('validate', pick(logins)), databaseUrl, 1_000),
+  },
+  {
+    name: 'redeem',
+    measure: async ({ logIn, logins }) => elapsed(30, async () => logIn('redeem', pick(logins))),
+  },
+  {
+    name: '!getcode: issue and deliver',
+    measure: async ({ getCode, logins }) => elapsed(30, async () => getCode(pick(logins))),
+  },
+  {
+    name: '!codes, first page',
+    measure: async (subject) => elapsed(3, async () => subject.service.list(byAdmin(subject), 1)),
+  },
+  {
+    name: '!codes, last page',
+    measure: async (subject) => {
+      const lastPage = Math.ceil(subject.logins.length / CODES_PER_PAGE);
+      return elapsed(3, async () => subject.service.list(byAdmin(subject), lastPage));
+    },
+  },
+  { name: '!revoke @member', measure: async (subject) => elapsed(10, async () => revokeMember(subject)) },
+  {
+    name: 'membership check',
+    measure: async ({ storage, guildId }) =>
+      elapsed(1, async () => checkMembership(storage.store, async () => [], guildId, Date.now)),
+  },
+  {
+    name: 'backup',
+    isSqliteOnly: true,
+    measure: async ({ databaseUrl }) =>
+      elapsed(1, async () => makeBackup(databaseUrl, { keep: 1, now: Date.now() })),
+  },
+  {
+    name: 'start to the first answer',
+    measure: async ({ databaseUrl, stage }) => {
+      const startedAt = performance.now();
+      const bot = await stage.start({ ...SETTINGS, DATABASE_URL: databaseUrl, GETCODE_LIMIT: '1000/10m' });
+      await stage.ask(0);
+      const ms = performance.now() - startedAt;
+      await stop(bot);
+      return ms;
+    },
+  },
+];
 
 /** Measures the same work over databases of different sizes, in turns. */
 export async function measureScale({ folder, isQuick, writes, report }: Bench): Promise<void> {
   const postgres = await startPostgres();
-  const stage = await openStage();
+  const stage = await openStage(1);
   const subjects: Subject[] = [];
-  for (const [engine, sizes] of [
-    ['SQLite', [1_000, 100_000, 1_000_000]],
-    ['PostgreSQL', [1_000, 100_000]],
-  ] as const) {
-    for (const size of isQuick ? sizes.slice(0, 1) : sizes) {
-      const start = performance.now();
-      const location: DatabaseLocation =
-        engine === 'SQLite'
-          ? { engine: 'sqlite', path: join(folder, `scale-${size}`, 'codes.db') }
-          : await postgres.create(`scale${size}`);
-      const subject = await open(engine, size, location, stage.guild.id);
-      subjects.push(subject);
-      report.print(`Generated ${subject.name} in ${inUnits(performance.now() - start)}`);
-    }
-  }
-
-  const operations: readonly Operation[] = [
-    ...OPERATIONS,
-    {
-      name: 'start to the first answer',
-      calls: 1,
-      isSlow: true,
-      run: async ({ databaseUrl }) => {
-        const { startMs, stop } = await stage.start(databaseUrl);
-        await stop();
-        return startMs;
-      },
-    },
-  ];
+  for (const size of isQuick ? [1_000] : [1_000, 100_000, 1_000_000])
+    subjects.push(await open(stage, 'SQLite', size, join(folder, `scale-${size}`, 'codes.db')));
+  for (const size of isQuick ? [1_000] : [1_000, 100_000])
+    subjects.push(await open(stage, 'PostgreSQL', size, await postgres.create(`scale${size}`)));
   // The first round warms up.
-  for (let round = 0; round <= (isQuick ? 1 : ROUNDS); round++) {
-    for (const { name, calls, isSlow = false, run } of operations) {
-      if (isSlow && (round === 0 || round > SLOW_ROUNDS)) continue;
+  for (let round = 0; round <= (isQuick ? 1 : 5); round++) {
+    for (const { name, isSqliteOnly = false, measure } of OPERATIONS) {
       for (const subject of subjects) {
-        const times: number[] = [];
-        for (let call = 0; call < (isQuick ? 1 : calls); call++) {
-          const start = performance.now();
-          const measured = await run(subject);
-          if (measured !== null) times.push(measured ?? performance.now() - start);
-        }
-        if (round > 0 && times.length > 0) (subject.times[name] ??= []).push(mean(times));
+        if (isSqliteOnly && isPostgres(subject.databaseUrl)) continue;
+        const ms = await measure(subject);
+        if (round > 0) (subject.times[name] ??= []).push(ms);
       }
     }
   }
 
   const table = [['', ...subjects.map(({ name }) => name)]];
-  for (const { name } of operations) {
-    const row = [name];
-    for (const subject of subjects) {
+  for (const { name, atMost } of OPERATIONS) {
+    const cells = subjects.map((subject) => {
       const values = subject.times[name];
+      if (values === undefined) return '';
+      const figure = { what: `${name}, ${subject.name}`, unit: 'ms', values };
       const smallest = subjects.find(({ engine }) => engine === subject.engine);
-      if (values === undefined) row.push('');
-      else if (smallest === undefined || smallest === subject) {
-        report.add({ what: `${name}, ${subject.name}`, unit: 'ms', values });
-        row.push(inUnits(median(values)));
-      } else {
-        const floor = { what: smallest.name, values: smallest.times[name] ?? [] };
-        const target = name === VALIDATE ? { target: { atMost: 1.5 } } : {};
-        report.add({ what: `${name}, ${subject.name}`, unit: 'ms', values, floor, ...target });
-        const ratio = median(values) / median(floor.values);
-        row.push(`${ratio < 100 ? ratio.toPrecision(2) : Math.round(ratio)} × (${inUnits(median(values))})`);
-      }
-    }
-    table.push(row);
+      if (smallest === undefined || smallest === subject) return report.add(figure);
+      const floor = { what: smallest.name, values: smallest.times[name] ?? [] };
+      return report.add({ ...figure, floor, atMost });
+    });
+    table.push([name, ...cells]);
   }
-  for (const { name, bytes, storage } of subjects) {
-    report.add({ what: `bytes per code, ${name}`, unit: '', values: [bytes] });
-    await storage.close();
-  }
-  table.push(['bytes per code', ...subjects.map(({ bytes }) => Math.round(bytes).toLocaleString('en'))]);
+  const sizes = subjects.map(({ name, bytesPerCode }) =>
+    report.add({ what: `bytes per code, ${name}`, unit: '', values: [bytesPerCode] }),
+  );
+  table.push(['bytes per code', ...sizes]);
+  for (const { storage } of subjects) await storage.close();
   await stage.discord.close();
   await postgres.stop();
   if (!writes) return;
 
-  writeSection('scale', `${markdownTable(table)}\n\n${caption()}.`);
-  const panels = ['SQLite', 'PostgreSQL'].map((title) => {
-    const own = subjects.filter(({ engine }) => engine === title);
-    const curves = operations.map(({ name }) => {
-      const measured = own.filter(({ times }) => name in times);
-      return { name, points: measured.map(({ size, times }) => [size, median(times[name] ?? [])] as const) };
-    });
-    return { title, curves };
-  });
-  const title = 'Time of one operation by the number of stored codes';
-  writePlot(draw({ title, caption: caption(), xLabel: 'codes in the database', panels, inWords: inUnits }));
+  writeSection('scale', table);
+  const panels = ['SQLite', 'PostgreSQL'].map((title) => ({
+    title,
+    curves: OPERATIONS.map(({ name }) => ({
+      name,
+      points: subjects
+        .filter(({ engine, times }) => engine === title && name in times)
+        .map(({ size, times }) => [size, median(times[name] ?? [])] as const),
+    })),
+  }));
+  writePlot('Time of one operation by the number of stored codes', 'codes in the database', panels);
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+async function elapsed(calls: number, call: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  for (let count = 0; count < calls; count++) await call();
+  return (performance.now() - start) / calls;
 }
 
-async function open(
-  engine: 'SQLite' | 'PostgreSQL',
-  size: number,
-  location: DatabaseLocation,
-  guildId: string,
-) {
-  const logins = await createDatabase(location, guildId, size);
-  const services = await openServices(location, guildId);
-  const times: Record<string, number[]> = {};
+const byAdmin = ({ guildId }: Subject) => ({ id: newId(), guildId, actorId: 'admin' });
+
+async function revokeMember(subject: Subject): Promise<void> {
+  const { service, logins } = subject;
+  // Holders stand together.
+  const memberId = logins.at(-1)?.holderId ?? '';
+  while (logins.at(-1)?.holderId === memberId) logins.pop();
+  const revoked = await service.revoke(byAdmin(subject), { memberId }, null);
+  if (revoked?.by !== 'member') throw new Error('Nothing was revoked');
+}
+
+async function open(stage: Stage, engine: 'SQLite' | 'PostgreSQL', size: number, databaseUrl: string) {
+  const guildId = stage.guild.id;
+  const logins = await createDatabase(databaseUrl, guildId, size);
+  const services = await openServices(databaseUrl, guildId);
   const bytes =
-    location.engine === 'sqlite'
-      ? statSync(location.path).size
-      : (await services.storage.driver.query(POSTGRES_BYTES))[0]?.['bytes'];
+    engine === 'SQLite'
+      ? statSync(databaseUrl).size
+      : Number((await services.storage.driver.query(POSTGRES_BYTES))[0]?.['bytes']);
+  const name = `${engine}, ${size.toLocaleString('en')} codes`;
+  const times: Record<string, number[]> = {};
   return {
     ...services,
+    stage,
+    guildId,
+    databaseUrl,
     engine,
     size,
-    location,
+    name,
     logins,
-    guildId,
     times,
-    bytes: Number(bytes) / size,
-    name: `${engine}, ${size.toLocaleString('en')} codes`,
-    databaseUrl: location.engine === 'sqlite' ? location.path : location.url,
+    bytesPerCode: bytes / size,
   };
 }
 
 const POSTGRES_BYTES = `SELECT sum(pg_total_relation_size(oid))::BIGINT AS bytes FROM pg_class
   WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace`;
-
-const VALIDATE = 'validate';
-
-const byAdmin = (guildId: string) => ({ id: newId(), guildId, actorId: 'admin' });
-
-const OPERATIONS: readonly Operation[] = [
-  { name: VALIDATE, calls: 1, run: timeValidations },
-  { name: 'redeem', calls: 30, run: async ({ logIn, logins }) => logIn('redeem', pick(logins)) },
-  {
-    name: '!getcode: issue and deliver',
-    calls: 30,
-    run: async ({ getCode, logins }) => getCode(pick(logins)),
-  },
-  {
-    name: '!codes, first page',
-    calls: 3,
-    run: async ({ service, guildId }) => void (await service.list(byAdmin(guildId), 1)),
-  },
-  {
-    name: '!codes, last page',
-    calls: 3,
-    run: async ({ service, guildId, logins }) =>
-      void (await service.list(byAdmin(guildId), Math.ceil(logins.length / CODES_PER_PAGE))),
-  },
-  {
-    name: '!revoke @member',
-    calls: 10,
-    run: async ({ service, guildId, logins }) => {
-      // Holders stand together.
-      const memberId = logins.at(-1)?.holderId ?? '';
-      while (logins.at(-1)?.holderId === memberId) logins.pop();
-      const revoked = await service.revoke(byAdmin(guildId), { memberId }, null);
-      if (revoked?.by !== 'member') throw new Error('Nothing was revoked');
-    },
-  },
-  {
-    name: 'membership check, per 1,000 codes',
-    calls: 1,
-    isSlow: true,
-    run: async ({ storage, guildId, logins }) => {
-      const start = performance.now();
-      await checkMembership(storage.store, async () => [], guildId, Date.now);
-      return ((performance.now() - start) * 1_000) / logins.length;
-    },
-  },
-  {
-    name: 'backup',
-    calls: 1,
-    isSlow: true,
-    run: async ({ location }) => {
-      if (location.engine === 'postgres') return null;
-      const start = performance.now();
-      await makeBackup(location.path, { keep: 1, now: Date.now() });
-      const took = performance.now() - start;
-      rmSync(join(dirname(location.path), 'backups'), { recursive: true });
-      return took;
-    },
-  },
-];
-
-/** Returns the time of one in ms. With SQLite other load of the machine does not count. */
-async function timeValidations({ location, logIn, logins }: Subject): Promise<number> {
-  const validate = async (): Promise<void> => logIn('validate', pick(logins));
-  return (await timeOf(validate, location.engine, 1, VALIDATIONS)) / 1_000;
-}
