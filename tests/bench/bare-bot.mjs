@@ -26,5 +26,4 @@ async function answer(message) {
 }
 
 client.on(Events.MessageCreate, (message) => void answer(message));
-process.once('SIGTERM', () => process.exit(0));
 await client.login(process.env.DISCORD_TOKEN);

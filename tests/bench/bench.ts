@@ -1,15 +1,11 @@
 /**
  * Measures the bot beside floors from the same run: a bare discord.js bot that stores nothing, a bare prepared
- * statement, a durable commit, an HTTP server with a constant answer. The bot and its floor take turns. Machines differ
- * and are noisy: quote the ratios. Prints the median of the rounds and their quartiles.
- *
- * `npm run bench -- bots http` measures the parts that are named; without names all but `scale` and `rush`, which take
- * minutes. `--quick` measures everything but `rush` at small sizes: it shows that the benchmark works, no more.
- * `--json` prints one JSON document. Named, and without `--quick`, `scale` and `load` write docs/performance.md.
+ * statement, a durable commit, an HTTP server with a constant answer. The bot and its floor take turns. Prints the
+ * median of the rounds, their quartiles, and ratios. docs/performance.md has the parts and the options.
  * How the heap grows with many authors is measured by tests/faults/memory.test.ts.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -17,7 +13,7 @@ import { setup as build } from '../support/build.js';
 import { measureBots } from './bots.js';
 import { measureHttp, measureLoad } from './http.js';
 import { measureLogins } from './logins.js';
-import { Report, type Bench } from './report.js';
+import { caption, Report, type Bench } from './report.js';
 import { measureRush } from './rush.js';
 import { measureScale } from './scale.js';
 
@@ -35,22 +31,21 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const { quick: isQuick } = values;
-const unknown = positionals.find((part) => !(part in PARTS));
-if (unknown !== undefined)
-  throw new Error(`There is no part ${unknown}. The parts are ${Object.keys(PARTS).join(', ')}.`);
-const isAsked = (part: string): boolean =>
-  positionals.length === 0 ? part !== 'rush' && (isQuick || part !== 'scale') : positionals.includes(part);
+const byDefault = Object.keys(PARTS).filter((part) => part !== 'rush' && (isQuick || part !== 'scale'));
+const parts = positionals.length === 0 ? byDefault : positionals;
 
 // The bots run what is in dist.
 build();
 const report = new Report(values.json);
-report.print(`Load of this machine before the run: ${loadavg()[0]?.toFixed(1)}`);
+report.print(caption());
 const folder = mkdtempSync(join(tmpdir(), 'access-bot-bench-'));
 try {
-  for (const [part, measure] of Object.entries(PARTS)) {
-    if (!isAsked(part)) continue;
+  for (const part of parts) {
+    const measure = PARTS[part];
+    if (measure === undefined)
+      throw new Error(`No part ${part}. The parts: ${Object.keys(PARTS).join(', ')}.`);
     report.print(`\n${part}`);
-    await measure({ folder, isQuick, writes: !isQuick && positionals.includes(part), report });
+    await measure({ folder, isQuick, writes: !isQuick && positionals.length > 0, report });
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -5,62 +5,56 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 
 import { median, type Bench } from './report.js';
-import { cpuMs, megabytesOf, openStage, OURS, stop, type Stage } from './stage.js';
+import { cpuMs, megabytesOf, openStage, OURS, stop, type Settings, type Stage } from './stage.js';
 
 /** At most the burst of new DM channels. */
 const MEMBERS = 8;
-/** Of each member: at most the commands per minute. */
-const COMMANDS = 8;
+/** Of each member at most 8, the commands per minute. */
+const COMMANDS = 64;
 const IDLE_MS = 1_000;
 /** A command writes its last statement after its acknowledgement. */
 const SETTLE_MS = 200;
 
-type Name = 'start' | 'idle' | 'used' | 'dm' | 'ack' | 'cpu';
 /** Times in ms, memory in MB. */
-type Values = Record<Name, number>;
+type Values = Record<'start' | 'idle' | 'dm' | 'ack' | 'cpu', number>;
 
 /** Commits are subtracted from the bot's figure, or added to the floor. */
 const FIGURES = [
   ['start to the first answer', 'start', 'ms', 0, 0, 1.15],
   ['memory, idle after the first answer', 'idle', 'MB', 0, 0, 1.15],
-  ['memory, idle after 73 commands', 'used', 'MB', 0, 0, 1.15],
   ['!getcode of a known member to its DM', 'dm', 'ms', 0, 1, 1.5],
   ['!getcode of a known member to its acknowledgement, without 2 commits', 'ack', 'ms', 2, 1, 1.5],
   ['CPU per !getcode', 'cpu', 'ms', 0, 3, 1.6],
 ] as const;
 
-/** Measures the bot and a bare bot, each in its own process, command by command in turns. */
+/** Measures the bot, a bare bot and a durable commit, command by command in turns. */
 export async function measureBots({ folder, isQuick, report }: Bench): Promise<void> {
   // Member 0 meets the bot at its start.
-  const [stage, bareStage] = [await openStage(MEMBERS + 1), await openStage(MEMBERS + 1)];
+  const stages = { ours: await openStage(MEMBERS + 1), bare: await openStage(MEMBERS + 1) };
   const settings = { DATABASE_URL: join(folder, 'bots', 'codes.db'), GETCODE_LIMIT: '1000/10m' };
-  const idleMs = isQuick ? SETTLE_MS : IDLE_MS;
   const rounds: Record<'ours' | 'bare' | 'commit', Values>[] = [];
   // The first round creates the database.
   for (let round = 0; round <= (isQuick ? 1 : 7); round++) {
-    const ours = await launch(stage, settings);
-    const bare = await launch(bareStage, {}, './bare-bot.mjs');
-    const bots = [ours, bare];
-    await pause(idleMs);
-    for (const { child, values } of bots) values.idle = megabytesOf(child);
+    const ours = await launch(stages.ours, settings);
+    const bare = await launch(stages.bare, {}, './bare-bot.mjs');
+    const commit = prepareCommit(join(folder, `commits-${round}.db`));
+    const subjects = [ours, bare, commit];
+    await pause(IDLE_MS);
+    for (const { bot, values } of [ours, bare]) values.idle = megabytesOf(bot);
     // Opens the DM channels: new ones are paced.
-    for (const { ask } of bots) for (let member = 1; member <= MEMBERS; member++) await ask(member);
-    for (const bot of bots) bot.cpuBefore = cpuMs(bot.child);
-    for (let count = 0; count < COMMANDS * MEMBERS; count++)
-      for (const { ask, times } of bots) times.push(await ask(1 + (count % MEMBERS)));
-    for (const { child, values, cpuBefore, times } of bots) {
-      values.cpu = (cpuMs(child) - cpuBefore) / times.length;
+    for (let member = 1; member <= MEMBERS; member++) for (const { run } of subjects) await run(member);
+    for (const subject of subjects) subject.cpuBefore = subject.cpu();
+    for (let count = 0; count < COMMANDS; count++)
+      for (const { run, times } of subjects) times.push(await run(1 + (count % MEMBERS)));
+    for (const { values, cpu, cpuBefore, times } of subjects) {
+      values.cpu = (cpu() - cpuBefore) / COMMANDS;
       values.dm = median(times.map(({ dm }) => dm));
       values.ack = median(times.map(({ ack }) => ack));
     }
-    await pause(idleMs);
-    for (const { child, values } of bots) {
-      values.used = megabytesOf(child);
-      await stop(child);
-    }
-    const commit = measureCommits(join(folder, `commits-${round}.db`));
-    if (round > 0) rounds.push({ ours: ours.values, bare: bare.values, commit });
+    if (round > 0) rounds.push({ ours: ours.values, bare: bare.values, commit: commit.values });
+    for (const { bot } of [ours, bare]) await stop(bot);
   }
+  for (const { discord } of Object.values(stages)) await discord.close();
 
   report.add({ what: 'one durable commit', unit: 'ms', values: rounds.map(({ commit }) => commit.dm) });
   for (const [what, name, unit, subtracted, added, atMost] of FIGURES) {
@@ -72,65 +66,69 @@ export async function measureBots({ folder, isQuick, report }: Bench): Promise<v
     report.add({ what, unit, values, floor, atMost });
   }
   await countCalls(join(folder, 'counts', 'codes.db'), report);
-  for (const { discord } of [stage, bareStage]) await discord.close();
 }
 
-/** Starts a bot; resolves after its first answer. */
-async function launch(stage: Stage, settings: Readonly<Record<string, string>>, path?: string) {
-  const startedAt = performance.now();
-  const child = await stage.start(settings, path);
-  await stage.ask(0);
-  const start = performance.now() - startedAt;
-  const values: Values = { start, idle: NaN, used: NaN, dm: NaN, ack: NaN, cpu: NaN };
-  const times: Awaited<ReturnType<Stage['ask']>>[] = [];
-  return { child, ask: stage.ask, values, times, cpuBefore: NaN };
+interface Subject {
+  /** Resolves with the times in ms until the DM and until the acknowledgement. */
+  readonly run: (member: number) => Promise<{ readonly dm: number; readonly ack: number }>;
+  /** CPU time so far in ms. */
+  readonly cpu: () => number;
 }
 
-/** Measures a durable commit: its time and CPU time in ms. */
-function measureCommits(path: string): Values {
+async function launch(stage: Stage, settings: Settings, path?: string) {
+  const [bot, start] = await stage.startAndAsk(settings, path);
+  return { bot, ...prepare({ run: stage.ask, cpu: () => cpuMs(bot) }, start) };
+}
+
+function prepare(subject: Subject, start = 0) {
+  const values: Values = { start, idle: 0, dm: NaN, ack: NaN, cpu: NaN };
+  return { ...subject, values, times: new Array<Awaited<ReturnType<Subject['run']>>>(), cpuBefore: NaN };
+}
+
+function prepareCommit(path: string) {
   const database = new Database(path);
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   database.exec('CREATE TABLE t (a TEXT)');
   const insert = database.prepare('INSERT INTO t VALUES (?)');
-  const before = process.cpuUsage();
-  const times = Array.from({ length: COMMANDS * MEMBERS }, () => {
-    const start = performance.now();
+  let cpu = 0;
+  const run = async () => {
+    const [start, cpuBefore] = [performance.now(), process.cpuUsage()];
     insert.run('x'.repeat(300));
-    return performance.now() - start;
-  });
-  const { user, system } = process.cpuUsage(before);
-  const ms = median(times);
-  return { start: 0, idle: 0, used: 0, dm: ms, ack: ms, cpu: (user + system) / 1_000 / times.length };
+    const ms = performance.now() - start;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    cpu += (user + system) / 1_000;
+    return { dm: ms, ack: ms };
+  };
+  return prepare({ run, cpu: () => cpu });
 }
 
 /** Counts what one command of a member costs, whom the bot meets for the first and for the second time. */
 async function countCalls(databaseUrl: string, report: Bench['report']): Promise<void> {
-  const { discord, start, ask } = await openStage(2);
+  const { discord, start, ask } = await openStage(1);
   const probe = new URL('./probe.mjs', import.meta.url).href;
-  const child = await start({ DATABASE_URL: databaseUrl }, OURS, ['--import', probe]);
-  await ask(0);
+  const bot = await start({ DATABASE_URL: databaseUrl }, OURS, ['--import', probe]);
   /** Counts since the last call. */
-  const counts = async (): Promise<Record<'statements' | 'commits', number>> => {
+  const count = async (): Promise<Record<'statements' | 'commits', number>> => {
     await pause(SETTLE_MS);
-    child.send('counts');
-    const [sent] = await once(child, 'message');
-    return sent;
+    bot.send('count');
+    const [counts] = await once(bot, 'message');
+    return counts;
   };
-  await counts();
-  for (const [who, maxima] of [
-    ['new', [undefined, undefined, 3]],
+  for (const [who, most] of [
+    ['new', [Infinity, Infinity, 3]],
     ['known', [12, 3, 2]],
   ] as const) {
+    await count();
     const callsBefore = discord.requests.length;
-    await ask(1);
-    const { statements, commits } = await counts();
-    const values = [statements, commits, discord.requests.length - callsBefore];
-    for (const [index, name] of ['statements without BEGIN and COMMIT', 'commits', 'REST calls'].entries()) {
-      const what = `${name} per !getcode of a ${who} member`;
-      report.add({ what, unit: '', values: values.slice(index, index + 1), atMost: maxima[index] });
-    }
+    await ask(0);
+    const { statements, commits } = await count();
+    const add = (what: string, value: number, atMost: number): string =>
+      report.add({ what: `${what} per !getcode of a ${who} member`, unit: '', values: [value], atMost });
+    add('statements without BEGIN and COMMIT', statements, most[0]);
+    add('commits', commits, most[1]);
+    add('REST calls', discord.requests.length - callsBefore, most[2]);
   }
-  await stop(child);
+  await stop(bot);
   await discord.close();
 }

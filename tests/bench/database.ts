@@ -13,11 +13,7 @@ import { runOn, startServer } from '../support/postgres.js';
 
 const SECRET = 'a secret of the benchmark, which is long enough';
 /** Settings of a bot over a generated database: its holders are not on the stand-in, and it would be backed up at once. */
-export const SETTINGS = {
-  CODE_SECRET: SECRET,
-  MEMBERSHIP_CHECK_INTERVAL: 'off',
-  BACKUP_INTERVAL: 'off',
-} as const;
+export const SETTINGS = { CODE_SECRET: SECRET, MEMBERSHIP_CHECK_INTERVAL: 'off', BACKUP_INTERVAL: 'off' };
 const CHANNEL_ID = '2';
 /** In characters: 1,000,000 of them do not collide. */
 const CODE_LENGTH = 12;
@@ -57,33 +53,29 @@ export async function openServices(databaseUrl: string, guildId = '1') {
   if (database === null) throw new Error('Not a database');
   const storage = await openStorage({ database, secret: SECRET, as: 'owner' });
   const { store, keys } = storage;
-  const clock = Date.now;
+  const common = { store, keys, clock: Date.now };
   const service = new CodeService({
-    store,
-    keys,
+    ...common,
     codeLength: CODE_LENGTH,
     codeTtlMs: null,
     codeMaxUses: null,
     reservedUsernames: [],
     limits: { codes: 1_000, withinMs: 600_000, usernames: 1_000 },
-    clock,
     random: randomInt,
   });
-  const deliveries = new Deliveries({ store, clock });
+  const deliveries = new Deliveries(common);
+  const validator = new Validator(common);
 
   /** What `!getcode` does to the database. */
   async function getCode(login: Login): Promise<void> {
     const { holderId } = login;
-    const username = usernameOf(login.username);
-    const request = { id: newId(), guildId, channelId: CHANNEL_ID, holderId, holderTag: holderId, username };
-    const code = await service.issue(request);
+    const holder = { guildId, channelId: CHANNEL_ID, holderId, holderTag: holderId };
+    const code = await service.issue({ id: newId(), ...holder, username: usernameOf(login.username) });
     if (code === null || 'refusal' in code) throw new Error(`Not issued: ${JSON.stringify(code)}`);
     await deliveries.markDelivered(code.id);
     await deliveries.markAcknowledged(code.id);
     login.text = service.textOf(code);
   }
-
-  const validator = new Validator({ store, keys, clock });
 
   async function logIn(method: 'validate' | 'redeem', { username, text }: Login): Promise<void> {
     const { valid } = await validator[method](username, text);

@@ -1,16 +1,15 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import autocannon, { type Request } from 'autocannon';
 
+import { freePort } from '../website/ports.js';
 import { createDatabase, pick, SETTINGS, type Login } from './database.js';
 import { writeSection, type Bench } from './report.js';
 import { megabytesOf, openStage, stop, threadMs } from './stage.js';
 
-const BARE = fileURLToPath(new URL('./bare-http.mjs', import.meta.url));
+const BARE = new URL('./bare-http.mjs', import.meta.url);
 const TOKEN = 'a-token-of-the-benchmark-which-is-long-enough';
 const CONNECTIONS = 20;
 /** Per connection, in turns. */
@@ -24,30 +23,25 @@ export async function measureHttp({ folder, isQuick, report }: Bench): Promise<v
   const requests = logins.slice(0, REQUESTS).map((login) => requestOf(login));
   const bare = fork(BARE, { execArgv: [] });
   const [bareUrl]: unknown[] = await once(bare, 'message');
-  const [values, floor]: [number[], number[]] = [[], []];
+  const [values, bareValues]: [number[], number[]] = [[], []];
   const servers = [
-    { server: child, address: url, times: values },
-    { server: bare, address: String(bareUrl), times: floor },
-  ];
+    [child, url, values],
+    [bare, String(bareUrl), bareValues],
+  ] as const;
   const amount = isQuick ? 500 : 5_000;
   // The first round warms up.
   for (let round = 0; round <= (isQuick ? 1 : 15); round++) {
-    for (const { server, address, times } of servers) {
+    for (const [server, address, times] of servers) {
       const before = threadMs(server.pid);
       const result = await autocannon({ url: address, connections: CONNECTIONS, amount, requests });
       if (result['2xx'] < amount) throw new Error(`${amount - result['2xx']} of ${amount} logins failed`);
       if (round > 0) times.push((threadMs(server.pid) - before) / amount);
     }
   }
-  for (const { server } of servers) await stop(server);
+  for (const [server] of servers) await stop(server);
   await discord.close();
-  report.add({
-    what: 'validation over HTTP, as a rate',
-    unit: 'ms',
-    values,
-    floor: { what: 'constant answer', values: floor },
-    atLeast: 0.6,
-  });
+  const floor = { what: 'constant answer', values: bareValues };
+  report.add({ what: 'validation over HTTP, as a rate', unit: 'ms', values, floor, atLeast: 0.6 });
 }
 
 /** Measures right, wrong and throttled logins over many connections at once. */
@@ -111,16 +105,9 @@ async function startBot(databasePath: string, codes: number) {
   const { discord, guild, start } = await openStage(0);
   const logins = await createDatabase(databasePath, guild.id, codes);
   const port = await freePort();
-  const settings = { ...SETTINGS, DATABASE_URL: databasePath, HTTP_PORT: port, HTTP_TOKEN: TOKEN };
-  return { discord, child: await start(settings), url: `http://127.0.0.1:${port}`, logins };
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return String(typeof address === 'object' ? address?.port : address);
+  const http = { HTTP_PORT: String(port), HTTP_TOKEN: TOKEN };
+  const child = await start({ ...SETTINGS, ...http, DATABASE_URL: databasePath });
+  return { discord, child, url: `http://127.0.0.1:${port}`, logins };
 }
 
 function requestOf({ username, text: code }: Pick<Login, 'username' | 'text'>): Request {

@@ -24,48 +24,40 @@ interface Figure {
   /** The target of the ratio to the floor, or of the figure itself where there is no floor. */
   readonly atMost?: number | undefined;
   /** The same for a rate. Its ratio is floor / value: both are times. */
-  readonly atLeast?: number | undefined;
+  readonly atLeast?: number;
 }
 
 /** Prints figures as they are measured, or all of them as one JSON document at the end. */
 export class Report {
   readonly #isJson: boolean;
   readonly #figures: object[] = [];
-  readonly #loadBefore = loadavg()[0];
 
   constructor(isJson: boolean) {
     this.#isJson = isJson;
   }
 
   /** Returns the medians, for a cell of a table. */
-  add({ what, unit, values, floor, atMost, atLeast }: Figure): string {
-    const ratios = floor?.values.map((base, round) => {
-      const value = values[round] ?? Number.NaN;
+  add({ what, unit, values, floor, atMost = Infinity, atLeast }: Figure): string {
+    const compared = values.map((value, round) => {
+      const base = floor?.values[round] ?? 1;
       return atLeast === undefined ? value / base : base / value;
     });
-    const [value, base, ratio] = [values, floor?.values, ratios].map((list) => list && spreadOf(list));
-    const compared = median(ratios ?? values);
-    const isMet = compared <= (atMost ?? Infinity) && compared >= (atLeast ?? -Infinity);
-    const target = atMost === undefined ? atLeast && `at least ${atLeast}` : `at most ${atMost}`;
-    this.#figures.push({
-      what,
-      unit,
-      value,
-      floor: floor && { what: floor.what, ...base },
-      ratio,
-      target,
-      isMet,
-    });
-    const aim = target === undefined ? '' : ` (target: ${target}${isMet ? '' : ', MISSED'})`;
-    const absolute = inWords(values, unit);
-    if (floor === undefined || ratios === undefined) {
-      this.print(`${what}: ${absolute}${aim}`);
-      return inUnits(median(values), unit);
+    const middle = median(compared);
+    const isMet = middle <= atMost && middle >= (atLeast ?? -Infinity);
+    const atMostText = atMost === Infinity ? null : `at most ${atMost}`;
+    const target = atLeast === undefined ? atMostText : `at least ${atLeast}`;
+    const base = floor && { what: floor.what, ...spreadOf(floor.values) };
+    const ratio = floor && spreadOf(compared);
+    this.#figures.push({ what, unit, ...spreadOf(values), floor: base, ratio, target, isMet });
+    const aim = target === null ? '' : ` (target: ${target}${isMet ? '' : ', MISSED'})`;
+    const [own, cell] = [inWords(values, unit), inUnits(median(values), unit)];
+    if (floor === undefined) {
+      this.print(`${what}: ${own}${aim}`);
+      return cell;
     }
-    this.print(
-      `${what}: ${inWords(ratios, '×')}${aim}; ${absolute}, ${floor.what}: ${inWords(floor.values, unit)}`,
-    );
-    return `${inUnits(compared, '×')} (${inUnits(median(values), unit)})`;
+    const floorInWords = `${floor.what}: ${inWords(floor.values, unit)}`;
+    this.print(`${what}: ${inWords(compared, '×')}${aim}; ${own}, ${floorInWords}`);
+    return `${inUnits(middle, '×')} (${cell})`;
   }
 
   print(line: string): void {
@@ -73,14 +65,9 @@ export class Report {
   }
 
   finish(): void {
-    if (!this.#isJson) return;
-    const document = { where: caption(), loadBefore: this.#loadBefore, figures: this.#figures };
-    process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    const document = { caption: caption(), figures: this.#figures };
+    if (this.#isJson) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   }
-}
-
-export function median(values: readonly number[]): number {
-  return spreadOf(values).median;
 }
 
 /** The middle of several measurements, and the quarter of them below and above. */
@@ -88,6 +75,10 @@ function spreadOf(values: readonly number[]) {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
   return { p25: at(0.25), median: at(0.5), p75: at(0.75) };
+}
+
+export function median(values: readonly number[]): number {
+  return spreadOf(values).median;
 }
 
 function inWords(values: readonly number[], unit: string): string {
@@ -103,26 +94,23 @@ export function inUnits(value: number, unit: string): string {
   return `${value.toLocaleString('en', { maximumSignificantDigits: 3 })} ${unit}`.trimEnd();
 }
 
-export function markdownTable(rows: readonly (readonly string[])[]): string {
-  const [head = [], ...body] = rows;
+export function markdownTable([head = [], ...rows]: readonly (readonly string[])[]): string {
   const rule = head.map((_, column) => (column === 0 ? '---' : '---:'));
-  return [head, rule, ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 /** Where and when something was measured. */
 export function caption(): string {
   const cpu = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`;
-  const date = new Date().toISOString().slice(0, 10);
-  return `${date}, ${cpu}, ${process.platform} ${process.arch}, Node ${process.version}, load average ${loadavg()[1]?.toFixed(1)}`;
+  const where = `${cpu}, ${process.platform} ${process.arch}, Node ${process.version}`;
+  return `${new Date().toISOString().slice(0, 10)}, ${where}, load average ${loadavg()[1]?.toFixed(1)}`;
 }
 
-/** Replaces what stands in docs/performance.md between the marks of a section. */
+/** Replaces what is between the marks of a section in docs/performance.md. */
 export function writeSection(name: string, table: readonly (readonly string[])[]): void {
-  const section = new RegExp(`(?<=<!-- ${name} -->)[^]*(?=<!-- end of ${name} -->)`);
-  const text = `\n\n${markdownTable(table)}\n\n${caption()}.\n\n`;
-  writeFileSync(
-    PAGE,
-    readFileSync(PAGE, 'utf8').replace(section, () => text),
-  );
+  const between = new RegExp(`(?<=<!-- ${name} -->)[^]*(?=<!-- end of ${name} -->)`);
+  const section = `\n\n${markdownTable(table)}\n\n${caption()}.\n\n`;
+  const page = readFileSync(PAGE, 'utf8').replace(between, () => section);
+  writeFileSync(PAGE, page);
   execFileSync('npx', ['oxfmt', PAGE]);
 }

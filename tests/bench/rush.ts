@@ -21,27 +21,15 @@ const QUIET_MS = 90_000;
  * Measures a rush: members who never met the bot all type `!getcode`, while the stand-in enforces Discord's limits.
  * Once without an incident, and once with a bot that is killed when the last member has asked.
  */
-export async function measureRush({ folder, report }: Bench): Promise<void> {
-  const table = [['a rush', 'undisturbed', 'killed and started again']];
-  const calm = await rush(join(folder, 'rush', 'codes.db'), false);
-  const killed = await rush(join(folder, 'killed', 'codes.db'), true);
-  for (const [index, [what, value, unit = '']] of calm.entries()) {
-    const values = [value, killed[index]?.[1] ?? Number.NaN];
-    table.push([
-      what,
-      ...values.map((one, column) =>
-        report.add({ what: `${what}, ${table[0]?.[column + 1]}`, unit, values: [one] }),
-      ),
-    ]);
-  }
-  report.print(markdownTable(table));
+export async function measureRush(bench: Bench): Promise<void> {
+  const calm = await rush(bench, 'undisturbed', false);
+  const killed = await rush(bench, 'killed and started again', true);
+  bench.report.print(markdownTable(calm.map((cells, index) => [...cells, killed[index]?.[1] ?? ''])));
 }
 
-/** Returns what happened to how many members, and figures of the bot. */
-async function rush(
-  databaseUrl: string,
-  isKilled: boolean,
-): Promise<(readonly [what: string, value: number, unit?: string])[]> {
+/** Returns two columns of a table: what happened to how many members, and figures of the bot. */
+async function rush({ folder, report }: Bench, name: string, isKilled: boolean): Promise<string[][]> {
+  const databaseUrl = join(folder, `rush-${isKilled}`, 'codes.db');
   const { discord, channel, members, start } = await openStage(MEMBERS, { enforcesRateLimits: true });
   /** Times are in ms since the first member asked; `Infinity`: it did not happen. */
   const all = members.map((user) => ({
@@ -116,11 +104,13 @@ async function rush(
   const waits = all
     .map(({ asked, sent, offered }) => Math.min(sent, offered) - asked)
     .filter(Number.isFinite);
-  const isOvertaken = (member: Member, key: 'sent' | 'offered'): boolean =>
-    Number.isFinite(member[key]) &&
-    all.some((other) => other.asked > member.asked && other[key] < member[key]);
-  return [
-    ['members who asked', MEMBERS],
+  const wasOvertaken = ({ asked, sent, offered }: Member): boolean =>
+    all.some(
+      (later) =>
+        later.asked > asked &&
+        ((sent < Infinity && later.sent < sent) || (offered < Infinity && later.offered < offered)),
+    );
+  const figures: readonly (readonly [what: string, value: number, unit?: string])[] = [
     ['DM within 10 seconds', many((member) => isSoon(member.sent, member))],
     ['DM later', many((member) => member.dms > 0 && !isSoon(member.sent, member))],
     ['the button, without a DM', many(({ dms, offered }) => dms === 0 && offered < Infinity)],
@@ -130,10 +120,7 @@ async function rush(
     ['more than one DM', many(({ dms }) => dms > 1)],
     ['named in the channel more than once', many(({ lines }) => lines > 1)],
     ['not named in the channel', many(({ lines }) => lines === 0)],
-    [
-      'overtaken by somebody who asked later',
-      many((member) => isOvertaken(member, 'sent') || isOvertaken(member, 'offered')),
-    ],
+    ['overtaken by somebody who asked later', many((member) => wasOvertaken(member))],
     ['messages in the channel', discord.messages(channel).length - MEMBERS],
     ['wait for a DM or the button, median', median(waits), 'ms'],
     ['wait for a DM or the button, longest', Math.max(...waits), 'ms'],
@@ -143,5 +130,12 @@ async function rush(
     ['CPU of the bot that ran last', cpu, 'ms'],
     ['memory, idle', idle, 'MB'],
     ['memory, peak', peak, 'MB'],
+  ];
+  return [
+    ['a rush', name],
+    ...figures.map(([what, value, unit = '']) => [
+      what,
+      report.add({ what: `${what}, ${name}`, unit, values: [value] }),
+    ]),
   ];
 }

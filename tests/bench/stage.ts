@@ -1,12 +1,13 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { DiscordStandIn, type StandInOptions } from '../../src/demo/stand-in/stand-in.js';
 
 export const OURS = '../../dist/index.js';
 
+export type Settings = Readonly<Record<string, string>>;
 export type Stage = Awaited<ReturnType<typeof openStage>>;
 
 /** A stand-in with one server and its members, on which bots start, each in a process of its own. */
@@ -22,11 +23,12 @@ export async function openStage(size: number, options: StandInOptions = {}) {
 
   /** Starts a bot with the default settings but for those given; resolves when it is connected. */
   async function start(
-    settings: Readonly<Record<string, string>>,
+    settings: Settings,
     path = OURS,
     execArgv: readonly string[] = [],
   ): Promise<ChildProcess> {
-    const bot = fork(fileURLToPath(new URL(path, import.meta.url)), {
+    const { identifies } = discord;
+    const bot = fork(new URL(path, import.meta.url), {
       execArgv: [...execArgv],
       // The log goes to /dev/null.
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -41,6 +43,8 @@ export async function openStage(size: number, options: StandInOptions = {}) {
     bot.once('exit', () => {
       if (!bot.killed) throw new Error(`${path} ended`);
     });
+    // The connection of the bot before may not be closed yet.
+    while (discord.identifies === identifies) await pause(5);
     await discord.connected();
     return bot;
   }
@@ -61,7 +65,15 @@ export async function openStage(size: number, options: StandInOptions = {}) {
     return { dm, ack: performance.now() - askedAt };
   }
 
-  return { discord, guild, channel, members, start, ask };
+  /** Starts a bot; resolves with its process and the time in ms until member 0 has its first answer. */
+  async function startAndAsk(settings: Settings, path?: string): Promise<[ChildProcess, number]> {
+    const startedAt = performance.now();
+    const bot = await start(settings, path);
+    await ask(0);
+    return [bot, performance.now() - startedAt];
+  }
+
+  return { discord, guild, channel, members, start, ask, startAndAsk };
 }
 
 export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
