@@ -30,22 +30,20 @@ const { values, positionals } = parseArgs({
   options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
-const { quick: isQuick } = values;
+const { json, quick: isQuick } = values;
 const byDefault = Object.keys(PARTS).filter((part) => part !== 'rush' && (isQuick || part !== 'scale'));
 const parts = positionals.length === 0 ? byDefault : positionals;
+if (!parts.every((part) => part in PARTS)) throw new Error(`The parts are ${Object.keys(PARTS).join(', ')}.`);
 
 // The bots run what is in dist.
 build();
-const report = new Report(values.json);
+const report = new Report(json);
 report.print(caption());
 const folder = mkdtempSync(join(tmpdir(), 'access-bot-bench-'));
 try {
   for (const part of parts) {
-    const measure = PARTS[part];
-    if (measure === undefined)
-      throw new Error(`No part ${part}. The parts: ${Object.keys(PARTS).join(', ')}.`);
     report.print(`\n${part}`);
-    await measure({ folder, isQuick, writes: !isQuick && positionals.length > 0, report });
+    await PARTS[part]?.({ folder, isQuick, writes: !isQuick && positionals.length > 0, report });
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -5,15 +5,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 
 import { median, type Bench } from './report.js';
-import { cpuMs, megabytesOf, openStage, OURS, stop, type Settings, type Stage } from './stage.js';
+import { cpuMs, megabytesOf, openStage, stop, type Settings, type Stage } from './stage.js';
 
 /** At most the burst of new DM channels. */
 const MEMBERS = 8;
 /** Of each member at most 8, the commands per minute. */
 const COMMANDS = 64;
-const IDLE_MS = 1_000;
 /** A command writes its last statement after its acknowledgement. */
-const SETTLE_MS = 200;
+const IDLE_MS = 1_000;
 
 /** Times in ms, memory in MB. */
 type Values = Record<'start' | 'idle' | 'dm' | 'ack' | 'cpu', number>;
@@ -38,21 +37,31 @@ export async function measureBots({ folder, isQuick, report }: Bench): Promise<v
     const ours = await launch(stages.ours, settings);
     const bare = await launch(stages.bare, {}, './bare-bot.mjs');
     const commit = prepareCommit(join(folder, `commits-${round}.db`));
-    const subjects = [ours, bare, commit];
+    const commits: { readonly ms: number; readonly cpu: number }[] = [];
+    const bots = [ours, bare];
     await pause(IDLE_MS);
-    for (const { bot, values } of [ours, bare]) values.idle = megabytesOf(bot);
+    for (const { bot, values } of bots) values.idle = megabytesOf(bot);
     // Opens the DM channels: new ones are paced.
-    for (let member = 1; member <= MEMBERS; member++) for (const { run } of subjects) await run(member);
-    for (const subject of subjects) subject.cpuBefore = subject.cpu();
-    for (let count = 0; count < COMMANDS; count++)
-      for (const { run, times } of subjects) times.push(await run(1 + (count % MEMBERS)));
-    for (const { values, cpu, cpuBefore, times } of subjects) {
-      values.cpu = (cpu() - cpuBefore) / COMMANDS;
+    for (const { ask } of bots) for (let member = 1; member <= MEMBERS; member++) await ask(member);
+    for (const { bot, values } of bots) values.cpu = -cpuMs(bot) / COMMANDS;
+    for (let count = 0; count < COMMANDS; count++) {
+      for (const { ask, times } of bots) times.push(await ask(1 + (count % MEMBERS)));
+      commits.push(commit());
+    }
+    for (const { bot, values, times } of bots) {
+      values.cpu += cpuMs(bot) / COMMANDS;
       values.dm = median(times.map(({ dm }) => dm));
       values.ack = median(times.map(({ ack }) => ack));
+      await stop(bot);
     }
-    if (round > 0) rounds.push({ ours: ours.values, bare: bare.values, commit: commit.values });
-    for (const { bot } of [ours, bare]) await stop(bot);
+    const ms = median(commits.map((one) => one.ms));
+    const cpu = commits.reduce((sum, one) => sum + one.cpu, 0) / COMMANDS;
+    if (round === 0) continue;
+    rounds.push({
+      ours: ours.values,
+      bare: bare.values,
+      commit: { start: 0, idle: 0, dm: ms, ack: ms, cpu },
+    });
   }
   for (const { discord } of Object.values(stages)) await discord.close();
 
@@ -68,67 +77,50 @@ export async function measureBots({ folder, isQuick, report }: Bench): Promise<v
   await countCalls(join(folder, 'counts', 'codes.db'), report);
 }
 
-interface Subject {
-  /** Resolves with the times in ms until the DM and until the acknowledgement. */
-  readonly run: (member: number) => Promise<{ readonly dm: number; readonly ack: number }>;
-  /** CPU time so far in ms. */
-  readonly cpu: () => number;
-}
-
+/** Starts a bot; resolves after its first answer. */
 async function launch(stage: Stage, settings: Settings, path?: string) {
   const [bot, start] = await stage.startAndAsk(settings, path);
-  return { bot, ...prepare({ run: stage.ask, cpu: () => cpuMs(bot) }, start) };
+  const values: Values = { start, idle: NaN, dm: NaN, ack: NaN, cpu: NaN };
+  const times: { readonly dm: number; readonly ack: number }[] = [];
+  return { bot, ask: stage.ask, values, times };
 }
 
-function prepare(subject: Subject, start = 0) {
-  const values: Values = { start, idle: 0, dm: NaN, ack: NaN, cpu: NaN };
-  return { ...subject, values, times: new Array<Awaited<ReturnType<Subject['run']>>>(), cpuBefore: NaN };
-}
-
+/** Returns a function that makes a durable commit and returns its time and CPU time in ms. */
 function prepareCommit(path: string) {
   const database = new Database(path);
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   database.exec('CREATE TABLE t (a TEXT)');
   const insert = database.prepare('INSERT INTO t VALUES (?)');
-  let cpu = 0;
-  const run = async () => {
-    const [start, cpuBefore] = [performance.now(), process.cpuUsage()];
+  return () => {
+    const [start, before] = [performance.now(), process.cpuUsage()];
     insert.run('x'.repeat(300));
-    const ms = performance.now() - start;
-    const { user, system } = process.cpuUsage(cpuBefore);
-    cpu += (user + system) / 1_000;
-    return { dm: ms, ack: ms };
+    const { user, system } = process.cpuUsage(before);
+    return { ms: performance.now() - start, cpu: (user + system) / 1_000 };
   };
-  return prepare({ run, cpu: () => cpu });
 }
 
 /** Counts what one command of a member costs, whom the bot meets for the first and for the second time. */
 async function countCalls(databaseUrl: string, report: Bench['report']): Promise<void> {
   const { discord, start, ask } = await openStage(1);
   const probe = new URL('./probe.mjs', import.meta.url).href;
-  const bot = await start({ DATABASE_URL: databaseUrl }, OURS, ['--import', probe]);
-  /** Counts since the last call. */
-  const count = async (): Promise<Record<'statements' | 'commits', number>> => {
-    await pause(SETTLE_MS);
-    bot.send('count');
-    const [counts] = await once(bot, 'message');
-    return counts;
-  };
-  for (const [who, most] of [
-    ['new', [Infinity, Infinity, 3]],
-    ['known', [12, 3, 2]],
-  ] as const) {
-    await count();
+  const bot = await start({ DATABASE_URL: databaseUrl }, undefined, ['--import', probe]);
+  const counts: Record<'statements' | 'commits' | 'calls', number>[] = [];
+  for (let command = 0; command <= 2; command++) {
     const callsBefore = discord.requests.length;
-    await ask(0);
-    const { statements, commits } = await count();
-    const add = (what: string, value: number, atMost: number): string =>
-      report.add({ what: `${what} per !getcode of a ${who} member`, unit: '', values: [value], atMost });
-    add('statements without BEGIN and COMMIT', statements, most[0]);
-    add('commits', commits, most[1]);
-    add('REST calls', discord.requests.length - callsBefore, most[2]);
+    if (command > 0) await ask(0);
+    await pause(IDLE_MS);
+    bot.send('count');
+    const [counted] = await once(bot, 'message');
+    counts.push({ ...counted, calls: discord.requests.length - callsBefore });
   }
+  for (const [what, value, atMost] of [
+    ['REST calls per !getcode of a new member', counts[1]?.calls, 3],
+    ['REST calls per !getcode of a known member', counts[2]?.calls, 2],
+    ['statements without BEGIN and COMMIT per !getcode of a known member', counts[2]?.statements, 12],
+    ['commits per !getcode of a known member', counts[2]?.commits, 3],
+  ] as const)
+    report.add({ what, unit: '', values: [value ?? Number.NaN], atMost });
   await stop(bot);
   await discord.close();
 }

@@ -20,7 +20,6 @@ const CODE_LENGTH = 12;
 const DISCORD_EPOCH = 1_420_070_400_000n;
 /** Codes that ended longer ago are deleted, by default after 365 days. */
 const AGE_MS = 300 * 86_400_000;
-const CODES_PER_STATEMENT = 100;
 
 /** A PostgreSQL server of the benchmark's own, whose commits survive a crash, with any number of empty databases. */
 export async function startPostgres() {
@@ -82,7 +81,10 @@ export async function openServices(databaseUrl: string, guildId = '1') {
     if (!valid) throw new Error('An issued code is not valid');
   }
 
-  return { storage, service, getCode, logIn };
+  /** A new command of an administrator. */
+  const byAdmin = () => ({ id: newId(), guildId, actorId: 'admin' });
+
+  return { storage, service, getCode, logIn, byAdmin };
 }
 
 export function pick(logins: readonly Login[]): Login {
@@ -94,29 +96,19 @@ export function pick(logins: readonly Login[]): Login {
 let lastId = 0;
 
 /** Returns the id of a new message on Discord. */
-export function newId(): string {
-  lastId += 1;
-  return idAt(Date.now(), lastId);
+function newId(): string {
+  return idAt(Date.now(), ++lastId);
 }
 
 function idAt(at: number, n: number): string {
   return String(((BigInt(at) - DISCORD_EPOCH) << 22n) + BigInt(n));
 }
 
-const NAMES = ['Anna', 'Bruno', 'Chloe', 'Dimitri', 'Emeka', 'Fatima', 'Grace', 'Hiroshi', 'Ines', 'Jonas'];
-
-const TABLES = [
-  [
-    'codes',
-    `id, guild_id, channel_id, holder_id, holder_tag, username, name_hash, text_hash, pair_hash, encrypted_text,
-    issued_at, attempted_at, delivered_at, acknowledged_at, ended_at, end_reason`,
-  ],
-  ['look_alikes', 'skeleton, name_hash'],
-  ['audit', 'at, event, code_id'],
-  ['failures', 'throttle_key, name_hash, times, total, changed_at'],
-  ['dm_channels', 'user_id, channel_id'],
-] as const;
-type Rows = Record<(typeof TABLES)[number][0], SqlValue[][]>;
+const CODES = `codes (id, guild_id, channel_id, holder_id, holder_tag, username, name_hash, text_hash, pair_hash,
+  encrypted_text, issued_at, attempted_at, delivered_at, acknowledged_at, ended_at, end_reason)`;
+const AUDIT = 'audit (at, event, code_id)';
+const FAILURES = 'failures (throttle_key, name_hash, times, total, changed_at)';
+const LOOK_ALIKES = 'look_alikes (skeleton, name_hash)';
 
 /**
  * Creates a database with the last 300 days of a server. Of 10 codes 7 are active, and one each was replaced, revoked,
@@ -133,14 +125,15 @@ export async function createDatabase(databaseUrl: string, guildId: string, count
   }
   const logins: Login[] = [];
   const since = Date.now() - AGE_MS;
-  const rows: Rows = { codes: [], look_alikes: [], audit: [], failures: [], dm_channels: [] };
+  const rows: Record<string, SqlValue[][]> = {};
+  const put = (into: string, ...values: SqlValue[]): void => void (rows[into] ??= []).push(values);
 
   function add(index: number): void {
     const place = index % 10;
     const decade = Math.floor(index / 10);
     // The first code of 10 was replaced by the second.
     const person = Math.max(place, 1);
-    const username = usernameOf(`${NAMES[person]} ${decade}`);
+    const username = usernameOf(`Anna ${decade * 10 + person}`);
     const holderId = String(10n ** 17n + BigInt(decade * 6 + Math.floor((person * 2) / 3)));
     const issuedAt = since + Math.floor((AGE_MS * index) / count);
     const id = idAt(issuedAt, index % 4_096);
@@ -150,24 +143,24 @@ export async function createDatabase(databaseUrl: string, guildId: string, count
     const endedAt = endReason === null ? null : issuedAt + 3_600_000;
     const hashes = [keys.hashText(text), keys.hashPair(username.key, text), keys.encrypt(text, id)];
     const owner = [guildId, CHANNEL_ID, holderId, `member${holderId}`, username.text, nameHash];
-    rows.codes.push([id, ...owner, ...hashes, ...Array<number>(4).fill(issuedAt), endedAt, endReason]);
-    rows.audit.push([issuedAt, 'issued', id], [issuedAt, 'delivered', id]);
+    put(CODES, id, ...owner, ...hashes, issuedAt, issuedAt, issuedAt, issuedAt, endedAt, endReason);
     if (endReason === null) logins.push({ username: username.text, holderId, text });
-    else rows.audit.push([endedAt, endReason, id]);
-    for (const skeleton of skeletonsOf(username)) rows.look_alikes.push([skeleton, nameHash]);
-    if (index % 20 === 1) rows.failures.push([nameHash, nameHash, String(issuedAt), 1, issuedAt]);
-    rows.dm_channels.push([holderId, holderId]);
+    put(AUDIT, issuedAt, 'issued', id);
+    put(AUDIT, issuedAt, 'delivered', id);
+    if (endReason !== null) put(AUDIT, endedAt, endReason, id);
+    for (const skeleton of skeletonsOf(username)) put(LOOK_ALIKES, skeleton, nameHash);
+    if (index % 20 === 1) put(FAILURES, nameHash, nameHash, String(issuedAt), 1, issuedAt);
+    put('dm_channels (user_id, channel_id)', holderId, holderId);
   }
 
   await driver.transaction('codes', async (query) => {
     for (let index = 0; index < count; index++) {
       add(index);
-      if ((index + 1) % CODES_PER_STATEMENT !== 0) continue;
-      for (const [table, columns] of TABLES) {
-        const some = rows[table].splice(0);
+      if ((index + 1) % 100 !== 0) continue;
+      for (const [into, some] of Object.entries(rows)) {
         let parameter = 0;
         const values = some.map((row) => `(${row.map(() => `$${++parameter}`).join(', ')})`).join(', ');
-        await query(`INSERT INTO ${table} (${columns}) VALUES ${values} ON CONFLICT DO NOTHING`, some.flat());
+        await query(`INSERT INTO ${into} VALUES ${values} ON CONFLICT DO NOTHING`, some.splice(0).flat());
       }
     }
   });

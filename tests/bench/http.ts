@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
@@ -9,19 +10,16 @@ import { createDatabase, pick, SETTINGS, type Login } from './database.js';
 import { writeSection, type Bench } from './report.js';
 import { megabytesOf, openStage, stop, threadMs } from './stage.js';
 
-const BARE = new URL('./bare-http.mjs', import.meta.url);
 const TOKEN = 'a-token-of-the-benchmark-which-is-long-enough';
-const CONNECTIONS = 20;
 /** Per connection, in turns. */
 const REQUESTS = 400;
-const LOAD_CONNECTIONS = 100;
 const WRONG_CODE = 'ZZZZZZZZZZZZ';
 
 /** Measures validations over HTTP beside the same library with a constant answer, each in its own process. */
 export async function measureHttp({ folder, isQuick, report }: Bench): Promise<void> {
   const { discord, child, url, logins } = await startBot(join(folder, 'http', 'codes.db'), 1_000);
   const requests = logins.slice(0, REQUESTS).map((login) => requestOf(login));
-  const bare = fork(BARE, { execArgv: [] });
+  const bare = fork(new URL('./bare-http.mjs', import.meta.url), { execArgv: [] });
   const [bareUrl]: unknown[] = await once(bare, 'message');
   const [values, bareValues]: [number[], number[]] = [[], []];
   const servers = [
@@ -33,7 +31,7 @@ export async function measureHttp({ folder, isQuick, report }: Bench): Promise<v
   for (let round = 0; round <= (isQuick ? 1 : 15); round++) {
     for (const [server, address, times] of servers) {
       const before = threadMs(server.pid);
-      const result = await autocannon({ url: address, connections: CONNECTIONS, amount, requests });
+      const result = await autocannon({ url: address, connections: 20, amount, requests });
       if (result['2xx'] < amount) throw new Error(`${amount - result['2xx']} of ${amount} logins failed`);
       if (round > 0) times.push((threadMs(server.pid) - before) / amount);
     }
@@ -62,8 +60,8 @@ export async function measureLoad({ folder, isQuick, writes, report }: Bench): P
   });
   // Of 20 logins 16 are right, 3 have a wrong code, 1 is for a locked username.
   const mix = (): Request[] =>
-    Array.from({ length: REQUESTS }, (_, index) => {
-      const kind = index % 20;
+    Array.from({ length: REQUESTS }, () => {
+      const kind = randomInt(20);
       if (kind === 0) return expecting(locked, /^429 /);
       if (kind > 3) return expecting(pick(logins), /^200 .*"valid":true/);
       return expecting({ ...pick(strangers), text: WRONG_CODE }, /^(?:200 .*"reason":"unknown"|429 )/);
@@ -79,7 +77,7 @@ export async function measureLoad({ folder, isQuick, writes, report }: Bench): P
   for (const name of ['first', 'second', 'third']) {
     const { requests, latency, errors, timeouts } = await autocannon({
       url,
-      connections: LOAD_CONNECTIONS,
+      connections: 100,
       duration,
       requests: [requestOf(locked)],
       setupClient: (client) => client.setRequests(mix()),
@@ -104,10 +102,9 @@ export async function measureLoad({ folder, isQuick, writes, report }: Bench): P
 async function startBot(databasePath: string, codes: number) {
   const { discord, guild, start } = await openStage(0);
   const logins = await createDatabase(databasePath, guild.id, codes);
-  const port = await freePort();
-  const http = { HTTP_PORT: String(port), HTTP_TOKEN: TOKEN };
-  const child = await start({ ...SETTINGS, ...http, DATABASE_URL: databasePath });
-  return { discord, child, url: `http://127.0.0.1:${port}`, logins };
+  const port = String(await freePort());
+  const settings = { ...SETTINGS, DATABASE_URL: databasePath, HTTP_PORT: port, HTTP_TOKEN: TOKEN };
+  return { discord, child: await start(settings), url: `http://127.0.0.1:${port}`, logins };
 }
 
 function requestOf({ username, text: code }: Pick<Login, 'username' | 'text'>): Request {

@@ -7,7 +7,6 @@ import { createDatabase, isPostgres, openServices, pick, startPostgres } from '.
 import type { Bench } from './report.js';
 import { threadMs } from './stage.js';
 
-const CODES = 1_000;
 const FIND = 'SELECT * FROM codes WHERE pair_hash = $1';
 
 /** Measures validations in process beside the bare prepared statement with the same hash. */
@@ -56,7 +55,7 @@ export function clockOf(databaseUrl: string): () => number {
 }
 
 async function open(databaseUrl: string) {
-  const logins = await createDatabase(databaseUrl, '1', CODES);
+  const logins = await createDatabase(databaseUrl, '1', 1_000);
   const { storage, logIn } = await openServices(databaseUrl);
   const find = isPostgres(databaseUrl) ? bareOnPostgres(databaseUrl) : bareOnSqlite(databaseUrl);
   return {

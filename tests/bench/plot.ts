@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 
 import { caption, inUnits } from './report.js';
 
-const PLOT = new URL('../../docs/performance.svg', import.meta.url);
 /** In px. Points keep away from the edges. */
 const [PANEL, HEIGHT, LEFT, TOP, GAP, LEGEND, MARGIN] = [300, 400, 70, 70, 30, 250, 18] as const;
 const STYLE = `text { font: 13px sans-serif } .bold { font-weight: bold } .middle { text-anchor: middle }
@@ -49,7 +48,7 @@ export function writePlot(title: string, panels: readonly Panel[]): void {
     text(LEFT, height - 10, caption()),
     '</svg>\n',
   ];
-  writeFileSync(PLOT, svg.join('\n'));
+  writeFileSync(new URL('../../docs/performance.svg', import.meta.url), svg.join('\n'));
 }
 
 /** Places values between two positions in px, with ticks at the powers of 10 around them. */

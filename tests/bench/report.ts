@@ -51,13 +51,12 @@ export class Report {
     this.#figures.push({ what, unit, ...spreadOf(values), floor: base, ratio, target, isMet });
     const aim = target === null ? '' : ` (target: ${target}${isMet ? '' : ', MISSED'})`;
     const [own, cell] = [inWords(values, unit), inUnits(median(values), unit)];
-    if (floor === undefined) {
-      this.print(`${what}: ${own}${aim}`);
-      return cell;
-    }
-    const floorInWords = `${floor.what}: ${inWords(floor.values, unit)}`;
-    this.print(`${what}: ${inWords(compared, '×')}${aim}; ${own}, ${floorInWords}`);
-    return `${inUnits(middle, '×')} (${cell})`;
+    this.print(
+      floor === undefined
+        ? `${what}: ${own}${aim}`
+        : `${what}: ${inWords(compared, '×')}${aim}; ${own}, ${floor.what}: ${inWords(floor.values, unit)}`,
+    );
+    return floor === undefined ? cell : `${inUnits(middle, '×')} (${cell})`;
   }
 
   print(line: string): void {

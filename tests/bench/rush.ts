@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import Database from 'better-sqlite3';
 
-import type { StandInMessage } from '../../src/demo/stand-in/stand-in.js';
+import type { StandInMessage, StandInPlace, StandInUser } from '../../src/demo/stand-in/stand-in.js';
 import { markdownTable, median, type Bench } from './report.js';
 import { cpuMs, megabytesOf, openStage, stop } from './stage.js';
 
@@ -12,10 +12,10 @@ const MEMBERS = 1_000;
 const RUSH_MS = 10_000;
 /** A member who waits for a DM for longer is offered the button. */
 const SOON_MS = 10_000;
-/** Members press the button 2 to 12 seconds after they were named. */
-const PRESS_AFTER_MS = 2_000;
-/** When nobody was answered for this long, nobody else will be. */
-const QUIET_MS = 90_000;
+/** Members press the button this long after they were named. */
+const PRESS_MS = { from: 2_000, to: 12_000 };
+/** After the last request: answers end within 70 seconds, after a kill too. */
+const AFTERMATH_MS = 90_000;
 
 /**
  * Measures a rush: members who never met the bot all type `!getcode`, while the stand-in enforces Discord's limits.
@@ -31,58 +31,28 @@ export async function measureRush(bench: Bench): Promise<void> {
 async function rush({ folder, report }: Bench, name: string, isKilled: boolean): Promise<string[][]> {
   const databaseUrl = join(folder, `rush-${isKilled}`, 'codes.db');
   const { discord, channel, members, start } = await openStage(MEMBERS, { enforcesRateLimits: true });
-  /** Times are in ms since the first member asked; `Infinity`: it did not happen. */
-  const all = members.map((user) => ({
-    user,
-    asked: 0,
-    /** The first DM. */
-    sent: Infinity,
-    dms: 0,
-    /** Lines in the channel that name the member. */
-    lines: 0,
-    /** Of these, the first with the button. */
-    offered: Infinity,
-    hasSeen: false,
-  }));
-  type Member = (typeof all)[number];
-
   let bot = await start({ DATABASE_URL: databaseUrl });
   await pause(1_000);
   const idle = megabytesOf(bot);
-  const begun = performance.now();
-  const now = (): number => performance.now() - begun;
-  let lastAnswer = 0;
 
-  async function press(message: StandInMessage, member: Member): Promise<void> {
-    await pause(PRESS_AFTER_MS + member.asked);
+  const haveSeen = new Set<StandInUser>();
+  async function press(message: StandInMessage, user: StandInUser): Promise<void> {
+    await pause(PRESS_MS.from + Math.random() * (PRESS_MS.to - PRESS_MS.from));
     const id = message.components[0]?.components[0]?.custom_id ?? '';
-    const answer = await discord.press(message, id, member.user).catch(() => null);
+    const answer = await discord.press(message, id, user).catch(() => null);
     // The embed holds the code.
-    if (answer?.ephemeral === true && answer.message.embeds.length > 0) member.hasSeen = true;
+    if (answer?.ephemeral === true && answer.message.embeds.length > 0) haveSeen.add(user);
   }
-
+  const names = ({ content }: StandInMessage, { id }: StandInUser): boolean => content.includes(`<@${id}>`);
   discord.onMessage((message) => {
-    if (message.author !== discord.botUser || message.ephemeralTo !== null) return;
-    lastAnswer = now();
-    if (message.channelId !== channel.id) {
-      const reader = all.find(({ user }) => discord.directMessages(user).includes(message));
-      if (reader === undefined) return;
-      reader.dms += 1;
-      reader.sent = Math.min(reader.sent, lastAnswer);
-      return;
-    }
-    for (const member of all.filter(({ user }) => message.content.includes(`<@${user.id}>`))) {
-      member.lines += 1;
-      if (message.components.length === 0) continue;
-      member.offered = Math.min(member.offered, lastAnswer);
-      void press(message, member);
-    }
+    if (message.channelId !== channel.id || message.components.length === 0) return;
+    for (const user of members) if (names(message, user)) void press(message, user);
   });
 
-  for (const [index, member] of all.entries()) {
-    await pause((index * RUSH_MS) / MEMBERS - now());
-    member.asked = now();
-    discord.say(channel, member.user, `!getcode ${member.user.username}`);
+  const begun = Date.now();
+  for (const [index, user] of members.entries()) {
+    await pause(begun + (index * RUSH_MS) / MEMBERS - Date.now());
+    discord.say(channel, user, `!getcode ${user.username}`);
   }
   if (isKilled) {
     const database = new Database(databaseUrl, { readonly: true });
@@ -92,18 +62,33 @@ async function rush({ folder, report }: Bench, name: string, isKilled: boolean):
     await stop(bot, 'SIGKILL');
     bot = await start({ DATABASE_URL: databaseUrl });
   }
-  while (all.some(({ lines }) => lines === 0) && now() < lastAnswer + QUIET_MS) await pause(250);
-  await pause(2 * (PRESS_AFTER_MS + RUSH_MS));
+  await pause(AFTERMATH_MS);
   const [cpu, peak] = [cpuMs(bot), megabytesOf(bot, 'VmHWM')];
   await stop(bot, 'SIGKILL');
   await discord.close();
 
+  const answersIn = (place: StandInPlace): StandInMessage[] =>
+    discord.messages(place).filter(({ author }) => author === discord.botUser);
+  const lines = answersIn(channel);
+  /** Unix times in ms; `Infinity`: it did not happen. */
+  const all = members.map((user) => {
+    const question = discord.messages(channel).find(({ author }) => author === user);
+    const dms = answersIn(user);
+    const own = lines.filter((line) => names(line, user));
+    return {
+      asked: question?.createdAt ?? Number.NaN,
+      sent: dms[0]?.createdAt ?? Infinity,
+      dms: dms.length,
+      offered: own.find(({ components }) => components.length > 0)?.createdAt ?? Infinity,
+      named: own.length,
+      hasSeen: haveSeen.has(user),
+    };
+  });
+  type Member = (typeof all)[number];
   const many = (matches: (member: Member) => boolean): number => all.filter(matches).length;
   const isSoon = (at: number, { asked }: Member): boolean => at - asked <= SOON_MS;
-  const answers = (code: number): number => discord.requests.filter(({ status }) => status === code).length;
-  const waits = all
-    .map(({ asked, sent, offered }) => Math.min(sent, offered) - asked)
-    .filter(Number.isFinite);
+  const statuses = (code: number): number => discord.requests.filter(({ status }) => status === code).length;
+  const waits = all.map((one) => Math.min(one.sent, one.offered) - one.asked).filter(Number.isFinite);
   const wasOvertaken = ({ asked, sent, offered }: Member): boolean =>
     all.some(
       (later) =>
@@ -118,15 +103,15 @@ async function rush({ folder, report }: Bench, name: string, isKilled: boolean):
     ['saw the code after a press', many(({ hasSeen }) => hasSeen)],
     ['neither DM nor button', MEMBERS - waits.length],
     ['more than one DM', many(({ dms }) => dms > 1)],
-    ['named in the channel more than once', many(({ lines }) => lines > 1)],
-    ['not named in the channel', many(({ lines }) => lines === 0)],
+    ['named in the channel more than once', many(({ named }) => named > 1)],
+    ['not named in the channel', many(({ named }) => named === 0)],
     ['overtaken by somebody who asked later', many((member) => wasOvertaken(member))],
-    ['messages in the channel', discord.messages(channel).length - MEMBERS],
+    ['messages in the channel', lines.length],
     ['wait for a DM or the button, median', median(waits), 'ms'],
     ['wait for a DM or the button, longest', Math.max(...waits), 'ms'],
-    ['last answer after the first request', lastAnswer, 'ms'],
-    ['answers 429', answers(429)],
-    ['answers 403', answers(403)],
+    ['last answer after the first request', (lines.at(-1)?.createdAt ?? Number.NaN) - begun, 'ms'],
+    ['answers 429', statuses(429)],
+    ['answers 403', statuses(403)],
     ['CPU of the bot that ran last', cpu, 'ms'],
     ['memory, idle', idle, 'MB'],
     ['memory, peak', peak, 'MB'],

@@ -4,15 +4,7 @@ import { join } from 'node:path';
 import { CODES_PER_PAGE } from '../../src/services/code-service.js';
 import { checkMembership } from '../../src/services/maintenance.js';
 import { makeBackup } from '../../src/storage/backup.js';
-import {
-  createDatabase,
-  isPostgres,
-  newId,
-  openServices,
-  pick,
-  SETTINGS,
-  startPostgres,
-} from './database.js';
+import { createDatabase, isPostgres, openServices, pick, SETTINGS, startPostgres } from './database.js';
 import { clockOf, timeOf } from './logins.js';
 import { writePlot } from './plot.js';
 import { median, writeSection, type Bench } from './report.js';
@@ -98,18 +90,15 @@ export async function measureScale({ folder, isQuick, writes, report }: Bench): 
   writePlot('Time of one operation by the number of stored codes', panels);
 }
 
-const byAdmin = ({ stage }: Subject) => ({ id: newId(), guildId: stage.guild.id, actorId: 'admin' });
-
-async function listCodes(subject: Subject, page: number): Promise<number> {
-  return timeOf(async () => subject.service.list(byAdmin(subject), page), 3);
+async function listCodes({ service, byAdmin }: Subject, page: number): Promise<number> {
+  return timeOf(async () => service.list(byAdmin(), page), 3);
 }
 
-async function revokeMember(subject: Subject): Promise<void> {
-  const { service, logins } = subject;
+async function revokeMember({ service, logins, byAdmin }: Subject): Promise<void> {
   // Holders stand together.
   const memberId = logins.at(-1)?.holderId ?? '';
   while (logins.at(-1)?.holderId === memberId) logins.pop();
-  const revoked = await service.revoke(byAdmin(subject), { memberId }, null);
+  const revoked = await service.revoke(byAdmin(), { memberId }, null);
   if (revoked?.by !== 'member') throw new Error('Nothing was revoked');
 }
 

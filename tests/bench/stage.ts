@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { DiscordStandIn, type StandInOptions } from '../../src/demo/stand-in/stand-in.js';
 
-export const OURS = '../../dist/index.js';
+const OURS = '../../dist/index.js';
 
 export type Settings = Readonly<Record<string, string>>;
 export type Stage = Awaited<ReturnType<typeof openStage>>;
@@ -22,14 +22,10 @@ export async function openStage(size: number, options: StandInOptions = {}) {
   });
 
   /** Starts a bot with the default settings but for those given; resolves when it is connected. */
-  async function start(
-    settings: Settings,
-    path = OURS,
-    execArgv: readonly string[] = [],
-  ): Promise<ChildProcess> {
+  async function start(settings: Settings, path = OURS, execArgv: string[] = []): Promise<ChildProcess> {
     const { identifies } = discord;
     const bot = fork(new URL(path, import.meta.url), {
-      execArgv: [...execArgv],
+      execArgv,
       // The log goes to /dev/null.
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       env: {
