@@ -12,8 +12,8 @@ const MEMBERS = 1_000;
 const RUSH_MS = 10_000;
 /** A member who waits for a DM for longer is offered the button. */
 const SOON_MS = 10_000;
-/** Members press the button this long after they were named. */
-const PRESS_MS = { from: 2_000, to: 12_000 };
+/** Members press the button 2 to 12 seconds after they were named, the first to ask soonest. */
+const PRESS_AFTER_MS = 2_000;
 /** After the last request: answers end within 70 seconds, after a kill too. */
 const AFTERMATH_MS = 90_000;
 
@@ -36,8 +36,8 @@ async function rush({ folder, report }: Bench, name: string, isKilled: boolean):
   const idle = megabytesOf(bot);
 
   const haveSeen = new Set<StandInUser>();
-  async function press(message: StandInMessage, user: StandInUser): Promise<void> {
-    await pause(PRESS_MS.from + Math.random() * (PRESS_MS.to - PRESS_MS.from));
+  async function press(message: StandInMessage, user: StandInUser, index: number): Promise<void> {
+    await pause(PRESS_AFTER_MS + (index * RUSH_MS) / MEMBERS);
     const id = message.components[0]?.components[0]?.custom_id ?? '';
     const answer = await discord.press(message, id, user).catch(() => null);
     // The embed holds the code.
@@ -46,7 +46,7 @@ async function rush({ folder, report }: Bench, name: string, isKilled: boolean):
   const names = ({ content }: StandInMessage, { id }: StandInUser): boolean => content.includes(`<@${id}>`);
   discord.onMessage((message) => {
     if (message.channelId !== channel.id || message.components.length === 0) return;
-    for (const user of members) if (names(message, user)) void press(message, user);
+    for (const [index, user] of members.entries()) if (names(message, user)) void press(message, user, index);
   });
 
   const begun = Date.now();
