@@ -4,15 +4,20 @@ import { StorageError } from './storage-error.js';
 /** Wraps a driver to report an outage: when it begins, each time the error code changes, and `null` when it ends. */
 export function reportOutages(driver: Driver, onChange: (error: StorageError | null) => void): Driver {
   let current: StorageError | null = null;
+  let changes = 0;
+  const change = (error: StorageError | null): void => {
+    changes += 1;
+    onChange((current = error));
+  };
   async function report<T>(work: Promise<T>, endsOutage: boolean): Promise<T> {
-    // What began before the outage may still succeed in it.
-    const before = current;
+    // What began before the last change may still succeed in an outage, or fail after it.
+    const before = changes;
     try {
       const result = await work;
-      if (endsOutage && current !== null && current === before) onChange((current = null));
+      if (endsOutage && current !== null && changes === before) change(null);
       return result;
     } catch (error) {
-      if (error instanceof StorageError && error.code !== current?.code) onChange((current = error));
+      if (error instanceof StorageError && error.code !== current?.code && changes === before) change(error);
       throw error;
     }
   }

@@ -8,7 +8,7 @@ import { deferred } from '../support/deferred.js';
 const FULL = new StorageError('DISK_FULL', 'Full.');
 const LOCKED = new StorageError('DATABASE_LOCKED', 'Locked.');
 
-it('reports each other failure of an outage, and its end by a transaction that began after it', async () => {
+it('reports each other failure of an outage, and its end, by what began after the change before', async () => {
   const reports: unknown[] = [];
   let failure: Error | null = null;
   async function attempt<T>(work: () => Promise<T>): Promise<T> {
@@ -39,7 +39,11 @@ it('reports each other failure of an outage, and its end by a transaction that b
   failure = new TypeError('Bug');
   expect([await read(), await write()]).toEqual([failure, failure]);
   failure = null;
+  const late = deferred();
+  const stale = driver.transaction('', async () => late.promise.then(() => Promise.reject(LOCKED)));
   expect(await write()).toBe(1);
   await write();
+  late.resolve();
+  await expect(stale).rejects.toBe(LOCKED);
   expect(reports).toEqual(['DISK_FULL', 'DATABASE_LOCKED', null]);
 });
