@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 
 import type { Guess } from '../support/guesser.js';
+import { startBot } from '../support/bot.js';
 import { startBotWithHttp, TOKEN } from './bot.js';
 import { startWebsite, wrongCodes } from './websites.js';
 
@@ -40,4 +41,20 @@ it.each<[string, Guess[], number, string]>([
   expect(await tick()).toEqual([200, { ...health, guessedUsernames: usernames }, warned]);
   bot.clock.advance(1);
   expect(await tick()).toEqual([200, { ...health, guessedUsernames: 0 }, undefined]);
+});
+
+it('warns at the start when the codes are too short for the number of usernames', async () => {
+  const bot = await startBot({ settings: { GETCODE_LIMIT: '20/10m', MAX_USERNAMES_PER_MEMBER: '20' } });
+  const { server, databasePath, clock } = bot;
+  const { alice, bob } = server;
+  for (let n = 0; n < 13; n++) await bot.getCode(n % 2 === 0 ? alice : bob, `user ${n}`);
+  await bot.app.stop();
+  const restarted = await startBot({ server, databasePath, clock });
+  expect(restarted.logged()).toContain(
+    'Codes are short for 13 usernames: a year of guessing succeeds once in 942 tries. Set CODE_LENGTH=8.',
+  );
+  expect(bot.logged()).not.toContain('Codes are short');
+  await restarted.say(server.general, server.admin, '!revoke "user 0"');
+  await restarted.app.stop();
+  expect((await startBot({ server, databasePath, clock })).logged()).not.toContain('Codes are short');
 });

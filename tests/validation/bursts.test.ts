@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { describe, expect, it } from 'vitest';
 
 import { startBotWithHttp, TOKEN } from './bot.js';
@@ -88,4 +90,23 @@ describe.each([1, 4])('a burst of guesses from %i processes', (processes) => {
     }
     expect(faults).toEqual([]);
   });
+});
+
+it('detects a validator that reads and writes its counter in two transactions (control)', async () => {
+  const right = 'ABCDEF';
+  const position = GUESSES - 1;
+  let failures = 0;
+  const validate = async (code: string): Promise<string> => {
+    const read = failures;
+    await nextTurn();
+    if (read >= MAX_EVALUATED) return 'throttled';
+    if (code === right) return 'valid';
+    failures = read + 1;
+    return 'unknown';
+  };
+  const codes = deal(wrongCodes(GUESSES, right), right, position, 1).flat();
+  expect(faultsOf([await Promise.all(codes.map(validate))], position, true)).toEqual([
+    'evaluated 59 wrong codes',
+    'answered valid to the right code after 59 wrong ones',
+  ]);
 });
