@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -197,7 +197,9 @@ function setLine(content: string, [name, value]: readonly [string, string]): str
 function write(path: string, content: string): void {
   const target = locate(path);
   try {
-    writeFileSync(`${target}.new`, content, { mode: 0o600, flush: true });
+    // Left by a process that was killed, or the link of another account.
+    rmSync(`${target}.new`, { force: true });
+    writeFileSync(`${target}.new`, content, { mode: 0o600, flush: true, flag: 'wx' });
     giveAway(`${target}.new`);
     renameSync(`${target}.new`, target);
   } catch (error) {

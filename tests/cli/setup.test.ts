@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -132,6 +132,7 @@ describe('without a terminal', () => {
     const { server, token, path, script, written } = await prepare();
     const before = `export DISCORD_TOKEN = "${token}"\n# mine\nHTTP_HOST=127.0.0.2\nCODE_TTL=7d\n# CODE_TTL=never\n`;
     writeFileSync(path, before, { mode: 0o644 });
+    symlinkSync(`${path}.planted`, `${path}.new`);
     const { exitCode, stderr } = await script(ANSWERS);
     expect([exitCode, written()]).toEqual([2, before]);
     expect(stderr).toBe(`${path} exists. Add --yes to change it. Its other settings are kept.\n`);
@@ -141,6 +142,7 @@ describe('without a terminal', () => {
         `\nALLOWED_GUILD_IDS=${server.guild.id}\n\nCOMMAND_PREFIX=?\n\nCODE_MAX_USES=unlimited\n`,
     );
     expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(existsSync(`${path}.planted`)).toBe(false);
   });
 
   it.each<[string, (scene: Scene) => unknown, number, string]>([
@@ -150,7 +152,7 @@ describe('without a terminal', () => {
       78,
       'CODE_LENGTH must be a whole number from 6 to 32, but is "4"',
     ],
-    ['it cannot write', ({ path }) => mkdirSync(`${path}.new`), 78, '.env: EISDIR.\n'],
+    ['it cannot write', ({ path }) => mkdirSync(`${path}.new`), 78, 'EISDIR.\n'],
     [
       'Discord cannot be reached',
       ({ server }) => server.discord.fail({ route: APPLICATION }, 'reset'),
