@@ -1,7 +1,17 @@
 import { STATUS_CODES } from 'node:http';
 import { asRecord } from './form-check.js';
-import type { StandInRequest } from './rest.js';
 import type { StandInPlace, StandInUser, World } from './world.js';
+
+/** A REST call of the bot. */
+export interface StandInRequest {
+  readonly method: string;
+  /** Without `/api/v10` and without the query, e.g. `/users/@me/channels`. */
+  readonly path: string;
+  /** The parsed JSON; `undefined` if there is none. */
+  readonly body: unknown;
+  /** The HTTP status of the answer; `null` before the answer, or if it is lost. */
+  readonly status: number | null;
+}
 
 /** Selects REST calls: those that match every given field. `{}` selects all. */
 export interface StandInCalls {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError, invalidForm, refusal } from './api-error.js';
-import { type Answer, type Faults, toAnswer, toPattern } from './faults.js';
+import { type Answer, type Faults, type StandInRequest, toAnswer, toPattern } from './faults.js';
 import { asRecord, checkNotEmpty, readMessageForm } from './form-check.js';
 import {
   EPHEMERAL_FLAG,
@@ -19,17 +19,6 @@ import {
 } from './payloads.js';
 import { RateLimits } from './rate-limits.js';
 import type { StandInChannel, StandInGuild, World } from './world.js';
-
-/** A REST call of the bot. */
-export interface StandInRequest {
-  readonly method: string;
-  /** Without `/api/v10` and without the query, e.g. `/users/@me/channels`. */
-  readonly path: string;
-  /** The parsed JSON; `undefined` if there is none. */
-  readonly body: unknown;
-  /** The HTTP status of the answer; `null` before the answer, or if it is lost. */
-  readonly status: number | null;
-}
 
 export interface RestOptions {
   readonly gatewayUrl: string;

@@ -5,9 +5,10 @@ import {
   type StandInFault,
   type StandInFaultyCalls,
   type StandInHold,
+  type StandInRequest,
 } from './faults.js';
 import { Gateway, type StandInGatewayRefusal } from './gateway.js';
-import { Rest, type StandInRequest } from './rest.js';
+import { Rest } from './rest.js';
 import { type StandInMessage, type StandInUser, World } from './world.js';
 
 export type { StandInFault } from './faults.js';
