@@ -114,7 +114,7 @@ function readAll(reader: Reader) {
     httpPort,
     httpHost: read('HTTP_HOST', '127.0.0.1', HOST),
     /** One, or two while one replaces the other; empty only without the HTTP API. */
-    httpTokens: read('HTTP_TOKEN', [], HTTP_TOKENS, {
+    httpTokens: read('HTTP_TOKEN', [], BEARER_TOKENS, {
       kind: 'secret',
       missing: httpPort === null ? null : NO_HTTP_TOKEN,
     }),
@@ -255,7 +255,7 @@ const CODE_SECRET: Rule<string> = {
 };
 
 /** A Bearer token has these characters (RFC 6750). */
-const HTTP_TOKENS: Rule<readonly string[]> = {
+const BEARER_TOKENS: Rule<readonly string[]> = {
   parse: (text) => {
     const tokens = text.split(',').map((token) => token.trim());
     const fit = tokens.every((token) => isStrong(token) && /^[\w.~+/=-]+$/.test(token));

@@ -21,7 +21,7 @@ interface Figure {
   readonly values: readonly number[];
   /** What it is compared with, measured in the same rounds. */
   readonly floor?: { readonly what: string; readonly values: readonly number[] };
-  /** The target of the ratio to the floor, or of the figure itself where there is no floor. */
+  /** The target of the ratio to the floor, or of the figure if it has no floor. */
   readonly atMost?: number | undefined;
   /** The same for a rate. Its ratio is floor / value: both are times. */
   readonly atLeast?: number;
