@@ -110,7 +110,7 @@ export class DiscordBot {
     if (!(waitMs >= LONG_WAIT_MS) || route === Routes.userChannels()) return;
     if (route === null || route === Routes.gatewayBot()) {
       // Each request under way reports the limit.
-      if (liveness.isWaiting()) return;
+      if (liveness.isWaiting(waitMs - LONG_WAIT_MS)) return;
       liveness.expectWait(waitMs);
     }
     const what = route === null ? 'all requests of the bot' : `requests to ${route}`;

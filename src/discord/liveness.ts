@@ -25,8 +25,8 @@ export class Liveness {
   #timer: NodeJS.Timeout | null = null;
   #lastPing = -1;
   #silentMs = 0;
-  /** Until when Discord makes the bot wait, in Unix ms. */
-  #waitsUntil = 0;
+  /** The last wait that Discord asked for: when it began, in Unix ms, and how long it lasts. */
+  #wait = { at: 0, ms: 0 };
 
   constructor(client: Client, clock: () => number, options: Partial<LivenessOptions> = {}) {
     this.#client = client;
@@ -46,11 +46,13 @@ export class Liveness {
 
   /** For this long Discord makes the bot wait: it is not connected, and silence does not count. */
   expectWait(ms: number): void {
-    this.#waitsUntil = this.#clock() + ms;
+    this.#wait = { at: this.#clock(), ms };
   }
 
-  isWaiting(): boolean {
-    return this.#clock() < this.#waitsUntil;
+  /** @param ms whether the bot waits for longer than this from now on. */
+  isWaiting(ms = 0): boolean {
+    // Math.abs: the clock may have been set back.
+    return Math.abs(this.#clock() - this.#wait.at) + ms < this.#wait.ms;
   }
 
   /** Call for READY and RESUMED. */

@@ -193,6 +193,26 @@ it.each<[string, StandInFault, string, boolean]>([
   },
 );
 
+it('waits for the longer of two limits, and not for longer when the clock is set back', async () => {
+  const bot = await startBot();
+  const { discord, general, thread, alice } = bot.server;
+  const holds = [60, 3_600].map((retryAfter, index) => {
+    const to = index === 0 ? general : thread;
+    const hold = discord.hold({ to, times: 1 }, { status: 429, retryAfter, scope: 'global' });
+    discord.say(to, alice, '!help_chatroom');
+    return hold;
+  });
+  await Promise.all(holds.map(async ({ arrived }) => arrived));
+  for (const [index, time] of ['60 seconds', '60 minutes'].entries()) {
+    holds[index]?.release();
+    await expect.poll(bot.logged).toContain(`Discord limits all requests of the bot for ${time}.`);
+  }
+  bot.clock.advance(61_000);
+  expect(bot.app.isConnected()).toBe(false);
+  bot.clock.advance(-2 * HOUR_MS);
+  expect(bot.app.isConnected()).toBe(true);
+});
+
 it('warns before Discord blocks the address because of rejected requests', async () => {
   const bot = await startBot();
   const { discord, general, alice } = bot.server;
