@@ -8,7 +8,7 @@ export type { InvalidReason, LoginOptions, RedeemOptions, Verdict } from '../ser
 export { StorageError, type StorageErrorCode } from '../storage/storage-error.js';
 
 /** The same from `src/validator` and from `dist/validator`. */
-const DEFAULT_DATABASE_PATH = fileURLToPath(new URL('../../data/access-codes.db', import.meta.url));
+const DEFAULT_DATABASE = '../../data/access-codes.db';
 /** For a website: logins are short, and PostgreSQL allows few connections in all. */
 const DEFAULT_POOL_SIZE = 3;
 
@@ -58,8 +58,9 @@ export interface Validator extends Pick<LoginValidator, 'validate' | 'redeem'> {
  *   `isTransient` whether it may pass without anybody changing a setting or a file.
  */
 export async function openValidator(options: ValidatorOptions = {}): Promise<Validator> {
-  const { databaseUrl = DEFAULT_DATABASE_PATH, codeSecret, clock = Date.now } = options;
-  const { poolSize = DEFAULT_POOL_SIZE } = options;
+  // Not at the import: packed as CommonJS, this module has no URL.
+  const { databaseUrl = fileURLToPath(new URL(DEFAULT_DATABASE, import.meta.url)) } = options;
+  const { codeSecret, clock = Date.now, poolSize = DEFAULT_POOL_SIZE } = options;
   const database = parseDatabaseUrl(databaseUrl);
   // The URL is not quoted: it may hold a password.
   if (database === null) throw new TypeError(`databaseUrl must be ${LOCATION_RULE}`);
