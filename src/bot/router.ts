@@ -38,7 +38,7 @@ export class Router {
     const parsed = parseCommand(message.text, this.#options.prefix);
     const command = parsed === null ? undefined : this.#commands.get(parsed.name);
     if (parsed === null || command === undefined) return null;
-    const gate = this.#options.gate.pass(message.author.id, message.id);
+    const gate = this.#options.gate.pass(message.author.id);
     if (gate === 'silence') return null;
     try {
       if (gate !== 'pass') return await this.#refuse(message, replies.slowDown(message.author.id, gate));
@@ -54,7 +54,7 @@ export class Router {
     const [name = '', ...argument] = press.buttonId.split(':');
     const command = this.#commands.get(name);
     if (command?.onButton === undefined) return null;
-    const gate = this.#options.gate.pass(press.author.id, press.id);
+    const gate = this.#options.gate.pass(press.author.id);
     if (gate === 'silence') return null;
     if (gate !== 'pass') return { kind: 'ephemeral', body: replies.slowDown(press.author.id, gate) };
     try {

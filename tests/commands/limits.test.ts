@@ -55,20 +55,3 @@ it('replies once to a member who sends commands too fast, and ignores the next o
   await settled();
   expect(server.takeSaid()).toHaveLength(1);
 });
-
-it('does not count a message that arrives again as a command', async () => {
-  const { server, say, settled } = await startBot();
-  const { discord, general, alice, bob } = server;
-  for (let count = 0; count < 3; count++) {
-    expect(summarize(await say(general, alice, '!help_chatroom'))).toHaveLength(1);
-    const asked = discord.messages(general).findLast(({ author }) => author === alice);
-    for (let times = 0; times < 4; times++) {
-      // discord.js itself recognizes the latest 10 messages.
-      for (let n = 0; n < 11; n++) discord.say(general, bob, 'chat');
-      if (asked !== undefined) discord.redeliver(asked);
-    }
-    await settled();
-  }
-  expect(summarize(server.takeSaid())).toEqual([]);
-  expect(summarize(await say(general, alice, '!help_chatroom'))).toEqual([expect.stringContaining('[🤖')]);
-});
