@@ -17,7 +17,7 @@ export async function moveDatabase(): Promise<string> {
   }
   const source = await openStorage({ database: from, secret: codeSecret, as: 'guest' });
   try {
-    const secretPath = from.engine === 'sqlite' ? secretPathOf(from.path) : '';
+    const secretPath = from.engine === 'sqlite' ? secretPathOf(source.name) : '';
     const secret = codeSecret ?? readSecretFile(secretPath);
     const target = await openStorage({ database: to, secret, as: 'owner' });
     try {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
 import pg from 'pg';
@@ -96,8 +96,11 @@ describe('npm run move-database', () => {
     const source = await openServices({ database, secret: null }, new ManualClock(), {});
     const { text } = await source.issueCode();
     const url = await postgresDatabase();
-    const { exitCode, stdout } = await move(database.path, url, null);
-    expect(exitCode).toBe(0);
+    // The secret is beside the file that a link leads to.
+    const link = join(temporaryFolder(), 'link.db');
+    symlinkSync(database.path, link);
+    const { exitCode, stdout, stderr } = await move(link, url, null);
+    expect([exitCode, stderr]).toEqual([0, '']);
     const secretPath = join(folder, 'code-secret.key');
     expect(stdout).toContain(`Set CODE_SECRET to the content of ${secretPath}\n`);
     const secret = readFileSync(secretPath, 'utf8').trim();
