@@ -77,6 +77,7 @@ export function describeDeliveries(engine: Engine): void {
       const inTime = await issue();
       const late = await issue({ username: 'Bob' });
       clock.advance(30 * MINUTE);
+      await endCodes(store, clock.now);
       expect(await deliveries.markDelivered(inTime.id)).toBe('active');
       clock.advance(1);
       expect(await deliveries.markDelivered(late.id)).toBe('withdrawn');
@@ -108,22 +109,26 @@ export function describeDeliveries(engine: Engine): void {
   describe('recovering deliveries', () => {
     it('claims deliveries that nobody has renewed for 40 seconds, until the channel was told', async () => {
       const { clock, deliveries, issue, deliver } = await openWorld(engine);
-      const renewed = await issue();
+      const renewed = await issue({ id: '100' });
+      const other = await issue({ id: '99', username: 'Cat' });
       const { id } = await deliver({ username: 'Bob' });
       const claim = async () => (await deliveries.claimUnfinished()).map((code) => code.id);
       clock.advance(15_000);
-      await deliveries.renew([renewed.id]);
+      await deliveries.renew([renewed.id, other.id]);
       clock.advance(25_000);
       expect(await claim()).toEqual([]);
       clock.advance(1);
       expect([await claim(), await claim()]).toEqual([[id], []]);
       clock.advance(15_000);
-      expect(await claim()).toEqual([renewed.id]);
+      expect(await claim()).toEqual([other.id, renewed.id]);
       clock.advance(25_001);
       expect(await claim()).toEqual([id]);
-      await deliveries.markAcknowledged(id);
+      await Promise.all([id, other.id].map(async (each) => deliveries.markAcknowledged(each)));
       clock.advance(40_001);
       expect(await claim()).toEqual([renewed.id]);
+      await deliveries.markAcknowledged(renewed.id);
+      clock.advance(40_001);
+      expect(await claim()).toEqual([]);
     });
 
     it('claims a suspended code when its server is served again, or when it is too old to be sent', async () => {

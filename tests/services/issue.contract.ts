@@ -57,14 +57,15 @@ export function describeIssuing(engine: Engine): void {
     });
 
     it('keeps an undelivered username for 30 minutes', async () => {
-      const { clock, store, request, issue, events } = await openWorld(engine);
+      const { clock, codes, store, request, issue, events } = await openWorld(engine);
       const pending = await issue();
       clock.advance(30 * MINUTE);
       expect(await request({ holderId: '2' })).toEqual(TAKEN);
       clock.advance(1);
-      const next = await issue({ holderId: '2' });
+      const { id } = await issue({ holderId: '2' });
+      expect(await codes.revoke(admin(), { memberId: '2' }, null)).toHaveProperty('isFree', true);
       await endCodes(store, clock.now);
-      expect((await events()).slice(1)).toEqual([`issued ${next.id}`, `withdrawn ${pending.id}`]);
+      expect((await events()).slice(1)).toEqual([`issued ${id}`, `revoked ${id}`, `withdrawn ${pending.id}`]);
     });
 
     it('keeps the username of an expired code for 30 days', async () => {
