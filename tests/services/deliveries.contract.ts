@@ -106,6 +106,22 @@ export function describeDeliveries(engine: Engine): void {
     expect(await deliveries.show(other.id, '1')).toBe('gone');
   });
 
+  it("shows the presser of another's button their own code of that server: the latest that is pending", async () => {
+    const { clock, deliveries, issue, deliver } = await openWorld(engine);
+    const { id } = await issue();
+    await issue({ holderId: '2', username: 'Bob' });
+    await issue({ holderId: '2', username: 'Cat' });
+    await deliver({ holderId: '2', username: 'Dan' });
+    await issue({ holderId: '2', username: 'Eve', guildId: '2' });
+    const press = async () => {
+      const shown = await deliveries.show(id, '2');
+      return typeof shown === 'string' ? shown : shown.username;
+    };
+    expect([await press(), await press(), await press()]).toEqual(['Cat', 'Bob', 'Dan']);
+    clock.advance(30 * MINUTE + 1);
+    expect(await press()).toBe('notYours');
+  });
+
   describe('recovering deliveries', () => {
     it('claims deliveries that nobody has renewed for 40 seconds, until the channel was told', async () => {
       const { clock, deliveries, issue, deliver } = await openWorld(engine);

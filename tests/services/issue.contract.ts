@@ -69,9 +69,11 @@ export function describeIssuing(engine: Engine): void {
     });
 
     it('keeps the username of an expired code for 30 days', async () => {
-      const { clock, request, issue, deliver } = await openWorld(engine, { codeTtlMs: HOUR });
+      const options = { codeTtlMs: HOUR, limits: { usernames: 1 } };
+      const { clock, request, issue, deliver } = await openWorld(engine, options);
       await deliver();
       clock.advance(HOUR + 30 * DAY - 1);
+      expect(await request({ username: 'Bob' })).toMatchObject({ refusal: 'tooManyUsernames' });
       expect(await request({ holderId: '2', username: 'AIice' })).toEqual(TAKEN);
       clock.advance(1);
       await issue({ holderId: '2' });

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
+import { LoginRows } from '../../src/storage/logins.js';
 import {
   admin,
   atOnce,
@@ -18,9 +19,12 @@ export function describeLogins(engine: Engine): void {
   describe('logging in', () => {
     it('counts a use in one statement that checks the code again', async () => {
       const options = { codeMaxUses: 1, codeTtlMs: HOUR };
-      const { clock, codes, store, issue, deliver } = await openWorld(engine, options);
+      const { clock, codes, store, validator, issue, deliver } = await openWorld(engine, options);
       const count = async (id: string) => store.logins.redeem(id, null, clock.now);
       const used = await deliver();
+      const endedMeanwhile = vi.spyOn(LoginRows.prototype, 'redeem').mockResolvedValueOnce(null);
+      expect(await validator.redeem('Alice', used.text)).toEqual({ valid: false, reason: 'unknown' });
+      endedMeanwhile.mockRestore();
       expect([await count(used.id), await count(used.id)]).toEqual([1, null]);
       expect(await count((await issue()).id)).toBeNull();
       const revoked = await deliver({ holderId: '2', username: 'Bob' });
@@ -35,13 +39,14 @@ export function describeLogins(engine: Engine): void {
     });
 
     it('counts one use per idempotency key, also for repeats at once', async () => {
-      const { validator, deliver } = await openWorld(engine, { codeMaxUses: 2 });
+      const { validator, deliver, events } = await openWorld(engine, { codeMaxUses: 2 });
       const { text } = await deliver();
       const redeem = async (idempotencyKey: string) => validator.redeem('Alice', text, { idempotencyKey });
       const verdicts = await atOnce(10, async () => redeem('form 1'));
       expect(verdicts).toEqual(Array(10).fill(expect.objectContaining({ valid: true, usesLeft: 1 })));
       for (let n = 0; n < 2; n++) expect(await redeem('form 2')).toMatchObject({ usesLeft: 0 });
       expect(await redeem('form 1')).toMatchObject({ reason: 'used_up' });
+      expect((await events()).filter((event) => event.startsWith('redeemed'))).toHaveLength(2);
     });
 
     it('rejects when the row of the code belongs to another username', async () => {
