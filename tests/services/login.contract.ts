@@ -49,11 +49,15 @@ export function describeLogins(engine: Engine): void {
       expect((await events()).filter((event) => event.startsWith('redeemed'))).toHaveLength(2);
     });
 
-    it('rejects when the row of the code belongs to another username', async () => {
-      const world = await openWorld(engine);
-      const { text } = await world.deliver();
-      await world.openDriver().query(`UPDATE codes SET username = 'Bob'`);
-      await expect(world.validator.validate('Alice', text)).rejects.toThrow('damaged');
+    it('rejects when the row of the code belongs to another username, or its failures cannot be read', async () => {
+      const { validator, openDriver, deliver, fail } = await openWorld(engine);
+      const { text } = await deliver();
+      const driver = openDriver();
+      await driver.query(`UPDATE codes SET username = 'Bob'`);
+      await expect(validator.validate('Alice', text)).rejects.toThrow('damaged');
+      await fail(1);
+      await driver.query(`UPDATE failures SET times = '1,x'`);
+      await expect(validator.validate('Alice', text)).rejects.toThrow('expected times');
     });
   });
 
@@ -109,6 +113,8 @@ export function describeLogins(engine: Engine): void {
       const after = { times: [...failures.times, clock.now], total: failures.total + 1 };
       await store.logins.writeFailure(login.nameHash, login.nameHash, after, clock.now);
       expect((await store.logins.read(login)).failures).toEqual({ times: [clock.now], total: 1 });
+      await store.logins.undoFailure(login.nameHash, []);
+      expect((await store.logins.read(login)).failures).toEqual({ times: [], total: 0 });
     });
   });
 
@@ -143,14 +149,17 @@ export function describeLogins(engine: Engine): void {
 
     it('is known for the next code of the same holder, not for the next holder', async () => {
       const { codes, deliver, logIn, fail } = await openWorld(engine);
-      await logIn((await deliver()).text, 'home');
+      const first = await deliver();
+      for (const client of ['home', 'work']) await logIn(first.text, client);
       const second = await deliver();
       await fail(10);
       expect(await logIn(second.text, 'home')).toBe('valid');
       await codes.revoke(admin(), ALICE, null);
       const { text } = await deliver({ holderId: '2' });
+      await logIn(text, 'home');
       await fail(10);
-      expect(await logIn(text, 'home')).toBe(throttled(HOUR));
+      expect(await logIn(text, 'work')).toBe(throttled(HOUR));
+      expect(await logIn(text, 'home')).toBe('valid');
     });
 
     it('is unknown again 90 days after its last login, or after 100 other clients', async () => {
@@ -165,12 +174,16 @@ export function describeLogins(engine: Engine): void {
       expect(await logIn(text, 'home')).toBe('valid');
       clock.advance(90 * DAY + 1);
       await validator.prune();
+      await fail(9);
       for (let n = 0; n <= 100; n++) {
         clock.advance(1);
         await logIn(text, `client ${n}`);
       }
-      await fail(10);
-      for (const client of ['home', 'client 0']) expect(await logIn(text, client)).toBe(throttled(HOUR));
+      const bob = await deliver({ holderId: '2', username: 'Bob' });
+      await validator.validate('Bob', bob.text, { client: 'home' });
+      await fail(1);
+      for (const client of ['home', 'client 0'])
+        expect(await logIn(text, client)).toBe(throttled(HOUR - 101));
       for (const client of ['client 1', 'client 100']) expect(await logIn(text, client)).toBe('valid');
     });
   });
@@ -233,6 +246,8 @@ export function describeLogins(engine: Engine): void {
     expect(await count()).toBe(2);
     clock.advance(59_000);
     expect(await count()).toBe(1);
+    await fail(1, 'stranger');
+    expect(await count()).toBe(2);
     clock.advance(-DAY);
     expect(await count()).toBe(0);
   });
