@@ -91,8 +91,11 @@ export function describeIssuing(engine: Engine): void {
   });
 
   it('counts a code that was revoked towards the limit, but none that was withdrawn', async () => {
-    const { codes, deliveries, request, issue, deliver } = await openWorld(engine, { limits: { codes: 1 } });
+    const limits = { codes: 1, withinMs: HOUR };
+    const { clock, codes, deliveries, request, issue, deliver } = await openWorld(engine, { limits });
     await deliveries.withdraw((await issue()).id);
+    await issue();
+    clock.advance(30 * MINUTE + 1);
     await deliver();
     await codes.revoke(admin(), { memberId: '1' }, null);
     expect(await request()).toMatchObject({ refusal: 'tooManyCodes' });
