@@ -46,7 +46,7 @@ describe('skeletonsOf', () => {
     ['case', 'alice~Alice straße~STRASSE istanbul~İstanbul STRASSE~STRAẞE ΣΑΣ~σας'],
     ['I, l and 1', 'Alice~AIice Alice~A1ice Alice~ALlCE Ivan~lvan Ivan~1van Bill~BiII a-1~a-l'],
     ['O and 0', "O0O~0o0 Bob~B0b O'BRIEN~0'brien"],
-    ['m and rn', 'modern~rnodern modern~modem MODERN~rnodern User.Name~user.narne'],
+    ['m and rn', 'modern~rnodern modern~modem MODERN~rnodern User.Name~user.narne Irma~lrrna'],
     ['letters of Latin', "K'ala~Ƙala Fiona~Ƒiona fiona~ƒiona paul~þaul Paul~Þaul ida~ıda Đan~Ðan"],
     ['small Cyrillic letters', 'alice~аӏісе paypal~раураӏ sos~ѕоѕ kok~кок хохо~xoxo'],
     ['Cyrillic capitals', 'ALICE~АӀІСЕ Bob~ВОВ ABE~АВЕ ТОМ~TOM MAT~МАТ Ё~Ë'],
