@@ -144,7 +144,7 @@ it.each([
 
 it.each(['general', 'thread'] as const)('replies by DM where it may not write: in #%s', async (place) => {
   const { server, say } = await startBot();
-  const { discord, general, admin } = server;
+  const { discord, general, admin, alice } = server;
   discord.setBotPermissions(general, place === 'general' ? VIEW : VIEW | SEND);
   const sentence = `⚠️ I cannot write in \`#${place}\` on \`Chat Room\`, so I reply here. Please tell an administrator.`;
   const replies = [
@@ -161,6 +161,9 @@ it.each(['general', 'thread'] as const)('replies by DM where it may not write: i
     expect(said[0]?.message.embeds).toHaveLength(reply === '' ? 1 : 0);
   }
   expect(await say(server[place], admin, '!other')).toEqual([]);
+  await say(server[place], alice, '!getcode Alice');
+  // The line that follows the list is not repeated by DM.
+  expect(summarize(await say(server[place], admin, '!codes'))).toEqual(['@admin [📋 Active Access Codes]']);
 });
 
 it('shows by DM a code that Discord did not confirm, where it may not write in the channel', async () => {
