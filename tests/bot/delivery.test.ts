@@ -37,6 +37,7 @@ async function startAfterStop(step: Step, change?: (server: TestServer) => void)
   const { bot, repair } = await startHanging(step);
   const { app, server, databasePath, clock } = bot;
   await app.stop();
+  expect(bot.logged()).not.toContain('"level":50');
   repair();
   change?.(server);
   return startBot({ server, databasePath, clock });
@@ -97,6 +98,19 @@ it.each([
   expect(await recover(bot)).toEqual([ENDED]);
   expect(server.discord.directMessages(server.alice)).toEqual([]);
   await getCode(server.bob, 'Alice');
+});
+
+it('says so when a code was revoked while its DM was being sent', async () => {
+  const bot = await startBot();
+  const { discord, general, alice, admin } = bot.server;
+  const hold = discord.hold({ to: alice, times: 1 });
+  discord.say(general, alice, '!getcode Alice');
+  await hold.arrived;
+  discord.say(general, admin, '!revoke Alice');
+  await expect.poll(() => discord.messages(general).at(-1)?.content).toContain('has been revoked');
+  hold.release();
+  await bot.settled();
+  expect(summarize(bot.server.takeSaid()).slice(1)).toEqual([DM, ENDED]);
 });
 
 it('delivers a code when its server is served again within 30 minutes', async () => {

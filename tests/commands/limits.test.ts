@@ -50,8 +50,11 @@ it('replies once to a member who sends commands too fast, and ignores the next o
     `#general ⏳ <@${server.alice.id}>, you are sending commands too fast. Please try again <t:${until}:R>.`,
   ]);
 
-  clock.advance(MINUTE_MS);
-  server.discord.say(server.general, server.alice, '!codes');
-  await settled();
-  expect(server.takeSaid()).toHaveLength(1);
+  // The second time after the clock was set back.
+  for (const ms of [MINUTE_MS, -60 * MINUTE_MS]) {
+    clock.advance(ms);
+    for (let count = 0; count < 30; count++) server.discord.say(server.general, server.alice, '!codes');
+    await settled();
+    expect(server.takeSaid()).toHaveLength(11);
+  }
 });
