@@ -58,3 +58,18 @@ it('replies once to a member who sends commands too fast, and ignores the next o
     expect(server.takeSaid()).toHaveLength(11);
   }
 });
+
+it('counts a button press as a command', async () => {
+  const { server, say, settled } = await startBot();
+  const { discord, general, alice } = server;
+  discord.setDirectMessages(alice, 'closed');
+  await say(general, alice, '!getcode Alice');
+  const press = async () => discord.pressButton(alice, 'Show my code');
+  for (let presses = 1; presses <= 9; presses++) expect((await press()).message.embeds).toHaveLength(1);
+  const { ephemeral, message } = await press();
+  expect([ephemeral, message.content]).toEqual([true, expect.stringContaining('commands too fast')]);
+  server.takeSaid();
+  press().catch(() => undefined);
+  await settled();
+  expect(server.takeSaid()).toEqual([]);
+});
