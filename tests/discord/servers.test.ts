@@ -109,15 +109,16 @@ it('serves the first server that it joins, remembers it, and ignores the next on
 
 it('serves the server that all its codes belong to when ALLOWED_GUILD_IDS is removed', async () => {
   const server = await TestServer.start();
-  const listed = await startBot({ server, settings: { ALLOWED_GUILD_IDS: server.guild.id } });
+  // Discord lists the other server first.
+  const { stranger, theirs, lobby } = addStranger(server);
+  const listed = await startBot({ server, settings: { ALLOWED_GUILD_IDS: theirs.id } });
   const { databasePath, clock } = listed;
-  await listed.getCode(server.alice, 'Alice');
+  await listed.say(lobby, stranger, '!getcode Stranger');
   await listed.app.stop();
 
-  const { stranger, lobby } = addStranger(server);
   const bot = await startBot({ server, databasePath, clock });
-  expect(await bot.say(lobby, stranger, '!getcode Moderator')).toEqual([]);
-  await bot.getCode(server.bob, 'Bob');
+  expect(await bot.say(server.general, server.alice, '!getcode Alice')).toEqual([]);
+  expect(await bot.say(lobby, stranger, '!getcode Stranger')).toHaveLength(2);
 });
 
 it('does not move to another server by itself: it changes no row and names the setting', async () => {
