@@ -306,17 +306,35 @@ it('ends with a failure when no heartbeat is acknowledged for 3 intervals and 40
   expect(performance.now() - start).toBeLessThan(5_000);
 });
 
-it('does not count silence while Discord limits the whole bot', async () => {
+it.each<[string, string, (server: TestServer) => void]>([
+  [
+    'while Discord limits the whole bot',
+    'Discord limits all requests',
+    ({ discord, general, alice }) => {
+      discord.fail({ to: general }, { status: 429, retryAfter: 3_600, scope: 'global' });
+      discord.say(general, alice, '!help_chatroom');
+    },
+  ],
+  [
+    'while the bot waits before a login',
+    'before the next login to Discord',
+    (server) => {
+      server.discord.fail(GATEWAY, gatewayWith(server, 1));
+      server.discord.invalidateSession(false);
+    },
+  ],
+])('does not count silence %s', async (_, sentence, begin) => {
+  const own = vi.spyOn(SimpleIdentifyThrottler.prototype, 'waitForIdentify').mockResolvedValue();
+  onTestFinished(() => own.mockRestore());
   const server = await TestServer.start({ heartbeatIntervalMs: 100 });
-  const { discord, general, alice } = server;
   const clock = new ManualClock();
   const reads = vi.spyOn(clock, 'read');
   const liveness = { heartbeatMs: 100, lateMs: 200, deadMs: 400, checkMs: 20 };
-  const bot = await startBot({ server, liveness, clock });
-  discord.fail({ to: general }, { status: 429, retryAfter: 3_600, scope: 'global' });
-  discord.say(general, alice, '!help_chatroom');
-  await expect.poll(bot.logged).toContain('Discord limits all requests');
-  discord.silence();
+  const wait = async (): Promise<void> => new Promise(() => undefined);
+  const bot = await startBot({ server, liveness, clock, wait });
+  begin(server);
+  await expect.poll(bot.logged).toContain(sentence);
+  server.discord.silence();
   const before = reads.mock.calls.length;
   // Each check reads the clock: these are twice as many as end the bot.
   await expect.poll(() => reads.mock.calls.length - before, { timeout: 10_000 }).toBeGreaterThan(70);
