@@ -1,5 +1,8 @@
 import { afterEach, expect, it, vi } from 'vitest';
 
+import { createLog } from '../src/log.js';
+import { Schedule } from '../src/schedule.js';
+import { StorageError } from '../src/storage/storage-error.js';
 import { startBot, type TestBot } from './support/bot.js';
 
 afterEach(() => void vi.useRealTimers());
@@ -59,4 +62,13 @@ it('does not start a task again while it runs', async () => {
   lookup.release();
   await expect.poll(() => bot.logged()).toContain('Ended the codes of members who left');
   expect(bot.server.discord.calls(lookups)).toHaveLength(1);
+});
+
+it('does not log an outage of the database, which the storage logs', async () => {
+  let logged = '';
+  const schedule = new Schedule(createLog('trace', { write: (line) => (logged += line) }));
+  await schedule.run('recover', async () => {
+    throw new StorageError('DATABASE_LOCKED', 'The database is locked');
+  });
+  expect(logged).toBe('');
 });
