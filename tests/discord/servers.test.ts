@@ -163,6 +163,8 @@ it('suspends the codes of a server that ALLOWED_GUILD_IDS no longer lists, and r
   const { databasePath, clock } = first;
   const [direct] = await first.say(lobby, stranger, '!getcode Stranger');
   const code = direct?.message.content ?? '';
+  for (let n = 0; n < 10; n++) await first.say(lobby, stranger, `!getcode stranger${n}`);
+  await first.say(lobby, stranger, '!codes');
   await first.app.stop();
 
   const only = { ALLOWED_GUILD_IDS: server.guild.id };
@@ -172,6 +174,9 @@ it('suspends the codes of a server that ALLOWED_GUILD_IDS no longer lists, and r
     reason: 'suspended',
   });
   expect(await second.say(lobby, stranger, '!getcode Stranger')).toEqual([]);
+  // Under the list that its administrator received before.
+  const { message } = await server.discord.pressButton(stranger, 'Next');
+  expect(message).toMatchObject({ content: expect.stringContaining("don't have permission"), embeds: [] });
   expect(second.logged()).toContain(
     `ALLOWED_GUILD_IDS does not list Strangers Server (${theirs.id}). Its codes are suspended. Add ${theirs.id} to serve it again.`,
   );
