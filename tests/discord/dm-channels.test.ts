@@ -152,6 +152,7 @@ it.each([
   expect(results(bot, [alice])).toBe(result);
   // discord.js adds 50 ms.
   expect(waits).toEqual(result === 'D' ? [7_050] : []);
+  expect(bot.logged().match(/Discord limits/g)).toHaveLength(1);
 });
 
 it('sends the list of codes to a known DM channel during a pause, and says so where there is none', async () => {

@@ -27,6 +27,15 @@ it('is connected from the start to the end, except while it has no connection', 
   expect(bot.app.isConnected()).toBe(false);
 });
 
+it('is connected from the resumption of a session on, before the first heartbeat', async () => {
+  const server = await TestServer.start({ heartbeatIntervalMs: 3_600_000 });
+  const liveness = { heartbeatMs: 500, lateMs: 500, deadMs: 3_600_000, checkMs: 20 };
+  const bot = await startBot({ server, liveness });
+  await expect.poll(() => bot.app.isConnected(), { interval: 5 }).toBe(false);
+  server.discord.dropConnections();
+  await expect.poll(() => bot.app.isConnected(), { interval: 5 }).toBe(true);
+});
+
 it('logs one line for an outage, however often it reconnects, and one when it is over', async () => {
   const bot = await startBot();
   const { discord } = bot.server;
@@ -153,9 +162,11 @@ it('asks discord.js and Discord before each login, and spreads the logins that a
   };
   const bot = await startBot({ clock, wait });
   const { discord } = bot.server;
-  for (const remaining of [501, 500, 3, 0]) {
+  for (const remaining of [501, 500, 3, 0, null]) {
     const logins = discord.identifies + 1;
-    discord.fail({ ...GATEWAY, times: 1 }, gatewayWith(bot.server, remaining));
+    // When Discord does not say how many are left, the bot logs in. discord.js asks 4 times.
+    if (remaining === null) discord.fail({ ...GATEWAY, times: 4 }, 502);
+    else discord.fail({ ...GATEWAY, times: 1 }, gatewayWith(bot.server, remaining));
     discord.invalidateSession(false);
     await expect.poll(() => bot.app.isConnected() && discord.identifies, { interval: 5 }).toBe(logins);
     expect(own).toHaveBeenCalledTimes(logins);
@@ -174,7 +185,10 @@ it.each<[string, StandInFault, string, boolean]>([
   'logs once that Discord limits %s for an hour, and is connected or not meanwhile',
   async (_, fault, what, isConnected) => {
     const bot = await startBot();
-    const { discord, general, thread, alice } = bot.server;
+    const { discord, general, thread, alice, bob } = bot.server;
+    // Not logged: it is over soon.
+    discord.fail({ to: general, times: 1 }, { status: 429, retryAfter: 0.05 });
+    await bot.say(general, bob, '!help_chatroom');
     // Both requests are under way when the first is answered.
     const holds = (isConnected ? [general] : [general, thread]).map((place) => {
       const hold = discord.hold({ to: place, times: 1 }, fault);
