@@ -217,6 +217,19 @@ it('sends the lines of other members while it repeats one that Discord did not c
   expect((await line).pings.users).toEqual([bob.id]);
 });
 
+it('joins no line to one that waits in another channel', async () => {
+  const bot = await startBot();
+  const { discord, general, thread, alice, bob, admin } = bot.server;
+  const hold = discord.hold({ to: general, times: 1 });
+  discord.say(general, admin, '!getcode first');
+  await hold.arrived;
+  discord.say(general, alice, '!getcode Alice');
+  await expect.poll(() => discord.calls({ to: alice })).toHaveLength(1);
+  discord.say(thread, bob, '!getcode Bob');
+  await expect.poll(() => discord.messages(thread).at(-1)?.pings.users).toEqual([bob.id]);
+  hold.release();
+});
+
 /**
  * Asks for a code for each of `count` members at once, and stops the bot while the channel fails.
  *

@@ -249,6 +249,8 @@ it('lists the codes of a username or member, also on further pages', async () =>
   await server.discord.pressButton(server.admin, 'Next');
   expect(list?.message).toMatchObject({
     content: `❌ <@${server.alice.id}> has no access codes on this server.`,
+    embeds: [],
+    components: [],
   });
 });
 
