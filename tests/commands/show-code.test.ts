@@ -99,12 +99,17 @@ it.each([
   expect((await press(bot)).message.content).toBe(NOT_SHOWN);
 });
 
-it('shows a code again when the first reply to the press was lost', async () => {
+it.each([
+  ['was lost', 50_035, 1],
+  ['came from another process', 40_060, 0],
+  ['came too late', 10_062, 0],
+])('shows a code again when the first reply to the press %s', async (_, code, lines) => {
   const bot = await startBot();
   await requestWithoutDms(bot);
-  bot.server.discord.fail({ press: bot.server.alice, times: 1 }, { status: 400, code: 50_035 });
+  bot.server.discord.fail({ press: bot.server.alice, times: 1 }, { status: 400, code });
   const lost = bot.server.discord.pressButton(bot.server.alice, 'Show my code');
   await bot.settled();
+  expect(bot.logged().match(/Could not reply to a button press/g) ?? []).toHaveLength(lines);
   expect(await bot.logIn('Alice', (await press(bot)).message.content)).toBe('valid');
   await Promise.all([expect(lost).rejects.toThrow('closed'), bot.server.discord.close()]);
 });

@@ -44,6 +44,7 @@ it('gives a stranger who adds the bot to their own server no code', async () => 
   const attempts = ['!getcode Moderator', '!codes', '!revoke Alice', '!help_chatroom'];
   for (const text of attempts) expect([text, await say(lobby, stranger, text)]).toEqual([text, []]);
   expect(server.discord.directMessages(stranger)).toEqual([]);
+  expect(bot.logged()).not.toContain('Could not decide');
 
   const again = await startBot({ server, databasePath: bot.databasePath, clock: bot.clock });
   for (const text of attempts) expect([text, await again.say(lobby, stranger, text)]).toEqual([text, []]);
@@ -211,7 +212,7 @@ it('tells the owner of the server that it joins what to do next, but not of one 
   const server = await TestServer.start();
   const { discord, guild, owner } = server;
   discord.removeBot(guild);
-  const bot = await startBot({ server });
+  const bot = await startBot({ server, settings: { ALLOWED_GUILD_IDS: guild.id } });
   discord.setDirectMessages(owner, 'closed');
   discord.addBot(guild);
   await expect.poll(() => timesIn(bot, 'Could not send a DM to the owner of the server')).toBe(1);
