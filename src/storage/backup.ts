@@ -6,7 +6,7 @@ import { giveAway, locate, makeFolder, syncToDisk } from './files.js';
 import { requireDatabaseFile, requireSound } from './open-storage.js';
 import { requireSchema } from './schema.js';
 import { SqliteDriver } from './sqlite-driver.js';
-import { integer } from './table.js';
+import { integer, orNull } from './table.js';
 import { StorageError, toStorageError } from './storage-error.js';
 
 /** The suffix of a file that is still being written. */
@@ -16,6 +16,14 @@ export interface Backup {
   readonly path: string;
   /** How many codes it holds, ended ones included. */
   readonly codes: number;
+}
+
+/** What a backup holds. */
+export interface Content {
+  /** Ended ones included. */
+  readonly codes: number;
+  /** The time of the last entry in its audit. */
+  readonly lastChangeAt: number | null;
 }
 
 /** Returns whether the newest backup of a database is at least `intervalMs` old. */
@@ -75,7 +83,7 @@ async function writeBackup(databasePath: string, now: number): Promise<Backup> {
     giveAway(unfinished);
     const expected = await countCodes(driver.query);
     await driver.query('VACUUM INTO $1', [unfinished]);
-    const codes = await checkCopy(unfinished).catch((cause: unknown) => {
+    const { codes } = await checkCopy(unfinished).catch((cause: unknown) => {
       throw new Error('the copy failed its check', { cause });
     });
     if (codes < expected) throw new Error('the copy lacks a part of the database');
@@ -89,19 +97,29 @@ async function writeBackup(databasePath: string, now: number): Promise<Backup> {
   }
 }
 
-/** Returns how many codes a backup holds. @throws {StorageError} it cannot be restored. */
-export async function checkCopy(path: string): Promise<number> {
+/**
+ * Checks a backup, and what else a restore requires of it. `name` stands for its path in errors about its content.
+ *
+ * @throws {StorageError} it cannot be restored.
+ */
+export async function checkCopy(
+  path: string,
+  name = path,
+  requireMore?: (query: Query) => Promise<unknown>,
+): Promise<Content> {
   const driver = new SqliteDriver(path, { readonly: true });
   try {
     await requireSound(driver.query, path);
-    await requireSchema(driver.query, path);
-    return await countCodes(driver.query);
+    await requireSchema(driver.query, name);
+    await requireMore?.(driver.query);
+    const [last = {}] = await driver.query('SELECT max(at) AS at FROM audit');
+    return { codes: await countCodes(driver.query), lastChangeAt: orNull(integer)(last['at'], 'at') };
   } finally {
     await driver.close();
   }
 }
 
-export async function countCodes(query: Query): Promise<number> {
+async function countCodes(query: Query): Promise<number> {
   const [row = {}] = await query('SELECT count(*) AS codes FROM codes');
   return integer(row['codes'], 'codes');
 }

@@ -1,13 +1,12 @@
 import { chmodSync, constants, copyFileSync, linkSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-import { countCodes, stampOf, UNFINISHED } from './backup.js';
+import { checkCopy, stampOf, UNFINISHED, type Content } from './backup.js';
+import type { Query } from './driver.js';
 import { exists, giveAway, locate, makeFolder, syncToDisk } from './files.js';
-import { COMPANIONS, requireKeys, requireSound } from './open-storage.js';
-import { requireSchema } from './schema.js';
+import { COMPANIONS, requireKeys } from './open-storage.js';
 import { secretPathOf } from './secret-file.js';
 import { SqliteDriver } from './sqlite-driver.js';
-import { integer, orNull } from './table.js';
 import { StorageError, toStorageError } from './storage-error.js';
 
 export interface RestoreOptions {
@@ -18,11 +17,7 @@ export interface RestoreOptions {
   readonly now: number;
 }
 
-export interface Restored {
-  /** How many codes the backup holds, ended ones included. */
-  readonly codes: number;
-  /** The time of the last entry in its audit. */
-  readonly lastChangeAt: number | null;
+export interface Restored extends Content {
   /** Where the previous database is now; `null`: there was none. */
   readonly replacedPath: string | null;
 }
@@ -58,7 +53,9 @@ async function replace(options: RestoreOptions): Promise<Restored> {
     copyFileSync(backupPath, unfinished, constants.COPYFILE_EXCL);
     chmodSync(unfinished, 0o600);
     giveAway(unfinished);
-    const content = await readContent(unfinished, options).catch((error: unknown) => {
+    const requireSecret = async (query: Query): Promise<unknown> =>
+      requireKeys(query, backupPath, options.secret, secretPathOf(databasePath));
+    const content = await checkCopy(unfinished, backupPath, requireSecret).catch((error: unknown) => {
       const isUnsound = error instanceof StorageError && /_(?:FOREIGN|DAMAGED)$/.test(error.code);
       throw isUnsound
         ? failed(
@@ -87,23 +84,6 @@ function requireBackupFile(path: string): void {
     throw failed(
       `${path} is a database in use, or one whose program was killed, not a backup: ${path}-wal holds a part of it. Choose a file in the folder backups.`,
     );
-  }
-}
-
-/** Checks the copy of the backup that becomes the database. */
-async function readContent(
-  path: string,
-  { backupPath, databasePath, secret }: RestoreOptions,
-): Promise<Pick<Restored, 'codes' | 'lastChangeAt'>> {
-  const driver = new SqliteDriver(path);
-  try {
-    await requireSound(driver.query, path);
-    await requireSchema(driver.query, backupPath);
-    await requireKeys(driver.query, backupPath, secret, secretPathOf(databasePath));
-    const [last = {}] = await driver.query('SELECT max(at) AS at FROM audit');
-    return { codes: await countCodes(driver.query), lastChangeAt: orNull(integer)(last['at'], 'at') };
-  } finally {
-    await driver.close();
   }
 }
 

@@ -60,7 +60,7 @@ export class SqliteDriver implements Driver {
       try {
         this.#inode = statSync(path).ino;
         if (create) giveAway(path);
-        if (!readonly) this.#configure(create);
+        this.#configure(create, readonly);
         // Otherwise SQLite would block the event loop while it waits.
         this.#pragma('busy_timeout = 0');
       } catch (error) {
@@ -89,16 +89,17 @@ export class SqliteDriver implements Driver {
     await this.#queue.run('', async () => this.#database.close());
   }
 
-  #configure(create: boolean): void {
+  #configure(create: boolean, readonly: boolean): void {
     // Without pages: SQLite took back the first change of a start that was killed.
     const isEmpty = this.#pragma('page_count') === 0;
-    if (create || isEmpty) this.#pragma(`application_id = ${APPLICATION_ID}`);
+    if (create || (isEmpty && !readonly)) this.#pragma(`application_id = ${APPLICATION_ID}`);
     else if (this.#pragma('application_id') !== APPLICATION_ID) {
       throw new StorageError(
         'DATABASE_FOREIGN',
         `${this.#path} is the database of another program. Set DATABASE_URL to another file.`,
       );
     }
+    if (readonly) return;
     this.#pragma('journal_mode = WAL');
     // better-sqlite3 defaults to NORMAL under WAL, which loses commits in a power cut.
     this.#pragma('synchronous = FULL');
