@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   lstatSync,
@@ -106,6 +107,7 @@ const REFUSALS: readonly (readonly [what: string, words: string, spoil: Spoil, c
 describe('restore', () => {
   it('replaces the database and keeps the previous one', async () => {
     const { folder, databasePath, backupPath, clock, alice, bob, options, logIn } = await prepare();
+    chmodSync(backupPath, 0o644);
     const backup = readFileSync(backupPath);
     const previous = readFileSync(databasePath, 'latin1');
     const replacedPath = join(folder, REPLACED);

@@ -113,9 +113,12 @@ describe('the first start', () => {
     }
   });
 
-  it('can be repeated after it was killed before it had created the tables', async () => {
+  it.each<[string, (path: string) => unknown]>([
+    ['the file had content', (path) => writeFileSync(path, '')],
+    ['it had created the tables', async (path) => new SqliteDriver(path, { create: true }).close()],
+  ])('can be repeated after it was killed before %s', async (_what, begin) => {
     const path = join(temporaryFolder(), 'codes.db');
-    await new SqliteDriver(path, { create: true }).close();
+    await begin(path);
     expect(await open(path)).toHaveProperty('isNew', true);
   });
 
