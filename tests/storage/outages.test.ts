@@ -35,7 +35,7 @@ it('reports each other failure of an outage, and its end, by what began after th
   await early;
   expect(reports).toEqual(['DISK_FULL']);
   failure = LOCKED;
-  await write();
+  expect([await write(), await write()]).toEqual([LOCKED, LOCKED]);
   failure = new TypeError('Bug');
   expect([await read(), await write()]).toEqual([failure, failure]);
   failure = null;

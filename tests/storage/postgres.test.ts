@@ -92,6 +92,15 @@ describe('PostgresDriver', () => {
     expect(await driver.query(ALL)).toHaveLength(2);
   });
 
+  it.each([
+    ['22P02', ADD, ['one', null]],
+    ['23502', ADD, [null, null]],
+    ['42601', 'SELCT 1', []],
+  ])('rejects with error %s of PostgreSQL, no outage, for a wrong statement', async (code, sql, values) => {
+    const { driver } = await openNotes();
+    await expect(driver.query(sql, values)).rejects.toMatchObject({ name: 'error', code });
+  });
+
   it('rejects with DATABASE_UNREACHABLE when the server resets the connection', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined).once('data', () => socket.resetAndDestroy());
