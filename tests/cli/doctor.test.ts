@@ -8,6 +8,7 @@ import { expect, it, onTestFinished } from 'vitest';
 
 import type { StandInOptions } from '../../src/demo/stand-in/stand-in.js';
 import { makeBackup } from '../../src/storage/backup.js';
+import { damageTable } from '../backup/files.js';
 import { startBot, TestServer } from '../support/bot.js';
 import { openCodes } from '../support/codes.js';
 import { temporaryFolder } from '../support/folder.js';
@@ -147,7 +148,11 @@ const FAULTS: readonly Fault[] = [
   ['a clock that is off', '1 warning clock: Switch on its time', { now: () => Date.now() - 90_000 }],
   ['a lost database', '78 error database: restore a backup', ({ database }) => fs.rmSync(database)],
   ['no database yet', '1 warning database: Start the bot', () => ({ DATABASE_URL: 'new/codes.db' })],
-  ['a damaged database', '78 error database: Restore a backup', ({ database }) => damage(database)],
+  [
+    'a damaged database',
+    '78 error database: Restore a backup',
+    (at) => damageTable(at.database, 'look_alikes'),
+  ],
   [
     'a database without tables',
     '1 warning database: Start the bot',

@@ -5,6 +5,8 @@ import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { parseDatabaseUrl } from '../../src/storage/database-url.js';
+import type { Driver } from '../../src/storage/driver.js';
+import { copyDatabase } from '../../src/storage/move.js';
 import type { Storage } from '../../src/storage/open-storage.js';
 import { byAdmin, openServices, type Services } from '../support/codes.js';
 import { ManualClock } from '../support/clock.js';
@@ -130,6 +132,30 @@ describe('npm run move-database', () => {
     await blocker.query('ROLLBACK');
     await expect.poll(async () => rowsIn(to)).toBe(0);
     expect(await move(from, to)).toMatchObject({ exitCode: 0 });
+  });
+
+  it('refuses a source that another program changes meanwhile, and leaves the target empty', async () => {
+    const [from, to] = [await postgresDatabase(), await sqliteDatabase()];
+    const source = await open(from);
+    await fill(source, 3);
+    const { driver } = source.storage;
+    const transaction: Driver['transaction'] = async (lock, work) =>
+      driver.transaction(lock, async (query) =>
+        work(async (sql, values) => {
+          if (sql.includes('meta')) await runOn(from, `INSERT INTO dm_channels VALUES ('9', '9')`);
+          return query(sql, values);
+        }),
+      );
+    const changing = {
+      ...source.storage,
+      driver: { query: driver.query, close: async () => {}, transaction },
+    };
+    const target = (await open(to)).storage;
+    await expect(copyDatabase(changing, target, () => undefined)).rejects.toMatchObject({
+      code: 'MOVE_FAILED',
+      message: expect.stringContaining('changed meanwhile'),
+    });
+    expect(await target.store.codes.countAll()).toBe(0);
   });
 
   const damaged = /^The code with id \d+ would not be valid in .+ Restore a backup first\.\n$/;
