@@ -6,6 +6,7 @@ import { expect, it, vi } from 'vitest';
 import { makeBackup } from '../../src/storage/backup.js';
 import { restore } from '../../src/storage/restore.js';
 import { openCodes } from '../support/codes.js';
+import { openRaw } from '../support/raw-database.js';
 
 /** What was synced, linked and renamed, in order. */
 const steps = vi.hoisted((): string[] => []);
@@ -22,7 +23,10 @@ vi.mock('node:fs', async (importOriginal) => {
       return file;
     },
     fsyncSync: (file: number) => (add('sync', opened.get(file)), fs.fsyncSync(file)),
-    linkSync: (from: string, to: string) => (add('link', from), fs.linkSync(from, to)),
+    linkSync: (from: string, to: string) => {
+      add(from.endsWith('.db') && isLocked(from) ? 'link locked' : 'link', from);
+      fs.linkSync(from, to);
+    },
     renameSync: (from: string, to: string) => (add('rename', from), fs.renameSync(from, to)),
     writeFileSync: (path: string, content: string, options: { flush: boolean }) => {
       fs.writeFileSync(path, content, options);
@@ -30,6 +34,19 @@ vi.mock('node:fs', async (importOriginal) => {
     },
   };
 });
+
+function isLocked(path: string): boolean {
+  const other = openRaw(path);
+  other.pragma('busy_timeout = 0');
+  try {
+    other.exec('SELECT 1 FROM meta');
+    return false;
+  } catch {
+    return true;
+  } finally {
+    other.close();
+  }
+}
 
 it('syncs the secret, a backup and a restored database before they get their names', async () => {
   const { databasePath, storage } = await openCodes();
@@ -40,5 +57,5 @@ it('syncs the secret, a backup and a restored database before they get their nam
   await storage.close();
   await restore({ backupPath, databasePath, secret: null, now: 0 });
   const folder = `sync ${basename(dirname(databasePath))}`;
-  expect(steps).toEqual(['sync codes.db.new', 'link codes.db', folder, 'rename codes.db.new', folder]);
+  expect(steps).toEqual(['sync codes.db.new', 'link locked codes.db', folder, 'rename codes.db.new', folder]);
 });

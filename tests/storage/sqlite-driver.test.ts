@@ -134,6 +134,14 @@ it.each<[string, (path: string) => void]>([
   expect(fatal).toEqual(['DATABASE_REPLACED', 'DATABASE_REPLACED']);
 });
 
+it('reports a database that lost a table while it is in use', async () => {
+  const fatal: string[] = [];
+  const { path, driver } = await openNotes({ onFatal: ({ code }) => fatal.push(code) });
+  openOther(path).exec('DROP TABLE notes');
+  await expect(driver.query(ALL)).rejects.toMatchObject({ code: 'DATABASE_DAMAGED', isTransient: false });
+  expect(fatal).toEqual(['DATABASE_DAMAGED']);
+});
+
 it('survives garbage collection on every version of Node', async () => {
   const collector = run('tests/support/collector.mjs', { cwd: folderInMemory() });
   expect(await collector.ended).toBe(0);
