@@ -305,8 +305,13 @@ it('continues after a 401 to the reply to a button press, which needs no token',
 it('ends with a failure when no heartbeat is acknowledged for 3 intervals and 40 seconds', async () => {
   const server = await TestServer.start({ heartbeatIntervalMs: 100 });
   const liveness = { heartbeatMs: 100, lateMs: 200, deadMs: 400, checkMs: 20 };
-  const bot = await startBot({ server, liveness });
+  const clock = new ManualClock();
+  const reads = vi.spyOn(clock, 'read');
+  const bot = await startBot({ server, liveness, clock });
   expect(bot.app.isConnected()).toBe(true);
+  // Pauses between heartbeats do not add up: as many checks in a row as these end the bot.
+  await expect.poll(() => reads.mock.calls.length, { timeout: 10_000 }).toBeGreaterThan(70);
+  expect(bot.fatal).toEqual([]);
   server.discord.silence();
   await expect.poll(() => bot.app.isConnected(), { interval: 5 }).toBe(false);
   expect(bot.fatal).toEqual([]);
