@@ -148,10 +148,11 @@ async function weather(storm: Storm): Promise<{ readonly found: Faults; readonly
   const finish = kills === 0 || sized(0, 1) === 1;
   if (finish) await untilFinished();
   await Promise.all(bots.map(async (bot) => bot.stop(finish ? 'SIGTERM' : 'SIGKILL')));
+  // A login that meets four faults in a row ends the process, and this one has no supervisor.
+  for (const recover of recoveries) recover();
   const successor = await startSuccessor(scene);
   await untilFinished();
   await successor.settled();
-  for (const recover of recoveries) recover();
   expect(bots.flatMap(({ failures }) => failures)).toEqual([]);
   const calls = discord.calls({ route: 'POST /channels/*/messages' }).length;
   return { found: await scene.faults(successor), calls };
