@@ -47,7 +47,7 @@ const SCHEMA = [
      ended_at        BIGINT,
      end_reason      TEXT
    )`,
-  // Has all columns that a page's place depends on: `!codes` would read each row before its page.
+  // Holds every column that decides what a page shows. Otherwise `!codes` would read each row before its page.
   `CREATE INDEX codes_by_guild ON codes (guild_id, issued_at, id, expires_at, ended_at) WHERE ended_at IS NULL`,
   `CREATE INDEX codes_by_member ON codes (guild_id, holder_id) WHERE ended_at IS NULL`,
   `CREATE INDEX codes_by_name ON codes (name_hash)`,
